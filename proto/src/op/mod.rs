@@ -1,0 +1,282 @@
+//! Commands: what changes the replicated state. They are the wire form of a client's request and what lies in
+//! the Raft log, so both are pinned by golden bytes.
+//!
+//! What always holds:
+//! - A command is deterministic to apply: time and everything random travels in it. The leader's `prepare` fills
+//!   what a client must not choose (`now_ns`, `holders`).
+//! - No command touches more than 4,096 keys or 1 MiB. Longer work goes in steps on an invisible inode.
+//! - A refusal is an answer: it is replicated and kept in the session's window like a success.
+
+mod cluster;
+mod files;
+mod objects;
+mod placement;
+mod sessions;
+mod uploads;
+
+pub use cluster::{DeleteKey, Genesis, KeyRule, PutJoinToken, PutKey, PutSetting};
+pub use files::{
+    Compact, CopyRange, Create, FreeStep, Link, Piece, RemoveDir, RemoveXattr, Rename, RenameMode, SetAttr,
+    SetXattr, Unlink, Write, XattrMode,
+};
+pub use objects::{
+    Conditions, CopyObject, CreateBucket, DeleteBucket, DeleteObjects, MakeDirs, PutObject, SetObjectMeta,
+};
+pub use placement::{
+    AddMissing, AdvanceGc, ChangePg, ClearMissing, CreatePgs, DiskRef, GcCursor, MemberClean, NewPg,
+    PutClass, RegisterDisk, RegisterNode, SetDisk, SetNode, SetPgState,
+};
+pub use sessions::{CloseSession, ExpireSession, Noop, ReleaseInode, RenewGrant};
+pub use uploads::{
+    AbortUpload, AssembleUpload, CopyPart, CreateUpload, FinishUpload, FreeUploadStep, NamedPart, PutPart,
+};
+
+use crate::inode::Inode;
+use crate::session::OpenSession;
+use crate::status::Status;
+
+/// A command as a client sends it and as it is logged.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Command {
+    /// Who. 0: the leader itself; such commands are conditional and have no window.
+    #[prost(uint64, tag = "1")]
+    pub session: u64,
+    /// Number of the command within the session, from 1.
+    #[prost(uint64, tag = "2")]
+    pub seq: u64,
+    /// Lowest number whose reply the client has not seen; replies below are dropped.
+    #[prost(uint64, tag = "3")]
+    pub lowest_unanswered: u64,
+    /// The leader's wall clock, set by `prepare`. The state machine uses max(previous, this).
+    #[prost(int64, tag = "4")]
+    pub now_ns: i64,
+    /// Opens the session first.
+    #[prost(message, optional, tag = "5")]
+    pub open: Option<OpenSession>,
+    /// What to do.
+    #[prost(
+        oneof = "Op",
+        tags = "10, 11, 12, 13, 14, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 40, 41, 42, 43, 44, 45, 46, 50, 51, 52, 53, 54, 55, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 80, 81, 82, 83"
+    )]
+    pub op: Option<Op>,
+}
+
+/// Everything that can be asked of the state.
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub enum Op {
+    // Sessions
+    /// Nothing, but through the log: opens a session, or proves leadership.
+    #[prost(message, tag = "10")]
+    Noop(Noop),
+    /// End the session.
+    #[prost(message, tag = "11")]
+    CloseSession(CloseSession),
+    /// The leader ends a silent session.
+    #[prost(message, tag = "12")]
+    ExpireSession(ExpireSession),
+    /// A new grant, closing old ones.
+    #[prost(message, tag = "13")]
+    RenewGrant(RenewGrant),
+    /// Holders let go of an inode without a name.
+    #[prost(message, tag = "14")]
+    ReleaseInode(ReleaseInode),
+    // Files by inode (mount)
+    /// Create a file, directory, symlink or special file.
+    #[prost(message, tag = "20")]
+    Create(Create),
+    /// One more name.
+    #[prost(message, tag = "21")]
+    Link(Link),
+    /// Remove a name of something that is not a directory.
+    #[prost(message, tag = "22")]
+    Unlink(Unlink),
+    /// Remove an empty directory.
+    #[prost(message, tag = "23")]
+    RemoveDir(RemoveDir),
+    /// Move or exchange names.
+    #[prost(message, tag = "24")]
+    Rename(Rename),
+    /// Change attributes, length included.
+    #[prost(message, tag = "25")]
+    SetAttr(SetAttr),
+    /// Set an extended attribute.
+    #[prost(message, tag = "26")]
+    SetXattr(SetXattr),
+    /// Remove an extended attribute.
+    #[prost(message, tag = "27")]
+    RemoveXattr(RemoveXattr),
+    /// Swap ranges of a file's content.
+    #[prost(message, tag = "28")]
+    Write(Write),
+    /// Copy a range by reference.
+    #[prost(message, tag = "29")]
+    CopyRange(CopyRange),
+    /// A worker replaces a window of extents by one chunk, if nothing changed.
+    #[prost(message, tag = "30")]
+    Compact(Compact),
+    // Objects by path (S3, command line)
+    /// Create or replace a file by path, with its parents.
+    #[prost(message, tag = "40")]
+    PutObject(PutObject),
+    /// Remove files by path.
+    #[prost(message, tag = "41")]
+    DeleteObjects(DeleteObjects),
+    /// Copy a file by reference.
+    #[prost(message, tag = "42")]
+    CopyObject(CopyObject),
+    /// Create a directory and its parents by path.
+    #[prost(message, tag = "43")]
+    MakeDirs(MakeDirs),
+    /// Create a bucket.
+    #[prost(message, tag = "44")]
+    CreateBucket(CreateBucket),
+    /// Delete an empty bucket.
+    #[prost(message, tag = "45")]
+    DeleteBucket(DeleteBucket),
+    /// Replace metadata or tags of an object.
+    #[prost(message, tag = "46")]
+    SetObjectMeta(SetObjectMeta),
+    // Multipart
+    /// Begin an upload.
+    #[prost(message, tag = "50")]
+    CreateUpload(CreateUpload),
+    /// Put one part.
+    #[prost(message, tag = "51")]
+    PutPart(PutPart),
+    /// Put one part by reference to an object.
+    #[prost(message, tag = "52")]
+    CopyPart(CopyPart),
+    /// One step of joining parts on an invisible inode.
+    #[prost(message, tag = "53")]
+    AssembleUpload(AssembleUpload),
+    /// Make the joined object visible and end the upload.
+    #[prost(message, tag = "54")]
+    FinishUpload(FinishUpload),
+    /// Give the upload up; its parts are freed in steps.
+    #[prost(message, tag = "55")]
+    AbortUpload(AbortUpload),
+    // Cluster
+    /// Register or update a node.
+    #[prost(message, tag = "60")]
+    RegisterNode(RegisterNode),
+    /// Register a disk, or a new incarnation of one.
+    #[prost(message, tag = "61")]
+    RegisterDisk(RegisterDisk),
+    /// Change labels or standing of a node.
+    #[prost(message, tag = "62")]
+    SetNode(SetNode),
+    /// Change weight or standing of a disk.
+    #[prost(message, tag = "63")]
+    SetDisk(SetDisk),
+    /// Create or change a storage class.
+    #[prost(message, tag = "64")]
+    PutClass(PutClass),
+    /// Create placement groups.
+    #[prost(message, tag = "65")]
+    CreatePgs(CreatePgs),
+    /// Replace, add or drop members of a group.
+    #[prost(message, tag = "66")]
+    ChangePg(ChangePg),
+    /// Seal, reopen or retire a group.
+    #[prost(message, tag = "67")]
+    SetPgState(SetPgState),
+    /// A member holds every chunk it should.
+    #[prost(message, tag = "68")]
+    MemberClean(MemberClean),
+    /// Chunks that a member lacked are there now.
+    #[prost(message, tag = "69")]
+    ClearMissing(ClearMissing),
+    /// Chunks that a member should hold were found missing or damaged on it.
+    #[prost(message, tag = "70")]
+    AddMissing(AddMissing),
+    /// Members made deletes durable.
+    #[prost(message, tag = "71")]
+    AdvanceGc(AdvanceGc),
+    /// One step of freeing an inode without names.
+    #[prost(message, tag = "72")]
+    FreeStep(FreeStep),
+    /// One step of removing an aborted or finished upload's rest.
+    #[prost(message, tag = "73")]
+    FreeUploadStep(FreeUploadStep),
+    /// The first command of a cluster.
+    #[prost(message, tag = "74")]
+    Genesis(Genesis),
+    // Administration
+    /// Create or replace an S3 access key.
+    #[prost(message, tag = "80")]
+    PutKey(PutKey),
+    /// Delete an S3 access key.
+    #[prost(message, tag = "81")]
+    DeleteKey(DeleteKey),
+    /// Change a cluster setting.
+    #[prost(message, tag = "82")]
+    PutSetting(PutSetting),
+    /// Create or delete the token with which nodes join.
+    #[prost(message, tag = "83")]
+    PutJoinToken(PutJoinToken),
+}
+
+/// What a command came to.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Reply {
+    /// Absent: it worked.
+    #[prost(message, optional, tag = "1")]
+    pub status: Option<Status>,
+    /// The log index at which it was applied.
+    #[prost(uint64, tag = "2")]
+    pub index: u64,
+    /// The inode it made or changed, if any.
+    #[prost(message, optional, tag = "3")]
+    pub inode: Option<Inode>,
+    /// The grant it opened, or 0.
+    #[prost(uint64, tag = "4")]
+    pub grant: u64,
+    /// With `ChunksRejected` and `GrantClosed`: positions in the command's `chunks` that must be written anew.
+    #[prost(uint32, repeated, tag = "5")]
+    pub rejected: Vec<u32>,
+    /// With `DeleteObjects`: one per key, in order; absent codes are successes.
+    #[prost(message, repeated, tag = "6")]
+    pub outcomes: Vec<Status>,
+    /// `CopyRange`: bytes copied. `AssembleUpload`: parts fully taken so far in the whole list. `FreeStep` and
+    /// `FreeUploadStep`: extents freed; 0: done.
+    #[prost(uint64, tag = "7")]
+    pub progress: u64,
+    /// The id of what was made: upload, node, disk (with `incarnation`), class, first PG.
+    #[prost(uint64, tag = "8")]
+    pub id: u64,
+    /// `RegisterDisk`: the disk's incarnation.
+    #[prost(uint64, tag = "9")]
+    pub incarnation: u64,
+    /// The offset at which an append landed.
+    #[prost(uint64, tag = "10")]
+    pub offset: u64,
+    /// Map epoch after the command, when it changed the map.
+    #[prost(uint64, tag = "11")]
+    pub epoch: u64,
+    /// `PutObject`, `DeleteObjects`: what was there before, for an audit trail: its version, or 0.
+    #[prost(uint64, tag = "12")]
+    pub replaced_version: u64,
+    /// `Create` with `or_open`: the file was there already.
+    #[prost(bool, tag = "13")]
+    pub existed: bool,
+}
+
+impl Reply {
+    /// Whether it worked.
+    pub fn is_ok(&self) -> bool {
+        self.status.as_ref().is_none_or(Status::is_ok)
+    }
+
+    /// A refusal.
+    pub fn refused(status: Status) -> Self {
+        Self { status: Some(status), ..Self::default() }
+    }
+
+    /// The reply, or its refusal as an error.
+    pub fn into_result(self) -> Result<Self, Status> {
+        match self.status {
+            Some(ref status) if !status.is_ok() => Err(status.clone()),
+            _ => Ok(self),
+        }
+    }
+}
