@@ -1,0 +1,65 @@
+# What one types while working on Holdfast. `make help` lists it.
+#
+# Everything is built in the release profile: RocksDB is compiled once, and what is tested is what is shipped.
+
+XDG_CACHE_HOME ?= $(HOME)/.cache
+CARGO_TARGET_DIR ?= $(XDG_CACHE_HOME)/holdfast/target
+export CARGO_TARGET_DIR
+
+CARGO ?= cargo
+BIN := $(CARGO_TARGET_DIR)/release/holdfast
+DEMO := $(CARGO_TARGET_DIR)/release/demo
+
+.PHONY: help build test test-only demo demo-stop demo-status fmt lint bench deny packages doc
+
+help: ## This list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+packages:
+	@deploy/setup.sh build
+
+build: packages ## Build the `holdfast` binary
+	$(CARGO) build --release -p holdfast-cli
+	@echo "built $(BIN)"
+
+test: ## Install what is missing, build, run every test
+	@deploy/setup.sh build test
+	$(CARGO) build --release --workspace
+	@$(MAKE) --no-print-directory test-only
+
+test-only:
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+		set -x; $(CARGO) nextest run --release --workspace --no-fail-fast; \
+	else \
+		set -x; $(CARGO) test --release --workspace --no-fail-fast; \
+	fi
+
+demo: ## Start a real cluster of three nodes here, load a real tree, compare every byte
+	@deploy/demo/run.sh
+
+demo-stop: ## Stop the demo cluster and remove its data
+	@deploy/demo/stop.sh
+
+demo-status: ## What the demo cluster is doing
+	@$(DEMO) status
+
+fmt: ## Format the sources
+	$(CARGO) fmt --all
+
+lint: packages ## Formatting and clippy, as CI runs them
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
+
+bench: packages ## Run the criterion-free micro benchmarks and `holdfast bench` against a fresh single node
+	$(CARGO) build --release -p holdfast-cli -p holdfast-tests
+	$(DEMO) bench
+
+deny: ## Check licences, advisories and sources of dependencies (needs cargo-deny)
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+		set -x; $(CARGO) deny check; \
+	else \
+		echo "cargo-deny is not installed: cargo install --locked cargo-deny"; \
+	fi
+
+doc: ## Build the documentation of all crates
+	$(CARGO) doc --release --workspace --no-deps
