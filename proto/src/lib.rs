@@ -11,6 +11,7 @@ pub mod admin;
 pub mod chunk;
 pub mod cluster;
 pub mod geometry;
+pub mod hello;
 pub mod ids;
 pub mod inode;
 pub mod map;

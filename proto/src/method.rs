@@ -24,9 +24,9 @@ pub trait Method: 'static {
     /// Which connections it uses.
     const CLASS: Class;
     /// Its request.
-    type Request: prost::Message + Default + 'static;
+    type Request: prost::Message + Default + Clone + 'static;
     /// Its reply.
-    type Reply: prost::Message + Default + 'static;
+    type Reply: prost::Message + Default + Clone + 'static;
 }
 
 macro_rules! methods {

@@ -1,0 +1,193 @@
+//! A pool of big reusable buffers. On virtual machines a fresh page costs more than the copy into it, so buffers
+//! for chunk bytes are used again instead of being returned to the kernel.
+//!
+//! What always holds: a buffer has exactly the length asked for; its content is whatever its last user left (or
+//! zeros), never uninitialised memory. The pool keeps at most its limit of idle bytes. Small buffers
+//! (below [`SMALLEST_POOLED`]) are left to the allocator.
+
+use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, LazyLock};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+/// Buffers below this many bytes are not pooled.
+pub const SMALLEST_POOLED: usize = 32 * 1024;
+
+/// Idle bytes the process-wide pool keeps unless told otherwise.
+pub const DEFAULT_IDLE_BYTES: usize = 64 * 1024 * 1024;
+
+static SHARED: LazyLock<BufferPool> = LazyLock::new(|| BufferPool::new(DEFAULT_IDLE_BYTES));
+
+/// The process-wide pool.
+pub fn shared() -> &'static BufferPool {
+    &SHARED
+}
+
+/// Lends buffers and takes them back. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct BufferPool {
+    inner: Arc<Mutex<Idle>>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    by_capacity: BTreeMap<usize, Vec<Vec<u8>>>,
+    bytes: usize,
+    limit: usize,
+}
+
+/// A buffer of exactly the length asked for; goes back to its pool when dropped or when the [`Bytes`] made of it go.
+#[derive(Debug)]
+pub struct PoolBuffer {
+    memory: Vec<u8>,
+    length: usize,
+    home: Option<BufferPool>,
+}
+
+impl BufferPool {
+    /// A pool that keeps at most `idle_bytes` of unused buffers.
+    pub fn new(idle_bytes: usize) -> Self {
+        let idle = Idle { by_capacity: BTreeMap::new(), bytes: 0, limit: idle_bytes };
+        Self { inner: Arc::new(Mutex::new(idle)) }
+    }
+
+    /// Changes how many idle bytes are kept; a surplus is freed at once.
+    pub fn set_idle_limit(&self, idle_bytes: usize) {
+        let mut idle = self.inner.lock();
+        idle.limit = idle_bytes;
+        while idle.bytes > idle.limit {
+            let Some(mut largest) = idle.by_capacity.last_entry() else { break };
+            let freed = *largest.key();
+            largest.get_mut().pop();
+            if largest.get().is_empty() {
+                largest.remove();
+            }
+            idle.bytes = idle.bytes.saturating_sub(freed);
+        }
+    }
+
+    /// Idle bytes kept now.
+    pub fn idle_bytes(&self) -> usize {
+        self.inner.lock().bytes
+    }
+
+    /// A buffer of `length` bytes with unspecified content.
+    pub fn get(&self, length: usize) -> PoolBuffer {
+        if length < SMALLEST_POOLED {
+            return PoolBuffer { memory: vec![0; length], length, home: None };
+        }
+        let capacity = size_class(length);
+        let used = self.inner.lock().pop(capacity);
+        let memory = used.unwrap_or_else(|| vec![0; capacity]);
+        PoolBuffer { memory, length, home: Some(self.clone()) }
+    }
+
+    fn put(&self, memory: Vec<u8>) {
+        let capacity = memory.len();
+        let mut idle = self.inner.lock();
+        if idle.bytes + capacity <= idle.limit {
+            idle.bytes += capacity;
+            idle.by_capacity.entry(capacity).or_default().push(memory);
+        }
+    }
+}
+
+impl Idle {
+    fn pop(&mut self, capacity: usize) -> Option<Vec<u8>> {
+        let memory = self.by_capacity.get_mut(&capacity)?.pop()?;
+        self.bytes -= capacity;
+        Some(memory)
+    }
+}
+
+/// Rounds up to a quarter of the power of two below, so that at most a quarter is wasted.
+fn size_class(length: usize) -> usize {
+    let step = (1usize << length.max(4).ilog2()) / 4;
+    length.div_ceil(step).saturating_mul(step)
+}
+
+impl PoolBuffer {
+    /// Cuts the buffer to its first `length` bytes; longer than it is: no change.
+    pub fn truncate(&mut self, length: usize) {
+        self.length = self.length.min(length);
+    }
+
+    /// Makes it shareable. The memory returns to the pool with the last clone or slice.
+    pub fn freeze(self) -> Bytes {
+        if self.length == 0 {
+            return Bytes::new();
+        }
+        Bytes::from_owner(self)
+    }
+}
+
+impl Deref for PoolBuffer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.memory.get(..self.length).unwrap_or_default()
+    }
+}
+
+impl DerefMut for PoolBuffer {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        self.memory.get_mut(..self.length).unwrap_or_default()
+    }
+}
+
+impl AsRef<[u8]> for PoolBuffer {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl Drop for PoolBuffer {
+    fn drop(&mut self) {
+        if let Some(home) = self.home.take() {
+            home.put(std::mem::take(&mut self.memory));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_used_again() {
+        let pool = BufferPool::new(1 << 20);
+        let mut first = pool.get(100_000);
+        first[0] = 9;
+        let at = first.as_ptr();
+        let bytes = first.freeze();
+        let slice = bytes.slice(1..2);
+        drop(bytes);
+        assert_eq!(pool.idle_bytes(), 0, "a slice is still out");
+        drop(slice);
+        assert!(pool.idle_bytes() >= 100_000);
+        assert_eq!(pool.get(99_000).as_ptr(), at);
+    }
+
+    #[test]
+    fn keeps_no_more_than_its_limit() {
+        let pool = BufferPool::new(150_000);
+        drop((pool.get(65_536), pool.get(65_536), pool.get(65_536)));
+        assert_eq!(pool.idle_bytes(), 131_072);
+        pool.set_idle_limit(70_000);
+        assert_eq!(pool.idle_bytes(), 65_536);
+        pool.set_idle_limit(0);
+        assert_eq!(pool.idle_bytes(), 0);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn lengths_are_exact_and_waste_is_bounded(length in 0usize..10_000_000) {
+            let class = size_class(length);
+            proptest::prop_assert!(class >= length && class <= length + length / 4 + 4);
+            let small = length % 200_000;
+            proptest::prop_assert_eq!(BufferPool::new(0).get(small).len(), small);
+        }
+    }
+}
