@@ -101,6 +101,9 @@ pub struct Inode {
     /// Bytes of chunks and inline content that this file refers to.
     #[prost(uint64, tag = "25")]
     pub allocated: u64,
+    /// How many extents carry their own bytes.
+    #[prost(uint32, tag = "26")]
+    pub inline_extents: u32,
 }
 
 /// Extents that fit into the inode record itself.

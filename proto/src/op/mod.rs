@@ -23,7 +23,7 @@ pub use objects::{
     Conditions, CopyObject, CreateBucket, DeleteBucket, DeleteObjects, MakeDirs, PutObject, SetObjectMeta,
 };
 pub use placement::{
-    AddMissing, AdvanceGc, ChangePg, ClearMissing, CreatePgs, DiskRef, GcCursor, MemberClean, NewPg,
+    AddMissing, AdvanceGc, ChangePg, ClearLeave, ClearMissing, CreatePgs, DiskRef, GcCursor, MemberClean, NewPg,
     PutClass, RegisterDisk, RegisterNode, SetDisk, SetNode, SetPgState,
 };
 pub use sessions::{CloseSession, ExpireSession, Noop, ReleaseInode, RenewGrant};
@@ -56,7 +56,7 @@ pub struct Command {
     /// What to do.
     #[prost(
         oneof = "Op",
-        tags = "10, 11, 12, 13, 14, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 40, 41, 42, 43, 44, 45, 46, 50, 51, 52, 53, 54, 55, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 80, 81, 82, 83"
+        tags = "10, 11, 12, 13, 14, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 40, 41, 42, 43, 44, 45, 46, 50, 51, 52, 53, 54, 55, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 80, 81, 82, 83"
     )]
     pub op: Option<Op>,
 }
@@ -201,6 +201,9 @@ pub enum Op {
     /// The first command of a cluster.
     #[prost(message, tag = "74")]
     Genesis(Genesis),
+    /// A disk that left a group holds nothing of it any more.
+    #[prost(message, tag = "75")]
+    ClearLeave(ClearLeave),
     // Administration
     /// Create or replace an S3 access key.
     #[prost(message, tag = "80")]

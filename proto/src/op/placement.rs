@@ -258,3 +258,16 @@ pub struct AdvanceGc {
     #[prost(message, repeated, tag = "1")]
     pub cursors: Vec<GcCursor>,
 }
+
+/// See [`Op::ClearLeave`]. Sent by the leader when the disk's tombstone for the whole group is durable, or when the
+/// disk has another incarnation by now. Also removes the disk's `missing/` records of the group, at most 2,000 per
+/// command: while the reply's `progress` is not 0, send it again.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
+pub struct ClearLeave {
+    /// The group that was left.
+    #[prost(uint32, tag = "1")]
+    pub pg: u32,
+    /// The disk, with the incarnation that left.
+    #[prost(message, optional, tag = "2")]
+    pub disk: Option<DiskRef>,
+}
