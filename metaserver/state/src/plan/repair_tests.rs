@@ -1,0 +1,279 @@
+use holdfast_proto::map::{FailureDomain, Liveness, Redundancy, Standing};
+use proptest::prelude::*;
+
+use super::super::cluster::tests::{cluster, group};
+use super::*;
+
+const RULES: Rules = Rules { temporary_after_ms: 30_000, bytes: 0 };
+
+fn look(c: &Cluster, pg: u32) -> Assessment {
+    assess(c, &c.pgs[&pg], RULES, |_| false).unwrap()
+}
+
+/// Applies a step as the state machine would.
+fn apply(c: &mut Cluster, pg: u32, step: Step) {
+    let mut group = c.pgs[&pg].clone();
+    let joins = |disk: DiskRef, temporary| Member {
+        disk: disk.disk,
+        incarnation: disk.incarnation,
+        joined: group.epoch + 1,
+        clean: false,
+        temporary,
+        joined_index: 9,
+    };
+    match step {
+        Step::Add { disk, temporary, .. } => {
+            let member = joins(disk, temporary);
+            group.members.push(member);
+        }
+        Step::Drop { member, .. } => {
+            group.members.retain(|m| (m.disk, m.incarnation) != (member.disk, member.incarnation));
+        }
+        Step::Replace { member, disk } => {
+            let new = joins(disk, false);
+            for m in &mut group.members {
+                if (m.disk, m.incarnation) == (member.disk, member.incarnation) {
+                    *m = new;
+                }
+            }
+        }
+    }
+    group.epoch += 1;
+    c.set_pg(group);
+}
+
+/// Marks every answering member clean, as backfill does.
+fn fill(c: &mut Cluster, pg: u32) {
+    let mut group = c.pgs[&pg].clone();
+    for member in &mut group.members {
+        if c.member_disk(member).is_some_and(DiskFacts::answers) {
+            member.clean = true;
+        }
+    }
+    c.set_pg(group);
+}
+
+/// Repairs a group until nothing is left to do; the number of membership changes.
+fn settle(c: &mut Cluster, pg: u32) -> usize {
+    for steps in 0..50 {
+        fill(c, pg);
+        let Some(step) = look(c, pg).step else { return steps };
+        let before = holders(c, pg);
+        apply(c, pg, step);
+        if matches!(step, Step::Drop { .. }) {
+            assert!(holders(c, pg) >= 1.min(before), "{step:?} dropped the last holder");
+        }
+    }
+    panic!("the plan swings: {:?}", c.pgs[&pg]);
+}
+
+/// Answering members that are clean.
+fn holders(c: &Cluster, pg: u32) -> usize {
+    let holds = |m: &&Member| m.clean && c.member_disk(m).is_some_and(DiskFacts::answers);
+    c.pgs[&pg].members.iter().filter(holds).count()
+}
+
+fn disks_of(c: &Cluster, pg: u32) -> Vec<u32> {
+    c.pgs[&pg].members.iter().map(|m| m.disk).collect()
+}
+
+fn set(c: &mut Cluster, disk: u32, liveness: Liveness, standing: Standing, silent_ms: u64) {
+    let facts = c.disks.get_mut(&disk).unwrap();
+    facts.liveness = liveness;
+    facts.standing = standing;
+    facts.silent_ms = silent_ms;
+}
+
+fn three_of_four() -> Cluster {
+    let mut c = cluster(&[1, 1, 1, 1], Redundancy::replicated(3, 2), FailureDomain::Host);
+    let pg = group(&c, 1, &[1, 2, 3]);
+    c.set_pg(pg);
+    c
+}
+
+#[test]
+fn a_healthy_group_is_left_alone() {
+    let c = three_of_four();
+    let now = look(&c, 1);
+    assert_eq!((now.risk, now.step, now.backfill.len()), (Risk::Healthy, None, 0));
+}
+
+#[test]
+fn a_silent_member_keeps_its_place_until_it_is_given_up() {
+    let mut c = three_of_four();
+    set(&mut c, 3, Liveness::Down, Standing::In, 60_000);
+    let now = look(&c, 1);
+    assert_eq!(
+        (now.risk, now.step),
+        (Risk::Degraded, None),
+        "two copies are left: nothing moves within the grace"
+    );
+    set(&mut c, 3, Liveness::Down, Standing::Out, 300_000);
+    assert!(matches!(
+        look(&c, 1).step,
+        Some(Step::Add { disk: DiskRef { disk: 4, .. }, temporary: false, .. })
+    ));
+    assert_eq!(settle(&mut c, 1), 2);
+    assert_eq!(disks_of(&c, 1), [1, 2, 4]);
+}
+
+#[test]
+fn the_old_member_stays_until_the_new_one_is_clean() {
+    let mut c = three_of_four();
+    set(&mut c, 3, Liveness::Alive, Standing::Draining, 0);
+    let step = look(&c, 1).step.unwrap();
+    apply(&mut c, 1, step);
+    let now = look(&c, 1);
+    assert_eq!(now.step, None);
+    assert_eq!(now.backfill, [DiskRef { disk: 4, incarnation: 7 }]);
+    fill(&mut c, 1);
+    // Clean, but with missing/ records: not complete yet.
+    let lacking = assess(&c, &c.pgs[&1], RULES, |m| m.disk == 4).unwrap();
+    assert_eq!(lacking.step, None);
+    assert!(matches!(look(&c, 1).step, Some(Step::Drop { member: DiskRef { disk: 3, .. }, .. })));
+}
+
+#[test]
+fn without_redundancy_a_temporary_member_comes_and_goes() {
+    let mut c = cluster(&[1, 1, 1], Redundancy::replicated(2, 1), FailureDomain::Host);
+    let pg = group(&c, 1, &[1, 2]);
+    c.set_pg(pg);
+    set(&mut c, 2, Liveness::Down, Standing::In, 29_999);
+    assert_eq!(look(&c, 1).step, None);
+    set(&mut c, 2, Liveness::Down, Standing::In, 30_000);
+    let now = look(&c, 1);
+    assert_eq!(now.risk, Risk::AtRisk);
+    assert!(matches!(now.step, Some(Step::Add { disk: DiskRef { disk: 3, .. }, temporary: true, .. })));
+    assert_eq!(settle(&mut c, 1), 1, "the silent one is not dropped");
+    set(&mut c, 2, Liveness::Alive, Standing::In, 0);
+    assert_eq!(settle(&mut c, 1), 1);
+    assert_eq!(disks_of(&c, 1), [1, 2]);
+}
+
+#[test]
+fn a_temporary_member_takes_over_from_one_that_is_given_up() {
+    let mut c = cluster(&[1, 1, 1], Redundancy::replicated(2, 1), FailureDomain::Host);
+    let pg = group(&c, 1, &[1, 2]);
+    c.set_pg(pg);
+    set(&mut c, 2, Liveness::Down, Standing::In, 30_000);
+    settle(&mut c, 1);
+    set(&mut c, 2, Liveness::Down, Standing::Out, 300_000);
+    settle(&mut c, 1);
+    assert_eq!(disks_of(&c, 1), [1, 3]);
+    assert_eq!(look(&c, 1).risk, Risk::Healthy);
+}
+
+#[test]
+fn the_only_copy_on_a_silent_disk_is_never_forgotten() {
+    let mut c = cluster(&[1, 1], Redundancy::replicated(1, 1), FailureDomain::Host);
+    let pg = group(&c, 1, &[1]);
+    c.set_pg(pg);
+    for standing in [Standing::In, Standing::Out, Standing::Draining] {
+        set(&mut c, 1, Liveness::Down, standing, 1_000_000);
+        let mut c = c.clone();
+        assert_eq!(look(&c, 1).risk, Risk::Unavailable);
+        for _ in 0..5 {
+            if let Some(step) = look(&c, 1).step {
+                assert!(!matches!(step, Step::Drop { .. }));
+                apply(&mut c, 1, step);
+            }
+        }
+        assert!(disks_of(&c, 1).contains(&1));
+    }
+}
+
+#[test]
+fn groups_of_the_one_node_days_become_replicated() {
+    let mut c = cluster(&[2, 2, 2], Redundancy::replicated(3, 2), FailureDomain::Host);
+    let pg = group(&c, 1, &[1, 2]);
+    c.set_pg(pg);
+    settle(&mut c, 1);
+    let disks = disks_of(&c, 1);
+    assert_eq!(disks.len(), 3);
+    assert_eq!(conflicts(&c, FailureDomain::Host, &disks), 0, "{disks:?}");
+}
+
+#[test]
+fn a_wiped_disk_rejoins_its_own_group() {
+    let mut c = cluster(&[1, 1, 1], Redundancy::replicated(3, 2), FailureDomain::Host);
+    let pg = group(&c, 1, &[1, 2, 3]);
+    c.set_pg(pg);
+    c.disks.get_mut(&3).unwrap().incarnation = 8;
+    settle(&mut c, 1);
+    let lives: Vec<_> = c.pgs[&1].members.iter().map(|m| (m.disk, m.incarnation)).collect();
+    assert_eq!(lives, [(1, 7), (2, 7), (3, 8)]);
+}
+
+#[test]
+fn a_lost_shard_is_rebuilt_in_its_place() {
+    let shape = Redundancy {
+        kind: Some(Kind::Erasure(holdfast_proto::map::Erasure { data: 2, parity: 2, cell_bytes: 4096 })),
+    };
+    let mut c = cluster(&[1, 1, 1, 1, 1], shape, FailureDomain::Host);
+    let pg = group(&c, 1, &[1, 2, 3, 4]);
+    c.set_pg(pg);
+    set(&mut c, 2, Liveness::Down, Standing::Out, 1);
+    settle(&mut c, 1);
+    assert_eq!(disks_of(&c, 1), [1, 5, 3, 4]);
+    // With fewer than k shards left nothing is moved: everything that is left must stay findable.
+    for disk in [1, 3, 4] {
+        set(&mut c, disk, Liveness::Down, Standing::Out, 1);
+    }
+    assert_eq!(look(&c, 1).step, None);
+}
+
+fn fate() -> impl Strategy<Value = (Liveness, Standing)> {
+    prop::sample::select(vec![
+        (Liveness::Alive, Standing::In),
+        (Liveness::Alive, Standing::In),
+        (Liveness::Alive, Standing::In),
+        (Liveness::Down, Standing::In),
+        (Liveness::Down, Standing::Out),
+        (Liveness::Alive, Standing::Draining),
+        (Liveness::Failed, Standing::In),
+        (Liveness::Full, Standing::In),
+        (Liveness::Down, Standing::Maintenance),
+    ])
+}
+
+proptest! {
+    /// Whatever happens to disks, plans end, keep what they promise, and use the domains that are there.
+    #[test]
+    fn plans_end_well(
+        layout in prop::collection::vec(1_u32..4, 1..7),
+        copies in 1_u32..4,
+        fates in prop::collection::vec(prop::collection::vec(fate(), 24), 1..5),
+        first in any::<prop::sample::Index>(),
+    ) {
+        let total: u32 = layout.iter().sum();
+        let mut c = cluster(&layout, Redundancy::replicated(copies, 1), FailureDomain::Host);
+        let start = first.index(total as usize) as u32 + 1;
+        let pg = group(&c, 1, &[start]);
+        c.set_pg(pg);
+        settle(&mut c, 1);
+        for round in fates {
+            for disk in 1..=total {
+                let (liveness, standing) = round[disk as usize % 24];
+                set(&mut c, disk, liveness, standing, 60_000);
+            }
+            let before = holders(&c, 1);
+            settle(&mut c, 1);
+            prop_assert!(holders(&c, 1) >= before.min(copies as usize));
+            let mut members = disks_of(&c, 1);
+            let silent_kept = members.len();
+            members.sort_unstable();
+            members.dedup();
+            prop_assert_eq!(members.len(), silent_kept, "a disk is a member twice");
+        }
+        for disk in 1..=total {
+            set(&mut c, disk, Liveness::Alive, Standing::In, 0);
+        }
+        settle(&mut c, 1);
+        let members = disks_of(&c, 1);
+        prop_assert_eq!(members.len(), (copies as usize).min(total as usize));
+        let sizes: Vec<usize> = layout.iter().map(|n| *n as usize).collect();
+        if let Some(best) = super::super::place::fewest_conflicts(&sizes, copies as usize) {
+            prop_assert_eq!(conflicts(&c, FailureDomain::Host, &members), best);
+        }
+    }
+}
