@@ -106,6 +106,22 @@ pub struct Inode {
     pub inline_extents: u32,
 }
 
+impl Inode {
+    /// Whether ETag, checksums and part lengths kept with the object still describe the content: a write through
+    /// another door voids them.
+    pub fn object_is_current(&self) -> bool {
+        self.object.as_ref().is_some_and(|object| object.version == self.version)
+    }
+
+    /// The ETag, without quotes: as kept with the object, or `<ino>-<version>`, which no client takes for an MD5.
+    pub fn etag(&self) -> String {
+        match &self.object {
+            Some(object) if object.version == self.version && !object.etag.is_empty() => object.etag.clone(),
+            _ => format!("{}-{}", self.ino, self.version),
+        }
+    }
+}
+
 /// Extents that fit into the inode record itself.
 pub const EMBEDDED_EXTENTS: usize = 4;
 

@@ -76,6 +76,9 @@ pub struct CopyPart {
     /// ETag of the part, computed by the gateway while it read the range.
     #[prost(string, tag = "7")]
     pub etag: String,
+    /// Checksums of the part, computed likewise, as the upload wants them.
+    #[prost(message, repeated, tag = "8")]
+    pub checksums: Vec<crate::inode::ObjectChecksum>,
 }
 
 /// One part as the completing client names it.
