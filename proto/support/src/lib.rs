@@ -6,4 +6,6 @@
 
 pub mod budget;
 pub mod buffers;
+pub mod clock;
 pub mod crc;
+pub mod telemetry;
