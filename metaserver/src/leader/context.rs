@@ -1,0 +1,180 @@
+//! What all loops of one term share, and the few things they all do: read, propose, sign orders, find nodes.
+//!
+//! What always holds:
+//! - One [`Leader`] lives exactly one term. All its soft state began empty at the election.
+//! - No loop holds a lock over an await, and none keeps a view over one.
+//! - Repeating anything that a loop does is harmless: facts are in the replicated state, not here.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use holdfast_proto::chunk::Order;
+use holdfast_proto::cluster::ReportProblem;
+use holdfast_proto::ids::{LogIndex, NodeId};
+use holdfast_proto::op::{Command, Op, Reply};
+use holdfast_proto::status::{Code, Status};
+use holdfast_rpc::Endpoint;
+use holdfast_state::plan::cluster::Cluster;
+use holdfast_state::table::Broken;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::board::Board;
+use super::knobs::Knobs;
+use super::liveness::{Hearing, Patience};
+use super::ports::{Chunkservers, META_PATIENCE, Metadata};
+use super::repair::Outlook;
+use super::sessions::SessionTable;
+
+/// Reports of problems that wait to be looked into.
+const MOST_FINDINGS: usize = 4096;
+
+/// One term of leadership.
+pub struct Leader<M, C> {
+    /// The replicated metadata.
+    pub meta: Arc<M>,
+    /// The chunkservers.
+    pub servers: C,
+    /// This node.
+    pub node: NodeId,
+    /// The term.
+    pub term: u64,
+    /// When it was won.
+    pub since: Instant,
+    /// Which life of the metadata; 0 until the first read.
+    pub meta_incarnation: AtomicU64,
+    /// Map, liveness and fill.
+    pub cluster: Mutex<Cluster>,
+    /// Groups to look at again.
+    pub dirty: Mutex<std::collections::BTreeSet<u32>>,
+    /// Heartbeats.
+    pub hearing: Mutex<Hearing>,
+    /// Sessions.
+    pub sessions: Mutex<SessionTable>,
+    /// Problems reported, to be looked into.
+    pub findings: Mutex<VecDeque<ReportProblem>>,
+    /// How safe data is.
+    pub outlook: Mutex<Outlook>,
+    /// Disks were lost so widely that nothing goes out by itself; since when.
+    pub held: Mutex<Option<Instant>>,
+    /// Settings as last read.
+    pub knobs: ArcSwap<Knobs>,
+    /// Notices of all loops.
+    pub board: Board,
+    /// Something changed that repair should look at.
+    pub stir: Notify,
+    /// Leadership ended.
+    pub stop: CancellationToken,
+}
+
+impl<M: Metadata, C: Chunkservers> Leader<M, C> {
+    /// A fresh term.
+    pub fn new(meta: Arc<M>, servers: C, node: NodeId, term: u64) -> Self {
+        let now = Instant::now();
+        Self {
+            meta,
+            servers,
+            node,
+            term,
+            since: now,
+            meta_incarnation: AtomicU64::new(0),
+            cluster: Mutex::default(),
+            dirty: Mutex::default(),
+            hearing: Mutex::new(Hearing::new(now, Patience::default())),
+            sessions: Mutex::new(SessionTable::new(now)),
+            findings: Mutex::default(),
+            outlook: Mutex::default(),
+            held: Mutex::default(),
+            knobs: ArcSwap::from_pointee(Knobs::default()),
+            board: Board::default(),
+            stir: Notify::new(),
+            stop: CancellationToken::new(),
+        }
+    }
+
+    /// Looks at a linearizable view, off the async threads.
+    pub async fn look<T: Send + 'static>(
+        &self,
+        see: impl FnOnce(LogIndex, &M::View) -> Result<T, Broken> + Send + 'static,
+    ) -> Result<T, Status> {
+        let (index, view) = self.meta.read(Instant::now() + META_PATIENCE).await?;
+        let seen = tokio::task::spawn_blocking(move || see(index, &view)).await;
+        seen.map_err(|_| Status::internal("reading the state did not finish"))?
+            .map_err(|broken| Status::internal(broken.to_string()))
+    }
+
+    /// Proposes a command of the leader itself. A refusal is an error here.
+    pub async fn propose(&self, op: Op) -> Result<Reply, Status> {
+        if self.stop.is_cancelled() {
+            return Err(Status::not_leader(None, ""));
+        }
+        let command = Command { now_ns: now_ns(), op: Some(op), ..Command::default() };
+        self.meta.propose(command, Instant::now() + META_PATIENCE).await?.into_result()
+    }
+
+    /// The authority for an order about a group, decided as of `index`.
+    pub fn order(&self, pg_epoch: u64, index: u64) -> Order {
+        Order {
+            term: self.term,
+            meta_incarnation: self.meta_incarnation.load(Ordering::Acquire),
+            pg_epoch,
+            index,
+            leader: self.node.0,
+        }
+    }
+
+    /// Where the node of a disk listens, if the node and the disk answer.
+    pub fn reach(&self, disk: u32, incarnation: u64) -> Option<Endpoint> {
+        let cluster = self.cluster.lock();
+        let facts = cluster.disks.get(&disk).filter(|d| d.incarnation == incarnation && d.answers())?;
+        endpoint(&cluster, facts.node)
+    }
+
+    /// Marks groups to be looked at again.
+    pub fn touch(&self, pgs: impl IntoIterator<Item = u32>) {
+        self.dirty.lock().extend(pgs);
+        self.stir.notify_one();
+    }
+
+    /// Takes a report in; when too many wait, the oldest is dropped: the reader will come again.
+    pub fn find(&self, problem: ReportProblem) {
+        let mut findings = self.findings.lock();
+        if findings.len() >= MOST_FINDINGS {
+            findings.pop_front();
+        }
+        findings.push_back(problem);
+    }
+
+    /// Sleeps; false when leadership ended meanwhile.
+    pub async fn pause(&self, time: Duration) -> bool {
+        tokio::select! {
+            () = self.stop.cancelled() => false,
+            () = tokio::time::sleep(time) => true,
+        }
+    }
+}
+
+/// Where a node listens.
+pub fn endpoint(cluster: &Cluster, node: u64) -> Option<Endpoint> {
+    let record = cluster.nodes.get(&node)?;
+    Some(Endpoint { node: NodeId(node), address: record.address.clone() })
+}
+
+/// The wall clock in nanoseconds since 1970.
+pub fn now_ns() -> i64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .ok()
+        .and_then(|since| i64::try_from(since.as_nanos()).ok())
+        .unwrap_or(0)
+}
+
+/// Whether trying again with a fresh look may help at once: the plan was overtaken by a change.
+pub fn is_overtaken(status: &Status) -> bool {
+    matches!(status.kind(), Code::StaleOrder | Code::StaleMap | Code::PreconditionFailed)
+}

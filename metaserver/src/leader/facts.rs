@@ -1,0 +1,188 @@
+//! Typed reading of what the loops look at: pages of chunks, missing records, garbage, leaves, sessions.
+//!
+//! What always holds: every function reads a bounded page and says where the next one starts; none changes anything.
+
+use bytes::Bytes;
+use holdfast_proto::ids::{ChunkId, Grant};
+use holdfast_proto::map::{Member, Pg};
+use holdfast_proto::op::DiskRef;
+use holdfast_state::keys;
+use holdfast_state::records::{self, Chunk, Cluster, GcBatch, Id, Index, Leave, Nameless, Session, State};
+use holdfast_state::table::{Broken, View};
+
+/// The counters.
+pub fn state(view: &dyn View) -> Result<State, Broken> {
+    Ok(records::load(view, &keys::state())?.unwrap_or_default())
+}
+
+/// The cluster's identity.
+pub fn cluster(view: &dyn View) -> Result<Cluster, Broken> {
+    Ok(records::load(view, &keys::cluster())?.unwrap_or_default())
+}
+
+/// A group as of this view.
+pub fn pg(view: &dyn View, pg: u32) -> Result<Option<Pg>, Broken> {
+    records::load(view, &keys::pg(pg))
+}
+
+/// A chunk's record.
+pub fn chunk(view: &dyn View, pg: u32, number: u64) -> Result<Option<Chunk>, Broken> {
+    records::load(view, &keys::chunk(ChunkId::new(pg, number)))
+}
+
+/// Where a page of a group's chunks starts: behind `after`, or at the start.
+fn chunks_from(pg: u32, after: Option<u64>) -> Bytes {
+    match after {
+        Some(number) => keys::next(&keys::chunk(ChunkId::new(pg, number))),
+        None => keys::chunks(pg),
+    }
+}
+
+/// A page of a group's chunks in order of number.
+pub fn chunks(view: &dyn View, pg: u32, after: Option<u64>, most: usize) -> Result<Vec<(u64, Chunk)>, Broken> {
+    let to = keys::after_prefix(&keys::chunks(pg));
+    let page = records::load_range::<Chunk>(view, &chunks_from(pg, after), &to, most)?;
+    Ok(page.into_iter().map(|(key, chunk)| (keys::chunk_of(&key).number.0, chunk)).collect())
+}
+
+/// Whether a member has `missing/` records in its group.
+pub fn lacks(view: &dyn View, pg: u32, member: &Member) -> Result<bool, Broken> {
+    let prefix = keys::missing_in(member.disk, pg);
+    Ok(!view.scan(&prefix, &keys::after_prefix(&prefix), 1)?.is_empty())
+}
+
+/// A page of chunk numbers that a disk lacks in a group.
+pub fn missing(
+    view: &dyn View,
+    disk: u32,
+    pg: u32,
+    after: Option<u64>,
+    most: usize,
+) -> Result<Vec<u64>, Broken> {
+    let prefix = keys::missing_in(disk, pg);
+    let from = after.map_or_else(|| prefix.clone(), |number| keys::next(&keys::missing(disk, pg, number)));
+    let page = view.scan(&from, &keys::after_prefix(&prefix), most)?;
+    Ok(page.iter().map(|(key, _)| keys::u64_at(key, 9)).collect())
+}
+
+/// Groups in which a disk lacks something, from `from` on, at most `most`. Costs one seek per group.
+pub fn groups_with_missing(view: &dyn View, disk: u32, from: u32, most: usize) -> Result<Vec<u32>, Broken> {
+    let end = keys::after_prefix(&keys::missing_on(disk));
+    let mut found = Vec::new();
+    let mut at = keys::missing_in(disk, from);
+    while found.len() < most {
+        let Some((key, _)) = view.scan(&at, &end, 1)?.into_iter().next() else { break };
+        let pg = keys::u32_at(&key, 5);
+        found.push(pg);
+        at = keys::after_prefix(&keys::missing_in(disk, pg));
+    }
+    Ok(found)
+}
+
+/// The first group at or behind `from` that has garbage.
+pub fn next_with_garbage(view: &dyn View, from: u32) -> Result<Option<u32>, Broken> {
+    let found = view.scan(&keys::gc_of(from), &[keys::GC + 1], 1)?;
+    Ok(found.first().map(|(key, _)| keys::u32_at(key, 1)))
+}
+
+/// One batch of garbage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Garbage {
+    /// Index of the command with which these chunks died.
+    pub index: u64,
+    /// Their numbers.
+    pub numbers: Vec<u64>,
+}
+
+/// Batches of a group with `after < index <= upto`, until `most` numbers are reached.
+pub fn garbage(view: &dyn View, pg: u32, after: u64, upto: u64, most: usize) -> Result<Vec<Garbage>, Broken> {
+    let end = keys::after_prefix(&keys::gc(pg, upto));
+    let mut from = keys::after_prefix(&keys::gc(pg, after));
+    if after == 0 {
+        from = keys::gc_of(pg);
+    }
+    let mut found = Vec::new();
+    let mut count = 0;
+    while count < most {
+        let page = records::load_range::<GcBatch>(view, &from, &end, 64)?;
+        let Some((last, _)) = page.last() else { break };
+        from = keys::next(last);
+        for (key, batch) in page {
+            if count >= most {
+                break;
+            }
+            count += batch.numbers.len();
+            found.push(Garbage { index: keys::u64_at(&key, 5), numbers: batch.numbers });
+        }
+    }
+    Ok(found)
+}
+
+/// How far a member is with its group's garbage.
+pub fn gc_cursor(view: &dyn View, pg: u32, member: &Member) -> Result<u64, Broken> {
+    let cursor: Option<Index> = records::load(view, &keys::gc_cursor(pg, member.disk, member.incarnation))?;
+    Ok(cursor.map_or(0, |cursor| cursor.index))
+}
+
+/// A disk that left a group and may still hold its chunks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// The disk in the life in which it was a member.
+    pub disk: DiskRef,
+    /// The group.
+    pub pg: u32,
+    /// When it left.
+    pub index: u64,
+    /// Epoch of the group after it left.
+    pub epoch: u64,
+}
+
+/// A page of leaves behind `after`.
+pub fn leaves(view: &dyn View, after: Option<(u32, u32)>, most: usize) -> Result<Vec<Left>, Broken> {
+    let from = after.map_or_else(|| keys::all(keys::LEAVE), |(disk, pg)| keys::next(&keys::leave(disk, pg)));
+    let page = records::load_range::<Leave>(view, &from, &[keys::LEAVE + 1], most)?;
+    let left = page.into_iter().map(|(key, leave)| Left {
+        disk: DiskRef { disk: keys::u32_at(&key, 1), incarnation: leave.incarnation },
+        pg: keys::u32_at(&key, 5),
+        index: leave.index,
+        epoch: leave.epoch,
+    });
+    Ok(left.collect())
+}
+
+/// A page of ids under a tag whose keys are one 64-bit number (`gcino/`, `spent/`).
+pub fn ids(view: &dyn View, tag: u8, after: Option<u64>, most: usize) -> Result<Vec<u64>, Broken> {
+    let mut from = keys::all(tag);
+    if let Some(after) = after {
+        let mut key = vec![tag];
+        key.extend_from_slice(&after.to_be_bytes());
+        from = keys::next(&key);
+    }
+    let page = view.scan(&from, &[tag + 1], most)?;
+    Ok(page.iter().map(|(key, _)| keys::u64_at(key, 1)).collect())
+}
+
+/// A page of sessions, ended ones included.
+pub fn sessions(view: &dyn View, after: Option<u64>, most: usize) -> Result<Vec<(u64, Session)>, Broken> {
+    let from = after.map_or_else(|| keys::all(keys::SESSION), |id| keys::next(&keys::session(id)));
+    let page = records::load_range::<Session>(view, &from, &[keys::SESSION + 1], most)?;
+    Ok(page.into_iter().map(|(key, session)| (keys::u64_at(&key, 1), session)).collect())
+}
+
+/// Whether a grant can still bring chunks into metadata: it is open, or not handed out yet.
+pub fn grant_may_commit(view: &dyn View, grant: Grant, state: &State) -> Result<bool, Broken> {
+    if grant.0 >= state.next_grant {
+        return Ok(true);
+    }
+    Ok(records::load::<Id>(view, &keys::grant(grant.0))?.is_some())
+}
+
+/// Whether sessions hold an inode without names open.
+pub fn is_held(view: &dyn View, ino: u64) -> Result<bool, Broken> {
+    Ok(records::load::<Nameless>(view, &keys::nameless(ino))?.is_some())
+}
+
+/// Whether a disk left this group and still has to drop what it holds of it: until then it cannot join again.
+pub fn is_leaving(view: &dyn View, disk: u32, pg: u32) -> Result<bool, Broken> {
+    Ok(records::load::<Leave>(view, &keys::leave(disk, pg))?.is_some())
+}

@@ -1,0 +1,269 @@
+//! Who is there: the leader's memory of heartbeats and complaints.
+//!
+//! What always holds:
+//! - Time is the leader's monotonic clock, handed in by the caller. Silence counts from the leader's own election at
+//!   the earliest, and from the end of its own last stall: nobody is blamed for what the leader slept through.
+//! - This is soft state: it decides where new data goes and when repair begins, never what a group's members are.
+//!
+//! Fed by the heartbeat and report services, read by every loop.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use holdfast_proto::cluster::{DiskCondition, DiskReport, Heartbeat};
+use holdfast_proto::map::{Liveness, NodeLiveness};
+use tokio::time::Instant;
+
+/// When silence means what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// New writes avoid a node from here on.
+    pub suspect: Duration,
+    /// Counts as gone for now.
+    pub down: Duration,
+    /// With a complaint of somebody else, this much silence suffices for `suspect`.
+    pub doubted: Duration,
+    /// How long a complaint counts.
+    pub complaint: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            suspect: Duration::from_secs(3),
+            down: Duration::from_secs(10),
+            // One heartbeat was missed.
+            doubted: Duration::from_millis(1200),
+            complaint: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Complainers remembered per node; more say nothing new.
+const MOST_COMPLAINERS: usize = 16;
+
+/// Different complainers that make a node suspect although it still sends heartbeats (its data network is cut).
+const ENOUGH_COMPLAINERS: usize = 3;
+
+#[derive(Debug)]
+struct NodeState {
+    heard: Instant,
+    ever: bool,
+    map_epoch: u64,
+    disks: BTreeMap<u32, DiskReport>,
+    complaints: BTreeMap<u64, Instant>,
+}
+
+/// What is known of one disk right now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskNow {
+    /// How it seems.
+    pub liveness: Liveness,
+    /// Milliseconds of silence; 0 while alive.
+    pub silent_ms: u64,
+    /// Bytes it keeps.
+    pub used: u64,
+    /// Bytes it can still take.
+    pub free: u64,
+}
+
+/// Heartbeats and complaints since this node was elected.
+#[derive(Debug)]
+pub struct Hearing {
+    since: Instant,
+    patience: Patience,
+    nodes: BTreeMap<u64, NodeState>,
+}
+
+impl Hearing {
+    /// Nothing heard yet; silence counts from `now`.
+    pub fn new(now: Instant, patience: Patience) -> Self {
+        Self { since: now, patience, nodes: BTreeMap::new() }
+    }
+
+    /// Settings changed.
+    pub fn set_patience(&mut self, patience: Patience) {
+        self.patience = patience;
+    }
+
+    fn entry(&mut self, node: u64) -> &mut NodeState {
+        let since = self.since;
+        self.nodes.entry(node).or_insert_with(|| NodeState {
+            heard: since,
+            ever: false,
+            map_epoch: 0,
+            disks: BTreeMap::new(),
+            complaints: BTreeMap::new(),
+        })
+    }
+
+    /// A sign of life.
+    pub fn beat(&mut self, now: Instant, beat: &Heartbeat) {
+        let state = self.entry(beat.node);
+        state.heard = now;
+        state.ever = true;
+        state.map_epoch = beat.map_epoch;
+        state.disks = beat
+            .disks
+            .iter()
+            .filter_map(|report| report.disk.map(|disk| (disk.disk, report.clone())))
+            .collect();
+    }
+
+    /// Somebody cannot reach `node`. `by` tells complainers apart (a node id or a session).
+    pub fn complain(&mut self, now: Instant, by: u64, node: u64) {
+        let keep = self.patience.complaint;
+        // Complaints about nodes nobody has heard of are not kept: they come from outside.
+        let Some(state) = self.nodes.get_mut(&node) else { return };
+        state.complaints.retain(|_, at| now.duration_since(*at) < keep);
+        if state.complaints.len() < MOST_COMPLAINERS || state.complaints.contains_key(&by) {
+            state.complaints.insert(by, now);
+        }
+    }
+
+    /// The leader itself stood still: silence counts anew.
+    pub fn forgive(&mut self, now: Instant) {
+        self.since = now;
+        for state in self.nodes.values_mut() {
+            state.heard = now;
+            state.complaints.clear();
+        }
+    }
+
+    /// Forgets nodes that are not in the map any more.
+    pub fn keep_only(&mut self, known: impl Fn(u64) -> bool) {
+        self.nodes.retain(|node, _| known(*node));
+    }
+
+    /// How a node seems.
+    pub fn node(&self, now: Instant, node: u64) -> NodeLiveness {
+        let (heard, complainers) = match self.nodes.get(&node) {
+            Some(state) => {
+                let fresh = state.complaints.values().filter(|at| now.duration_since(**at) < self.patience.complaint);
+                (state.heard, fresh.count())
+            }
+            None => (self.since, 0),
+        };
+        let silent = now.duration_since(heard);
+        let doubted = complainers >= ENOUGH_COMPLAINERS || (complainers > 0 && silent >= self.patience.doubted);
+        let liveness = if silent >= self.patience.down {
+            Liveness::Down
+        } else if silent >= self.patience.suspect || doubted {
+            Liveness::Suspect
+        } else {
+            Liveness::Alive
+        };
+        let silent_ms = if liveness == Liveness::Alive { 0 } else { silent.as_millis() as u64 };
+        NodeLiveness { node, liveness: liveness as i32, silent_ms }
+    }
+
+    /// How one disk seems, in the life that the map knows.
+    pub fn disk(&self, now: Instant, node: u64, disk: u32, incarnation: u64) -> DiskNow {
+        let whole = self.node(now, node);
+        let report = self
+            .nodes
+            .get(&node)
+            .and_then(|state| state.disks.get(&disk))
+            .filter(|report| report.disk.is_some_and(|d| d.incarnation == incarnation));
+        let (used, free) = report.map_or((0, 0), |report| (report.used, report.free));
+        let heard = self.nodes.get(&node).is_some_and(|state| state.ever);
+        let liveness = match (whole.liveness(), report.map(DiskReport::condition)) {
+            (Liveness::Down, _) => Liveness::Down,
+            // A node that speaks but does not name the disk has lost it, for now.
+            (_, None) if heard => Liveness::Down,
+            (_, Some(DiskCondition::Failed)) => Liveness::Failed,
+            (Liveness::Alive, Some(DiskCondition::Full)) => Liveness::Full,
+            (Liveness::Alive, Some(DiskCondition::Good | DiskCondition::Recovering)) => Liveness::Alive,
+            _ => Liveness::Suspect,
+        };
+        let silent = match liveness {
+            Liveness::Alive | Liveness::Full | Liveness::Failed => 0,
+            // Not named since the node's first heartbeat to us: counted from the election.
+            _ if heard && report.is_none() => now.duration_since(self.since).as_millis() as u64,
+            _ => now.duration_since(self.nodes.get(&node).map_or(self.since, |state| state.heard)).as_millis() as u64,
+        };
+        DiskNow { liveness, silent_ms: silent, used, free }
+    }
+
+    /// The last report of a disk.
+    pub fn report(&self, node: u64, disk: u32) -> Option<&DiskReport> {
+        self.nodes.get(&node)?.disks.get(&disk)
+    }
+
+    /// Every last report.
+    pub fn reports(&self) -> impl Iterator<Item = &DiskReport> {
+        self.nodes.values().flat_map(|state| state.disks.values())
+    }
+
+    /// When silence began to count.
+    pub fn since(&self) -> Instant {
+        self.since
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_proto::op::DiskRef;
+
+    use super::*;
+
+    fn beat(node: u64, condition: DiskCondition) -> Heartbeat {
+        let report = DiskReport {
+            disk: Some(DiskRef { disk: 1, incarnation: 5 }),
+            free: 10,
+            condition: condition as i32,
+            ..DiskReport::default()
+        };
+        Heartbeat { node, disks: vec![report], ..Heartbeat::default() }
+    }
+
+    fn after(start: Instant, ms: u64) -> Instant {
+        start + Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn silence_makes_suspect_then_down_and_counts_from_the_election() {
+        let start = Instant::now();
+        let mut hearing = Hearing::new(start, Patience::default());
+        let seen = |h: &Hearing, ms| h.node(after(start, ms), 7).liveness();
+        assert_eq!(seen(&hearing, 2999), Liveness::Alive, "a new leader has not listened long enough");
+        assert_eq!(seen(&hearing, 3000), Liveness::Suspect);
+        assert_eq!(seen(&hearing, 10_000), Liveness::Down);
+        hearing.beat(after(start, 10_000), &beat(7, DiskCondition::Good));
+        assert_eq!(seen(&hearing, 12_999), Liveness::Alive);
+        assert_eq!(seen(&hearing, 13_000), Liveness::Suspect);
+        hearing.forgive(after(start, 60_000));
+        assert_eq!(seen(&hearing, 62_999), Liveness::Alive, "the leader slept, not the node");
+    }
+
+    #[test]
+    fn complaints_make_suspect_sooner_but_never_down() {
+        let start = Instant::now();
+        let mut hearing = Hearing::new(start, Patience::default());
+        hearing.beat(start, &beat(7, DiskCondition::Good));
+        hearing.complain(start, 1, 7);
+        assert_eq!(hearing.node(after(start, 1199), 7).liveness(), Liveness::Alive);
+        assert_eq!(hearing.node(after(start, 1200), 7).liveness(), Liveness::Suspect);
+        hearing.complain(start, 2, 7);
+        hearing.complain(start, 3, 7);
+        assert_eq!(hearing.node(after(start, 10), 7).liveness(), Liveness::Suspect);
+        hearing.beat(after(start, 5000), &beat(7, DiskCondition::Good));
+        assert_eq!(hearing.node(after(start, 5000), 7).liveness(), Liveness::Alive, "complaints grow old");
+        hearing.complain(start, 3, 99);
+        assert_eq!(hearing.node(after(start, 10), 99).liveness(), Liveness::Alive);
+    }
+
+    #[test]
+    fn a_disk_is_judged_in_its_present_life() {
+        let start = Instant::now();
+        let mut hearing = Hearing::new(start, Patience::default());
+        assert_eq!(hearing.disk(start, 7, 1, 5).liveness, Liveness::Suspect, "not heard of yet");
+        hearing.beat(start, &beat(7, DiskCondition::Good));
+        assert_eq!(hearing.disk(start, 7, 1, 5), DiskNow { liveness: Liveness::Alive, silent_ms: 0, used: 0, free: 10 });
+        assert_eq!(hearing.disk(start, 7, 1, 4).liveness, Liveness::Down, "another life of it");
+        assert_eq!(hearing.disk(start, 7, 2, 5).liveness, Liveness::Down, "the node does not name it");
+        hearing.beat(start, &beat(7, DiskCondition::Failed));
+        assert_eq!(hearing.disk(start, 7, 1, 5).liveness, Liveness::Failed);
+        assert_eq!(hearing.disk(after(start, 10_000), 7, 1, 5).liveness, Liveness::Down);
+    }
+}

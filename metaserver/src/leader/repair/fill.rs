@@ -1,0 +1,299 @@
+//! Making one member hold what it should: the walk over a group's chunk records for a new member, and the single
+//! chunks of `missing/` for any member.
+//!
+//! What always holds:
+//! - A backfill walks `chunk/<pg>` in metadata, from its start, as of views no older than the command with which the
+//!   member joined: whatever is committed later either counts the member's acknowledgement or makes a `missing/`
+//!   record. So the index of the first page is the one to which the walk reaches.
+//! - What no source can give becomes a `missing/` record, never a reason to call the member clean.
+//! - Chunks that are there already are verified by the member, not copied: a walk that starts again is cheap.
+
+use std::time::Duration;
+
+use holdfast_proto::chunk::{PullChunks, PullItem, PullReply, Source};
+use holdfast_proto::map::{Member, Pg, Redundancy, redundancy::Kind};
+use holdfast_proto::op::{AddMissing, ClearMissing, DiskRef, MemberClean, Op};
+use holdfast_proto::status::{Code, Status};
+use holdfast_rpc::Endpoint;
+use holdfast_state::plan::cluster::{Cluster, DiskFacts};
+use holdfast_state::plan::mix;
+use tokio::time::Instant;
+
+use super::super::context::{Leader, endpoint};
+use super::super::facts;
+use super::super::ports::{Chunkservers, Metadata};
+
+/// Chunks per order.
+const ITEMS: usize = 256;
+
+/// Bytes per order: bounds how long one takes, and what is done twice when the leader changes.
+const ORDER_BYTES: u64 = 128 << 20;
+
+/// An order may take this long plus its bytes at this rate.
+const ORDER_TIME: Duration = Duration::from_secs(30);
+const SLOWEST_BYTES_PER_SEC: u64 = 4 << 20;
+
+/// Pages of `missing/` per call of [`pull_missing`].
+const MISSING_PAGES: usize = 64;
+
+/// What a fill came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fill {
+    /// Chunks made durable or found to be there.
+    pub chunks: u64,
+    /// Bytes moved.
+    pub bytes: u64,
+    /// Chunks that nobody could give.
+    pub failed: u64,
+}
+
+impl Fill {
+    fn add(&mut self, reply: &PullReply) {
+        self.chunks += reply.done.len() as u64;
+        self.bytes += reply.bytes;
+        self.failed += reply.failed.len() as u64;
+    }
+}
+
+fn identity(member: &Member) -> DiskRef {
+    DiskRef { disk: member.disk, incarnation: member.incarnation }
+}
+
+/// Everything an order to one member of a group has in common.
+struct Target {
+    to: Endpoint,
+    pg: Pg,
+    member: Member,
+    sources: Vec<Source>,
+    redundancy: Redundancy,
+    shard: u32,
+    rate: u64,
+}
+
+impl Target {
+    /// Looks up addresses and sources; an error when the member cannot be filled now.
+    fn find<M: Metadata, C: Chunkservers>(
+        leader: &Leader<M, C>,
+        pg: &Pg,
+        member: &Member,
+        lacking: &[DiskRef],
+    ) -> Result<Self, Status> {
+        let away = |what: &str| Status::new(Code::Unavailable, format!("group {}: {what}", pg.id));
+        let cluster = leader.cluster.lock();
+        let facts = cluster.member_disk(member).filter(|disk| disk.answers()).ok_or_else(|| away("the member is away"))?;
+        let to = endpoint(&cluster, facts.node).ok_or_else(|| away("the member's node is not known"))?;
+        let redundancy = cluster
+            .classes
+            .get(&pg.class)
+            .and_then(|class| class.redundancy)
+            .ok_or_else(|| away("its class is not known"))?;
+        let sources = sources(&cluster, pg, member, lacking, &redundancy);
+        if sources.is_empty() {
+            return Err(away("no other member answers"));
+        }
+        let knobs = leader.knobs.load();
+        // The cap is per disk; as many orders as may run on one share it.
+        let share = knobs.repair_rate_per_disk / knobs.repair_jobs_per_disk.max(1) as u64;
+        let rate = if knobs.repair_rate_per_disk == 0 { 0 } else { share.max(1) };
+        let shard = shard_of(pg, member, &redundancy);
+        Ok(Self { to, pg: pg.clone(), member: *member, sources, redundancy, shard, rate })
+    }
+
+    async fn pull<M: Metadata, C: Chunkservers>(
+        &self,
+        leader: &Leader<M, C>,
+        index: u64,
+        items: Vec<PullItem>,
+        force: bool,
+    ) -> Result<PullReply, Status> {
+        let bytes: u64 = items.iter().map(|item| item.chunk_bytes).sum();
+        let slowest = if self.rate == 0 { SLOWEST_BYTES_PER_SEC } else { self.rate.min(SLOWEST_BYTES_PER_SEC) };
+        let deadline = Instant::now() + ORDER_TIME + Duration::from_secs(bytes / slowest.max(1));
+        let order = PullChunks {
+            order: Some(leader.order(self.pg.epoch, index)),
+            disk: Some(identity(&self.member)),
+            pg: self.pg.id,
+            shard: self.shard,
+            sources: self.sources.clone(),
+            items,
+            force,
+            redundancy: Some(self.redundancy),
+            rate: self.rate,
+        };
+        let reply = leader.servers.pull(&self.to, order, deadline).await?;
+        let mut outlook = leader.outlook.lock();
+        outlook.repaired_bytes += reply.bytes;
+        outlook.repaired_chunks += reply.done.len() as u64;
+        Ok(reply)
+    }
+}
+
+fn shard_of(pg: &Pg, member: &Member, redundancy: &Redundancy) -> u32 {
+    let position = || pg.members.iter().position(|m| m.identity() == member.identity()).unwrap_or(0) as u32;
+    match redundancy.kind {
+        Some(Kind::Erasure(_)) => position(),
+        Some(Kind::Replicated(_)) | None => 0,
+    }
+}
+
+/// Members that may have the chunks, best first: complete ones, then those that lack some, then what is not clean
+/// yet, failed disks last. Among equals the order differs from member to member, to spread the load.
+fn sources(cluster: &Cluster, pg: &Pg, target: &Member, lacking: &[DiskRef], redundancy: &Redundancy) -> Vec<Source> {
+    let mut ranked: Vec<((u8, u64), Source)> = Vec::new();
+    for member in &pg.members {
+        if member.identity() == target.identity() {
+            continue;
+        }
+        let Some(disk) = cluster.member_disk(member) else { continue };
+        let Some(at) = endpoint(cluster, disk.node) else { continue };
+        let rank = match disk {
+            disk if disk.answers() && member.clean && !lacking.contains(&identity(member)) => 0,
+            disk if disk.answers() && member.clean => 1,
+            disk if disk.answers() => 2,
+            DiskFacts { liveness: holdfast_proto::map::Liveness::Failed, .. } => 3,
+            _ => continue,
+        };
+        let tie = mix(u64::from(pg.id), u64::from(target.disk), u64::from(member.disk));
+        let source =
+            Source { member: Some(*member), node: disk.node, address: at.address, shard: shard_of(pg, member, redundancy) };
+        ranked.push(((rank, tie), source));
+    }
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.into_iter().map(|(_, source)| source).collect()
+}
+
+/// Fills a member that is not clean yet, and says so when it is done. An error leaves everything as it is: the next
+/// attempt goes on, cheaply.
+pub async fn fill_member<M: Metadata, C: Chunkservers>(
+    leader: &Leader<M, C>,
+    pg: &Pg,
+    member: &Member,
+    lacking: &[DiskRef],
+) -> Result<Fill, Status> {
+    let mut fill = Fill::default();
+    let mut after = None;
+    let mut walked_index = None;
+    loop {
+        let id = pg.id;
+        let (index, page) =
+            leader.look(move |index, view| Ok((index.0, facts::chunks(view, id, after, ITEMS)?))).await?;
+        if index < member.joined_index {
+            return Err(Status::internal(format!("group {id}: a view older than the member's joining")));
+        }
+        walked_index.get_or_insert(index);
+        let whole = page.len() < ITEMS;
+        let mut items = Vec::new();
+        let mut bytes = 0;
+        let mut cut = false;
+        for (number, chunk) in page {
+            if !items.is_empty() && bytes + chunk.length > ORDER_BYTES {
+                cut = true;
+                break;
+            }
+            bytes += chunk.length;
+            after = Some(number);
+            items.push(PullItem { number, chunk_bytes: chunk.length, blake3: chunk.blake3 });
+        }
+        if !items.is_empty() {
+            let target = Target::find(leader, pg, member, lacking)?;
+            let asked: Vec<u64> = items.iter().map(|item| item.number).collect();
+            let reply = target.pull(leader, index, items, false).await?;
+            fill.add(&reply);
+            note_failures(leader, pg, member, &asked, &reply).await?;
+        }
+        if whole && !cut {
+            break;
+        }
+    }
+    let rest = pull_missing(leader, pg, member, lacking, false).await?;
+    fill.chunks += rest.chunks;
+    fill.bytes += rest.bytes;
+    fill.failed = rest.failed;
+    if fill.failed > 0 {
+        let what = format!("group {}: {} chunks have no readable copy now", pg.id, fill.failed);
+        return Err(Status::new(Code::DataUnavailable, what));
+    }
+    let done = MemberClean {
+        pg: pg.id,
+        member: Some(identity(member)),
+        joined: member.joined,
+        walked_index: walked_index.unwrap_or(0),
+    };
+    leader.propose(Op::MemberClean(done)).await?;
+    tracing::info!(pg = pg.id, disk = member.disk, chunks = fill.chunks, bytes = fill.bytes, "a member is complete");
+    Ok(fill)
+}
+
+/// Records what a pull did not bring. Chunks that died meanwhile have no record and are passed over by the state.
+async fn note_failures<M: Metadata, C: Chunkservers>(
+    leader: &Leader<M, C>,
+    pg: &Pg,
+    member: &Member,
+    asked: &[u64],
+    reply: &PullReply,
+) -> Result<(), Status> {
+    let numbers: Vec<u64> = asked.iter().copied().filter(|number| !reply.done.contains(number)).collect();
+    if numbers.is_empty() {
+        return Ok(());
+    }
+    let first = reply.failed.first().and_then(|f| f.status.as_ref()).map(ToString::to_string).unwrap_or_default();
+    tracing::warn!(pg = pg.id, disk = member.disk, chunks = numbers.len(), first, "chunks could not be copied");
+    leader.propose(Op::AddMissing(AddMissing { pg: pg.id, member: Some(identity(member)), numbers })).await?;
+    Ok(())
+}
+
+/// Pulls the single chunks that a member lacks. `force`: what is there already is not to be trusted.
+pub async fn pull_missing<M: Metadata, C: Chunkservers>(
+    leader: &Leader<M, C>,
+    pg: &Pg,
+    member: &Member,
+    lacking: &[DiskRef],
+    force: bool,
+) -> Result<Fill, Status> {
+    let mut fill = Fill::default();
+    let mut after = None;
+    for _ in 0..MISSING_PAGES {
+        let (id, disk) = (pg.id, member.disk);
+        let (index, page) = leader
+            .look(move |index, view| {
+                let mut found = Vec::new();
+                for number in facts::missing(view, disk, id, after, ITEMS)? {
+                    found.push((number, facts::chunk(view, id, number)?));
+                }
+                Ok((index.0, found))
+            })
+            .await?;
+        if page.is_empty() {
+            break;
+        }
+        let mut gone = Vec::new();
+        let mut items = Vec::new();
+        let mut bytes = 0;
+        for (number, chunk) in page {
+            match chunk {
+                Some(chunk) if items.is_empty() || bytes + chunk.length <= ORDER_BYTES => {
+                    bytes += chunk.length;
+                    items.push(PullItem { number, chunk_bytes: chunk.length, blake3: chunk.blake3 });
+                }
+                Some(_) => break,
+                // Its last reference went; nobody has to have it any more.
+                None => gone.push(number),
+            }
+            after = Some(number);
+        }
+        let mut done = gone;
+        if !items.is_empty() {
+            let target = Target::find(leader, pg, member, lacking)?;
+            let asked = items.len();
+            let reply = target.pull(leader, index, items, force).await?;
+            fill.add(&reply);
+            fill.failed = fill.failed.max((asked - reply.done.len().min(asked)) as u64);
+            done.extend(reply.done);
+        }
+        if !done.is_empty() {
+            let clear = ClearMissing { pg: pg.id, member: Some(identity(member)), numbers: done };
+            leader.propose(Op::ClearMissing(clear)).await?;
+        }
+    }
+    Ok(fill)
+}

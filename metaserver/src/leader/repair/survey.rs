@@ -1,0 +1,124 @@
+//! Looking at groups: planner and state together, one view per page of groups.
+
+use std::collections::BTreeSet;
+
+use holdfast_proto::map::{Member, Pg};
+use holdfast_proto::op::{ChangePg, Op};
+use holdfast_proto::status::Status;
+use holdfast_state::plan::cluster::{Cluster, DiskFacts};
+use holdfast_state::plan::repair::{Assessment, Rules, Step, assess};
+use holdfast_state::table::{Broken, View};
+
+use super::super::context::Leader;
+use super::super::facts;
+use super::super::ports::{Chunkservers, Metadata};
+
+/// Groups looked at under one view, and planned under one hold of the cluster's lock.
+const PAGE: usize = 64;
+
+/// Disks that still have to let go of a group, read at most. Any beyond it are refused by the state itself.
+const MOST_LEAVES: usize = 10_000;
+
+/// What was found in one group.
+#[derive(Clone, Debug)]
+pub struct Survey {
+    /// The group as of the view.
+    pub pg: Pg,
+    /// Log index of the view.
+    pub index: u64,
+    /// The planner's word.
+    pub found: Assessment,
+    /// Clean members that lack single chunks and answer.
+    pub lacking: Vec<Member>,
+}
+
+/// A group as the state has it: with whether each member lacks chunks.
+struct Seen {
+    pg: Pg,
+    lacks: Vec<bool>,
+}
+
+/// Looks at some groups. Those that are gone or retired are left out.
+pub async fn survey<M: Metadata, C: Chunkservers>(
+    leader: &Leader<M, C>,
+    pgs: &[u32],
+) -> Result<Vec<Survey>, Status> {
+    let mut all = Vec::new();
+    for page in pgs.chunks(PAGE) {
+        let page = page.to_vec();
+        let (index, seen, leaving) = leader
+            .look(move |index, view| {
+                let leaving: BTreeSet<(u32, u32)> =
+                    facts::leaves(view, None, MOST_LEAVES)?.iter().map(|left| (left.disk.disk, left.pg)).collect();
+                let seen = page.into_iter().map(|id| see(view, id)).collect::<Result<Vec<_>, _>>()?;
+                Ok((index.0, seen, leaving))
+            })
+            .await?;
+        let temporary_after_ms = leader.knobs.load().temporary_after.as_millis() as u64;
+        let rules = Rules { temporary_after_ms, bytes: 0 };
+        let cluster = leader.cluster.lock();
+        all.extend(seen.into_iter().flatten().filter_map(|seen| judge(&cluster, index, seen, rules, &leaving)));
+    }
+    Ok(all)
+}
+
+fn see(view: &dyn View, id: u32) -> Result<Option<Seen>, Broken> {
+    let Some(pg) = facts::pg(view, id)? else { return Ok(None) };
+    let lacks = pg.members.iter().map(|m| facts::lacks(view, id, m)).collect::<Result<_, _>>()?;
+    Ok(Some(Seen { pg, lacks }))
+}
+
+fn judge(
+    cluster: &Cluster,
+    index: u64,
+    seen: Seen,
+    rules: Rules,
+    leaving: &BTreeSet<(u32, u32)>,
+) -> Option<Survey> {
+    let Seen { pg, lacks } = seen;
+    let lacking_of = |m: &Member| {
+        pg.members.iter().zip(&lacks).any(|(other, lacks)| *lacks && other.identity() == m.identity())
+    };
+    let found = assess(cluster, &pg, rules, lacking_of, |disk| leaving.contains(&(disk, pg.id)))?;
+    let answers = |m: &&Member| cluster.member_disk(m).is_some_and(DiskFacts::answers);
+    let lacking = pg.members.iter().filter(|m| m.clean && lacking_of(m)).filter(answers).copied().collect();
+    Some(Survey { index, found, lacking, pg })
+}
+
+/// Proposes a membership change.
+pub async fn change_member<M: Metadata, C: Chunkservers>(
+    leader: &Leader<M, C>,
+    pg: &Pg,
+    step: Step,
+) -> Result<(), Status> {
+    let (remove, add, temporary) = match step {
+        Step::Add { disk, temporary, .. } => (None, Some(disk), temporary),
+        Step::Drop { member, .. } => (Some(member), None, false),
+        Step::Replace { member, disk } => (Some(member), Some(disk), false),
+    };
+    let change = ChangePg { pg: pg.id, if_epoch: pg.epoch, remove, add, temporary };
+    leader.propose(Op::ChangePg(change)).await?;
+    tracing::info!(pg = pg.id, ?step, "changed the members of a group");
+    Ok(())
+}
+
+/// Groups in which some answering disk has `missing/` records: a few seeks per disk, nothing when there are none.
+pub async fn with_missing<M: Metadata, C: Chunkservers>(
+    leader: &Leader<M, C>,
+    most_per_disk: usize,
+) -> Result<BTreeSet<u32>, Status> {
+    let disks: Vec<u32> =
+        leader.cluster.lock().disks.values().filter(|disk| disk.answers()).map(|disk| disk.id).collect();
+    leader
+        .look(move |_, view| {
+            let mut found = BTreeSet::new();
+            if facts::state(view)?.missing == 0 {
+                return Ok(found);
+            }
+            for disk in disks {
+                found.extend(facts::groups_with_missing(view, disk, 0, most_per_disk)?);
+            }
+            Ok(found)
+        })
+        .await
+}

@@ -1,0 +1,286 @@
+//! The thread that applies committed commands to the table. It alone writes the table.
+//!
+//! What always holds:
+//! - Entries are applied in log order; the changes of a batch and the marker are one write; replies go out after it.
+//! - A view is published after every batch, so that readers get a consistent snapshot for the price of a clone.
+//! - After `flush_commands` commands a flush is started, which bounds the replay at the next start.
+//! - A failure to read or write the table ends the thread's work with an error: openraft stops, the process leaves.
+//!
+//! Called by `machine.rs` through [`Applier`]; nothing here runs on the Raft runtime.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use holdfast_proto::ids::LogIndex;
+use holdfast_proto::op::{Command, Reply};
+use openraft::storage::ApplyResponder;
+use prost::Message;
+use tokio::sync::{oneshot, watch};
+
+use super::error::MetaError;
+use super::marker::Marker;
+use super::snapshot::SnapshotRef;
+use super::start::Places;
+use super::types::{Entry, Payload, Replies, StoredMembership, TypeConfig};
+use crate::store::{StateView, Table};
+
+/// Most commands that share one write of the table.
+const MOST_COMMANDS: usize = 2048;
+
+/// What applying a batch of commands comes to.
+pub struct Effects {
+    /// One reply per command.
+    pub replies: Vec<Reply>,
+    /// New values of keys, `None` deletes; each key at most once.
+    pub changes: Vec<(Bytes, Option<Bytes>)>,
+}
+
+/// The pure state machine as this thread sees it.
+pub trait StateMachine: Send + 'static {
+    /// Applies commands, the first of which stands at index `first`, to what `view` shows.
+    fn apply(
+        &mut self,
+        view: &StateView,
+        first: LogIndex,
+        commands: &[Command],
+    ) -> Result<Effects, MetaError>;
+}
+
+pub(crate) type WithResponder = (Entry, Option<ApplyResponder<TypeConfig>>);
+
+enum Job {
+    Apply(Vec<WithResponder>, oneshot::Sender<Result<(), MetaError>>),
+    Checkpoint(PathBuf, oneshot::Sender<Result<Marker, MetaError>>),
+    Install(SnapshotRef, oneshot::Sender<Result<(), MetaError>>),
+    Flush(oneshot::Sender<Result<(), MetaError>>),
+}
+
+/// What everybody may see of the applied state.
+#[derive(Debug)]
+pub(crate) struct Published {
+    /// The newest view.
+    pub(crate) view: ArcSwap<StateView>,
+    /// The marker that belongs to it.
+    pub(crate) marker: watch::Sender<Marker>,
+    /// Counters for the snapshot policy.
+    pub(crate) progress: Progress,
+}
+
+/// Running totals since the process started.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// Bytes of commands applied.
+    pub(crate) bytes: std::sync::atomic::AtomicU64,
+}
+
+/// Handle of the thread. Clones share it; it ends with the last one.
+#[derive(Clone, Debug)]
+pub(crate) struct Applier {
+    jobs: mpsc::Sender<Job>,
+    pub(crate) published: Arc<Published>,
+}
+
+impl Applier {
+    /// Starts the thread on a table that was opened with `marker` in it.
+    pub(crate) fn start(
+        table: Arc<Table>,
+        marker: Marker,
+        places: Arc<Places>,
+        machine: Box<dyn StateMachine>,
+        flush_commands: u64,
+    ) -> Result<Self, MetaError> {
+        let view = table.view(marker.commands)?;
+        let published = Arc::new(Published {
+            view: ArcSwap::from_pointee(view),
+            marker: watch::Sender::new(marker.clone()),
+            progress: Progress::default(),
+        });
+        let (jobs, queue) = mpsc::channel();
+        let worker = Worker {
+            table,
+            marker,
+            places,
+            machine,
+            published: published.clone(),
+            unflushed: 0,
+            flush_commands,
+        };
+        std::thread::Builder::new()
+            .name("meta-apply".into())
+            .spawn(move || worker.run(queue))
+            .map_err(|e| MetaError::io("start the apply thread", e))?;
+        Ok(Self { jobs, published })
+    }
+
+    async fn ask<T>(
+        &self,
+        job: impl FnOnce(oneshot::Sender<Result<T, MetaError>>) -> Job,
+    ) -> Result<T, MetaError> {
+        let (reply, wait) = oneshot::channel();
+        self.jobs.send(job(reply)).map_err(|_| MetaError::Stopped)?;
+        wait.await.map_err(|_| MetaError::Stopped)?
+    }
+
+    pub(crate) async fn apply(&self, entries: Vec<WithResponder>) -> Result<(), MetaError> {
+        self.ask(|reply| Job::Apply(entries, reply)).await
+    }
+
+    /// Copies the table to `to` between two batches; the marker says what the copy shows.
+    pub(crate) async fn checkpoint(&self, to: PathBuf) -> Result<Marker, MetaError> {
+        self.ask(|reply| Job::Checkpoint(to, reply)).await
+    }
+
+    /// Replaces the table by a snapshot, unless the table is further.
+    pub(crate) async fn install(&self, snapshot: SnapshotRef) -> Result<(), MetaError> {
+        self.ask(|reply| Job::Install(snapshot, reply)).await
+    }
+
+    /// Makes the table durable as far as it is.
+    pub(crate) async fn flush(&self) -> Result<(), MetaError> {
+        self.ask(Job::Flush).await
+    }
+
+    pub(crate) fn view(&self) -> StateView {
+        StateView::clone(&self.published.view.load())
+    }
+
+    pub(crate) fn marker(&self) -> Marker {
+        self.published.marker.borrow().clone()
+    }
+}
+
+struct Worker {
+    table: Arc<Table>,
+    marker: Marker,
+    places: Arc<Places>,
+    machine: Box<dyn StateMachine>,
+    published: Arc<Published>,
+    unflushed: u64,
+    flush_commands: u64,
+}
+
+impl Worker {
+    fn run(mut self, queue: mpsc::Receiver<Job>) {
+        // Whoever asked may be gone by the time of the answer; that is no failure.
+        while let Ok(job) = queue.recv() {
+            match job {
+                Job::Apply(entries, reply) => drop(reply.send(self.apply(entries))),
+                Job::Checkpoint(to, reply) => drop(reply.send(self.checkpoint(&to))),
+                Job::Install(snapshot, reply) => drop(reply.send(self.install(&snapshot))),
+                Job::Flush(reply) => drop(reply.send(self.table.flush(true))),
+            }
+        }
+    }
+
+    fn apply(&mut self, entries: Vec<WithResponder>) -> Result<(), MetaError> {
+        let mut batch = Batch::default();
+        for (entry, responder) in entries {
+            batch.add(entry, responder)?;
+            if batch.commands.len() >= MOST_COMMANDS {
+                self.write(std::mem::take(&mut batch))?;
+            }
+        }
+        self.write(batch)
+    }
+
+    fn write(&mut self, batch: Batch) -> Result<(), MetaError> {
+        let Some(last) = batch.last else { return Ok(()) };
+        let effects = if batch.commands.is_empty() {
+            Effects { replies: Vec::new(), changes: Vec::new() }
+        } else {
+            let view = self.published.view.load();
+            self.machine.apply(&view, LogIndex(self.marker.commands + 1), &batch.commands)?
+        };
+        if effects.replies.len() != batch.commands.len() {
+            return Err(MetaError::damaged("the state machine", "it did not answer every command"));
+        }
+        self.marker.applied = Some(last);
+        self.marker.commands += batch.commands.len() as u64;
+        if let Some(membership) = batch.membership {
+            self.marker.membership = membership;
+        }
+        self.table.write(&effects.changes, &self.marker.encode())?;
+        self.publish()?;
+        self.published.progress.bytes.fetch_add(batch.bytes, std::sync::atomic::Ordering::Relaxed);
+        let mut replies = effects.replies.into_iter();
+        for (responder, count) in batch.waiting {
+            let mine: Vec<Reply> = replies.by_ref().take(count).collect();
+            if let Some(responder) = responder {
+                responder.send(Replies(mine));
+            }
+        }
+        self.unflushed += batch.commands.len() as u64;
+        if self.unflushed >= self.flush_commands {
+            self.unflushed = 0;
+            self.table.flush(false)?;
+        }
+        Ok(())
+    }
+
+    fn publish(&self) -> Result<(), MetaError> {
+        let view = self.table.view(self.marker.commands)?;
+        self.published.view.store(Arc::new(view));
+        self.published.marker.send_replace(self.marker.clone());
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, to: &std::path::Path) -> Result<Marker, MetaError> {
+        let began = Instant::now();
+        self.table.checkpoint(to)?;
+        self.unflushed = 0;
+        tracing::info!(index = self.marker.index(), took = ?began.elapsed(), "copied the table for a snapshot");
+        Ok(self.marker.clone())
+    }
+
+    fn install(&mut self, snapshot: &SnapshotRef) -> Result<(), MetaError> {
+        if snapshot.marker.applied <= self.marker.applied {
+            return Ok(());
+        }
+        let (table, marker) = self.places.adopt(snapshot)?;
+        let old = std::mem::replace(&mut self.table, table);
+        self.marker = marker;
+        self.unflushed = 0;
+        self.publish()?;
+        old.retire();
+        Ok(())
+    }
+}
+
+/// Entries gathered for one write.
+#[derive(Default)]
+struct Batch {
+    commands: Vec<Command>,
+    /// Per entry: who waits, for how many replies.
+    waiting: Vec<(Option<ApplyResponder<TypeConfig>>, usize)>,
+    last: Option<super::types::LogId>,
+    membership: Option<StoredMembership>,
+    bytes: u64,
+}
+
+impl Batch {
+    fn add(&mut self, entry: Entry, responder: Option<ApplyResponder<TypeConfig>>) -> Result<(), MetaError> {
+        let damaged =
+            |reason: String| MetaError::damaged(format!("log entry {}", entry.log_id.index()), reason);
+        let before = self.commands.len();
+        match &entry.payload {
+            Payload::Blank => {}
+            Payload::Membership(membership) => {
+                self.membership = Some(StoredMembership::new(Some(entry.log_id), membership.clone()));
+            }
+            Payload::Normal(proposal) => {
+                for bytes in proposal.commands() {
+                    let bytes = bytes.map_err(|e| damaged(e.into()))?;
+                    self.commands.push(Command::decode(bytes).map_err(|e| damaged(e.to_string()))?);
+                }
+                self.bytes += proposal.bytes.len() as u64;
+            }
+        }
+        self.last = Some(entry.log_id);
+        self.waiting.push((responder, self.commands.len() - before));
+        Ok(())
+    }
+}

@@ -1,0 +1,214 @@
+//! Starting a member: stores, runtime, Raft, and the tasks around it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use holdfast_proto::ids::NodeId;
+#[cfg(any())]
+use holdfast_rpc::{Net, Router};
+use openraft::async_runtime::watch::WatchReceiver;
+use openraft::{Config, ServerState};
+use parking_lot::Mutex;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::apply::{Applier, StateMachine};
+use super::config::{AbortHook, GroupConfig};
+use super::error::MetaError;
+use super::group::{Group, Leadership, Shared};
+use super::machine::Machine;
+use super::membership::Changes;
+use super::network::Network;
+use super::propose::Proposer;
+use super::read::Reader;
+use super::receive::Receiver;
+use super::serve::Inbox;
+#[cfg(any())]
+use super::serve::router;
+use super::start::Stores;
+use super::types::{Raft, TypeConfig};
+use super::wire::Wire;
+use super::{member, policy};
+
+impl Group {
+    #[cfg(any())]
+    /// Starts this node's member of the group from what lies in its directory. The router answers the other members'
+    /// messages and must be served under `config.address`.
+    pub async fn start(config: GroupConfig, net: Net) -> Result<(Self, Router), MetaError> {
+        let machine = Box::new(super::state::State);
+        let (group, inbox) =
+            Self::start_with(config, Arc::new(net), machine, super::state::INLINE_PREFIX).await?;
+        Ok((group, router(inbox)))
+    }
+
+    /// As [`Self::start`], with any carrier of messages and any state machine.
+    pub async fn start_with(
+        config: GroupConfig,
+        wire: Arc<dyn Wire>,
+        machine: Box<dyn StateMachine>,
+        inline_prefix: &'static [u8],
+    ) -> Result<(Self, Arc<Inbox>), MetaError> {
+        let runtime = runtime(config.raft_threads)?;
+        let handle = runtime.handle().clone();
+        let starting = handle.spawn(launch(config, wire, machine, inline_prefix));
+        let (shared, inbox) = match starting.await {
+            Ok(Ok(started)) => started,
+            Ok(Err(error)) => {
+                runtime.shutdown_background();
+                return Err(error);
+            }
+            Err(error) => {
+                runtime.shutdown_background();
+                return Err(MetaError::io("start the metadata group", error));
+            }
+        };
+        *shared.runtime.lock() = Some(runtime);
+        Ok((Self { shared }, inbox))
+    }
+}
+
+/// The runtime that Raft has for itself. Its threads get a better priority when the system lets us: a heartbeat that
+/// waits behind somebody's hashing is an election.
+fn runtime(threads: usize) -> Result<Runtime, MetaError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads.max(1))
+        .max_blocking_threads(4)
+        .thread_name("meta-raft")
+        .enable_all()
+        .on_thread_start(|| {
+            // On Linux this is the calling thread's own priority. Without the right to do so, it stays as it is.
+            let _ = rustix::process::setpriority_process(None, -10);
+        })
+        .build()
+        .map_err(|e| MetaError::io("start the Raft runtime", e))
+}
+
+fn raft_config(config: &GroupConfig) -> Result<Arc<Config>, MetaError> {
+    let timers = config.timers;
+    let raft = Config {
+        cluster_name: "holdfast".into(),
+        heartbeat_interval: timers.heartbeat_ms,
+        election_timeout_min: timers.election_min_ms,
+        election_timeout_max: timers.election_max_ms,
+        // The sender has its own time-outs per piece.
+        install_snapshot_timeout: 3_600_000,
+        max_payload_entries: 512,
+        // Entries decide: a snapshot is sent only when the log does not reach back far enough.
+        replication_lag_threshold: u64::MAX / 2,
+        // `policy.rs` decides about both.
+        snapshot_policy: openraft::SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: u64::MAX / 2,
+        purge_batch_size: config.snapshots.purge_batch.max(1),
+        api_channel_size: Some(4096),
+        enable_pre_vote: Some(true),
+        enable_leader_restore: Some(false),
+        backoff: "10ms 20ms 40ms ...250ms".into(),
+        ..Config::default()
+    };
+    let raft = raft.validate().map_err(|e| MetaError::Refused(format!("the Raft timers do not fit: {e}")))?;
+    Ok(Arc::new(raft))
+}
+
+async fn launch(
+    config: GroupConfig,
+    wire: Arc<dyn Wire>,
+    machine: Box<dyn StateMachine>,
+    inline_prefix: &'static [u8],
+) -> Result<(Arc<Shared>, Arc<Inbox>), MetaError> {
+    crate::store::dirs::create_dir(&config.dir)?;
+    member::check(&config.dir, config.node)?;
+    let raft_config = raft_config(&config)?;
+    let opening = config.clone();
+    let handle = tokio::runtime::Handle::current();
+    let stores = tokio::task::spawn_blocking(move || handle.block_on(Stores::open(&opening, inline_prefix)))
+        .await
+        .map_err(|e| MetaError::io("open the stores", e))??;
+    let Stores { places, table, marker, log } = stores;
+    let pristine = log.is_pristine() && marker.applied.is_none();
+    let applier = Applier::start(table, marker, places.clone(), machine, config.snapshots.flush_commands)?;
+    let network = Network { wire, me: config.node };
+    let state = Machine { applier: applier.clone(), places: places.clone() };
+    // Replays what is known to be committed before it returns.
+    let raft = Raft::new(config.node.0, raft_config, network, log.clone(), state)
+        .await
+        .map_err(|e| MetaError::damaged("the metadata group's stores", e))?;
+    let stopping = Arc::new(AtomicBool::new(false));
+    let (told, leadership) = watch::channel(no_leader());
+    tokio::spawn(follow(raft.clone(), config.node, told, stopping.clone(), config.abort.clone()));
+    tokio::spawn(policy::run(raft.clone(), applier.clone(), places.clone(), log.clone(), config.snapshots));
+    let quiet = if pristine { std::time::Duration::ZERO } else { config.timers.election_max() };
+    let inbox = Arc::new(Inbox {
+        me: config.node.0,
+        raft: raft.clone(),
+        receiver: Receiver::new(places.clone()),
+        quiet_until: Instant::now() + quiet,
+    });
+    let shared = Arc::new(Shared {
+        me: config.node,
+        proposer: Proposer::start(raft.clone(), config.batch),
+        reader: Reader::start(raft.clone(), applier.clone(), config.timers, config.read_policy),
+        changes: Changes::new(raft.clone()),
+        raft,
+        applier,
+        places,
+        log,
+        leadership,
+        stopping,
+        runtime: Mutex::new(None),
+        address: config.address,
+    });
+    Ok((shared, inbox))
+}
+
+fn no_leader() -> Leadership {
+    Leadership { leader: None, address: String::new(), term: 0, is_leader: false, since: Instant::now() }
+}
+
+/// Tells who leads, and watches that the core lives: when it does not, the process leaves to its supervisor, since a
+/// member without a core would only look alive.
+async fn follow(
+    raft: Raft,
+    me: NodeId,
+    told: watch::Sender<Leadership>,
+    stopping: Arc<AtomicBool>,
+    abort: AbortHook,
+) {
+    let mut metrics = raft.metrics();
+    let ended = loop {
+        let seen = {
+            let now = metrics.borrow_and_update();
+            if let Err(fatal) = &now.running_state {
+                break fatal.to_string();
+            }
+            leadership_of(&now, me)
+        };
+        told.send_if_modified(|old| {
+            let same = Leadership { since: old.since, ..seen.clone() } == *old;
+            if !same {
+                tracing::info!(leader = ?seen.leader, term = seen.term, me = seen.is_leader, "leadership");
+                *old = seen;
+            }
+            !same
+        });
+        if metrics.changed().await.is_err() {
+            break "the core is gone".to_owned();
+        }
+    };
+    told.send_modify(|old| *old = Leadership { term: old.term, ..no_leader() });
+    if !stopping.load(Ordering::Acquire) {
+        abort(&format!("the Raft core has ended: {ended}"));
+    }
+}
+
+fn leadership_of(metrics: &openraft::RaftMetrics<TypeConfig>, me: NodeId) -> Leadership {
+    let leader = metrics.current_leader;
+    let node = leader.and_then(|n| metrics.membership_config.membership().get_node(&n).cloned());
+    Leadership {
+        leader: leader.map(NodeId),
+        address: node.map(|n| n.addr).unwrap_or_default(),
+        term: metrics.current_term,
+        is_leader: leader == Some(me.0) && metrics.state == ServerState::Leader,
+        since: Instant::now(),
+    }
+}
