@@ -83,7 +83,13 @@ pub(crate) enum Verdict {
 }
 
 impl Conn {
-    pub(crate) fn new(link: Link, node: NodeId, detector: Arc<FailureDetector>, config: &NetConfig, most: usize) -> Self {
+    pub(crate) fn new(
+        link: Link,
+        node: NodeId,
+        detector: Arc<FailureDetector>,
+        config: &NetConfig,
+        most: usize,
+    ) -> Self {
         Self {
             link,
             node,
@@ -132,7 +138,9 @@ impl Conn {
                 call.done = true;
                 answer.map_err(|_| self.why_over())
             }
-            Err(_) => Err(Status::new(Code::Timeout, format!("{} did not answer by the deadline", self.node))),
+            Err(_) => {
+                Err(Status::new(Code::Timeout, format!("{} did not answer by the deadline", self.node)))
+            }
         }
     }
 
@@ -195,7 +203,8 @@ impl Conn {
             self.detector.heard_from(self.node);
         }
         let open = self.open_calls();
-        let since = if open > 0 || pinged { heard.max(self.waiting_ms.load(Ordering::Relaxed)) } else { heard };
+        let since =
+            if open > 0 || pinged { heard.max(self.waiting_ms.load(Ordering::Relaxed)) } else { heard };
         let silent = Duration::from_millis(now.saturating_sub(since));
         if open > 0 || pinged {
             if silent >= config.dead_after {

@@ -83,7 +83,8 @@ impl FailureDetector {
                 entry.silent_since.get_or_insert(now);
             }
             Outcome::Slow => {
-                let since = entry.slow_until.filter(|(_, until)| *until > now).map_or(now, |(since, _)| since);
+                let since =
+                    entry.slow_until.filter(|(_, until)| *until > now).map_or(now, |(since, _)| since);
                 entry.slow_until = Some((since, now + SLOW_HOLDS));
             }
         }

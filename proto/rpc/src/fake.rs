@@ -42,7 +42,12 @@ pub struct Faults {
 
 impl Default for Faults {
     fn default() -> Self {
-        Self { drop: 0.0, duplicate: 0.0, delay: (Duration::ZERO, Duration::ZERO), silence: Duration::from_secs(1) }
+        Self {
+            drop: 0.0,
+            duplicate: 0.0,
+            delay: (Duration::ZERO, Duration::ZERO),
+            silence: Duration::from_secs(1),
+        }
     }
 }
 
@@ -151,8 +156,7 @@ impl FakeNetwork {
         let fate = self.fate(us.node, them.node);
         let work = async {
             handshake::judge(&them, &hello)?;
-            let context =
-                Context { deadline, peer: us.node, session, local: false, request_id: 0 };
+            let context = Context { deadline, peer: us.node, session, local: false, request_id: 0 };
             self.deliver(fate, &router, context, method, message, payload).await
         };
         match tokio::time::timeout_at(deadline, work).await {

@@ -74,7 +74,8 @@ pub(crate) fn judge_reply(us: &Identity, expected: NodeId, reply: &HelloReply) -
     }
     let (low, high) = us.versions;
     if !(low..=high).contains(&reply.version) {
-        let message = format!("the server chose protocol version {}, offered were {low} to {high}", reply.version);
+        let message =
+            format!("the server chose protocol version {}, offered were {low} to {high}", reply.version);
         return Err(Status::new(Code::WrongVersion, message));
     }
     Ok(())

@@ -155,7 +155,9 @@ impl MetaCaller {
         if refusal.leader != 0 {
             let known = self.known.read();
             let address = match refusal.leader_address.as_str() {
-                "" => known.metaservers.iter().find(|m| m.node.0 == refusal.leader).map(|m| m.address.clone()),
+                "" => {
+                    known.metaservers.iter().find(|m| m.node.0 == refusal.leader).map(|m| m.address.clone())
+                }
                 address => Some(address.to_owned()),
             };
             search.hinted(address.map(|address| Endpoint::new(NodeId(refusal.leader), address)));
@@ -225,7 +227,8 @@ impl Search {
 
     /// The deadline has come: say so, and what stood in the way.
     fn give_up(&mut self) -> Status {
-        let last = self.last.take().map_or_else(|| "nobody was asked".to_owned(), |status| status.to_string());
+        let last =
+            self.last.take().map_or_else(|| "nobody was asked".to_owned(), |status| status.to_string());
         Status::new(Code::Timeout, format!("no answer of a metadata leader by the deadline; last: {last}"))
     }
 }

@@ -142,7 +142,9 @@ impl Net {
             config,
         });
         match &shared.main {
-            Some(main) => drop(main.spawn(Shared::sweep(Arc::downgrade(&shared), shared.config.ping_after / 2))),
+            Some(main) => {
+                drop(main.spawn(Shared::sweep(Arc::downgrade(&shared), shared.config.ping_after / 2)))
+            }
             None => tracing::error!("a network outside of any runtime cannot watch its connections"),
         }
         Self { shared }
@@ -226,7 +228,8 @@ impl Net {
             Some(fake) => {
                 let identity = self.shared.identity();
                 let message: Bytes = request.encode_to_vec().into();
-                fake.call(&identity, self.shared.config.session, to, M::NUMBER, message, payload, deadline).await?
+                fake.call(&identity, self.shared.config.session, to, M::NUMBER, message, payload, deadline)
+                    .await?
             }
             None => self.call_wire::<M>(to, request, payload, deadline).await?,
         };

@@ -55,7 +55,8 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub(crate) fn new(endpoint: Endpoint, data_connections: usize) -> Self {
-        let slots = (0..class_index(Class::Data) + data_connections.max(1)).map(|_| Slot::default()).collect();
+        let slots =
+            (0..class_index(Class::Data) + data_connections.max(1)).map(|_| Slot::default()).collect();
         let asked_ms = AtomicU64::new(clock::monotonic_ms());
         Self { endpoint, slots, down: Mutex::new(None), asked_ms }
     }
@@ -78,7 +79,10 @@ impl Peer {
     ) -> Result<Arc<Conn>, Status> {
         self.asked_ms.store(clock::monotonic_ms(), Ordering::Relaxed);
         let slots = self.slots_of(class);
-        let best = slots.iter().filter_map(Slot::usable).min_by_key(|conn| (conn.open_calls(), conn.link.queued_bytes()));
+        let best = slots
+            .iter()
+            .filter_map(Slot::usable)
+            .min_by_key(|conn| (conn.open_calls(), conn.link.queued_bytes()));
         let spare = slots.iter().position(|slot| slot.usable().is_none());
         if let Some(conn) = best {
             if let (Some(spare), true) = (spare, conn.open_calls() > 0) {
@@ -94,7 +98,9 @@ impl Peer {
         match tokio::time::timeout_at(deadline, attempt.wait_for(Option::is_some)).await {
             Ok(Ok(outcome)) => outcome.clone().unwrap_or_else(|| Err(Status::internal("empty attempt"))),
             Ok(Err(_)) => Err(Status::new(Code::Unavailable, format!("{}: connecting ended", self.endpoint))),
-            Err(_) => Err(Status::new(Code::Timeout, format!("{}: not connected by the deadline", self.endpoint))),
+            Err(_) => {
+                Err(Status::new(Code::Timeout, format!("{}: not connected by the deadline", self.endpoint)))
+            }
         }
     }
 

@@ -91,7 +91,10 @@ impl Reader {
         self.read_with(|parts| stream.try_read(parts))
     }
 
-    fn read_with(&mut self, read: impl FnOnce(&mut [IoSliceMut<'_>]) -> io::Result<usize>) -> io::Result<usize> {
+    fn read_with(
+        &mut self,
+        read: impl FnOnce(&mut [IoSliceMut<'_>]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
         } else if self.start > 0 {
@@ -229,6 +232,11 @@ impl Current {
             Some(permit) => permit.guard(payload),
             None => payload,
         };
-        Ok(Frame { header: self.header, message: self.message.into(), payload, payload_refused: self.refused })
+        Ok(Frame {
+            header: self.header,
+            message: self.message.into(),
+            payload,
+            payload_refused: self.refused,
+        })
     }
 }

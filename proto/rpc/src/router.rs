@@ -67,7 +67,12 @@ impl Entry {
     }
 
     /// Runs the handler on a request of its own type.
-    pub(crate) fn local(&self, context: Context, request: Box<dyn Any + Send>, payload: Bytes) -> Boxed<LocalReply> {
+    pub(crate) fn local(
+        &self,
+        context: Context,
+        request: Box<dyn Any + Send>,
+        payload: Bytes,
+    ) -> Boxed<LocalReply> {
         self.handler.local(context, request, payload)
     }
 }
@@ -175,7 +180,8 @@ fn encode_reply(id: u64, reply: &impl prost::Message, payload: Bytes) -> WireRep
     match frame::encode_head(header, reply, payload.len()) {
         Some(head) => WireReply { head, payload, refused: None },
         None => {
-            let why = format!("reply of {} + {} bytes does not fit a frame", reply.encoded_len(), payload.len());
+            let why =
+                format!("reply of {} + {} bytes does not fit a frame", reply.encoded_len(), payload.len());
             encode_refusal(id, &Status::new(Code::TooLarge, why))
         }
     }

@@ -102,18 +102,19 @@ impl Served {
             local: false,
             request_id: id,
         };
-        let mut running = self.running.lock();
-        if running.contains_key(&id) {
+        if self.running.lock().insert(id, None).is_some() {
             tracing::warn!(peer = self.link.stream.peer(), id, "request id used twice");
             return Err(FrameError::Unexpected(Kind::Request));
         }
-        running.insert(id, None);
-        let job = Job { served: self.clone(), entry, id, started, answered: false, _permit: permit };
         METRICS.in_flight.inc();
         self.common.in_flight.fetch_add(1, Ordering::Relaxed);
+        let job = Job { served: self.clone(), entry, id, started, answered: false, _permit: permit };
+        // Not under the lock: a runtime that is shutting down drops the job right here.
         let task = tokio::spawn(job.run(context, frame));
-        // The task cannot have removed its entry yet: we hold the lock.
-        running.insert(id, Some(task.abort_handle()));
+        // Gone if the job has ended already; nobody else removes entries meanwhile, frames are handled in order.
+        if let Some(handle) = self.running.lock().get_mut(&id) {
+            *handle = Some(task.abort_handle());
+        }
         Ok(())
     }
 
@@ -171,7 +172,9 @@ impl Side for Served {
             }
             Kind::Ping => self.link.send_bare(Kind::Pong, frame.header.id),
             Kind::Pong | Kind::Goodbye => {}
-            Kind::Hello | Kind::HelloReply | Kind::Reply => return Err(FrameError::Unexpected(frame.header.kind)),
+            Kind::Hello | Kind::HelloReply | Kind::Reply => {
+                return Err(FrameError::Unexpected(frame.header.kind));
+            }
         }
         Ok(())
     }

@@ -97,7 +97,9 @@ impl Server {
         let quiet = async {
             while self.in_flight() > 0 {
                 // Looking again now and then covers a request that ended just before we began to listen.
-                drop(tokio::time::timeout(Duration::from_millis(20), self.inner.common.quiet.notified()).await);
+                drop(
+                    tokio::time::timeout(Duration::from_millis(20), self.inner.common.quiet.notified()).await,
+                );
             }
             while self.inner.all().iter().any(|served| served.link.queued_bytes() > 0) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -162,7 +164,11 @@ impl Inner {
     }
 
     /// Exchanges hellos; a peer that passes gets its connection task.
-    async fn greet(self: &Arc<Self>, tcp: TcpStream, room: Option<OwnedSemaphorePermit>) -> Result<(), Status> {
+    async fn greet(
+        self: &Arc<Self>,
+        tcp: TcpStream,
+        room: Option<OwnedSemaphorePermit>,
+    ) -> Result<(), Status> {
         let stream = Stream::accepted(tcp).map_err(|error| lost(&format!("accept: {error}")))?;
         let mut reader = Reader::new();
         let hello: Hello = handshake::read_message(&stream, &mut reader, Kind::Hello).await?;

@@ -7,5 +7,9 @@
 pub mod budget;
 pub mod buffers;
 pub mod clock;
+pub mod config;
+pub mod crashsafe;
 pub mod crc;
+pub mod dirlock;
+pub mod shutdown;
 pub mod telemetry;

@@ -3,13 +3,18 @@
 //! What always holds: metric names are literals, one module per crate; a name used twice is an error in the log,
 //! never a crash. Secrets never get here.
 
-use std::sync::LazyLock;
+use std::fs::OpenOptions;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use prometheus::core::Collector;
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
 };
+use tracing_subscriber::EnvFilter;
 
 static REGISTRY: LazyLock<Registry> = LazyLock::new(Registry::new);
 
@@ -27,7 +32,10 @@ pub fn metrics_text() -> String {
 }
 
 /// Registers a freshly made metric.
-#[allow(clippy::expect_used, reason = "names and labels are literals: a bad one fails the first test that runs")]
+#[allow(
+    clippy::expect_used,
+    reason = "names and labels are literals: a bad one fails the first test that runs"
+)]
 fn register<C: Collector + Clone + 'static>(name: &str, made: prometheus::Result<C>) -> C {
     let metric = made.expect("metric names and labels are valid literals");
     if let Err(error) = REGISTRY.register(Box::new(metric.clone())) {
@@ -64,4 +72,139 @@ pub fn histogram(name: &str, help: &str, buckets: Vec<f64>) -> Histogram {
 /// Registers a family of histograms with these upper bounds, told apart by labels.
 pub fn histograms(name: &str, help: &str, labels: &[&str], buckets: Vec<f64>) -> HistogramVec {
     register(name, HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets), labels))
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// How and where to log.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// What to log, as in `RUST_LOG`: `info`, or `info,holdfast_rpc=debug`. The variable `HOLDFAST_LOG` wins.
+    pub filter: String,
+    /// Text or JSON.
+    pub format: LogFormat,
+    /// A file to append to; unset: standard error.
+    pub file: Option<PathBuf>,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { filter: "info".into(), format: LogFormat::Text, file: None }
+    }
+}
+
+/// The environment variable that overrides [`LogConfig::filter`].
+pub const FILTER_VARIABLE: &str = "HOLDFAST_LOG";
+
+/// Why logging could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The filter makes no sense.
+    #[error("log filter {filter:?} is not valid: {message}")]
+    Filter {
+        /// As given.
+        filter: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// The file cannot be opened.
+    #[error("cannot open log file {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Somebody set up logging before.
+    #[error("logging is set up already")]
+    Twice,
+}
+
+/// Sets up logging for the process, once, at its start.
+pub fn init(config: &LogConfig) -> Result<(), LogError> {
+    let text = std::env::var(FILTER_VARIABLE).unwrap_or_else(|_| config.filter.clone());
+    let filter = EnvFilter::try_new(&text)
+        .map_err(|error| LogError::Filter { filter: text.clone(), message: error.to_string() })?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(true);
+    let done = match &config.file {
+        Some(path) => {
+            let file = OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(path)
+                .map_err(|source| LogError::File { path: path.clone(), source })?;
+            // One `write` per line in append mode needs no lock; the file may be rotated by copy and truncate.
+            let builder = builder.with_ansi(false).with_writer(Arc::new(file));
+            match config.format {
+                LogFormat::Text => builder.try_init(),
+                LogFormat::Json => builder.json().try_init(),
+            }
+        }
+        None => {
+            let builder =
+                builder.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).with_writer(io::stderr);
+            match config.format {
+                LogFormat::Text => builder.try_init(),
+                LogFormat::Json => builder.json().try_init(),
+            }
+        }
+    };
+    done.map_err(|_| LogError::Twice)
+}
+
+/// A number for a request that entered at one of the doors, unique within the process and unlikely to be met in
+/// another: log lines of all hops can be put together.
+pub fn request_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    static START: LazyLock<u64> = LazyLock::new(|| rand::random::<u64>() << 24);
+    START.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_show_up_once() {
+        let requests = counters("holdfast_test_requests_total", "For this test", &["kind"]);
+        requests.with_label_values(&["a"]).inc_by(3);
+        gauge("holdfast_test_level", "For this test").set(7);
+        histogram("holdfast_test_seconds", "For this test", vec![0.1, 1.0]).observe(0.5);
+        let text = metrics_text();
+        assert!(text.contains("holdfast_test_requests_total{kind=\"a\"} 3"), "{text}");
+        assert!(text.contains("holdfast_test_level 7"), "{text}");
+        assert!(text.contains("holdfast_test_seconds_bucket{le=\"1\"} 1"), "{text}");
+    }
+
+    #[test]
+    fn log_lines_reach_the_file_as_json() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("node.log");
+        let config = LogConfig { format: LogFormat::Json, file: Some(path.clone()), ..LogConfig::default() };
+        let bad = LogConfig { filter: "a=b=c".into(), ..config.clone() };
+        assert!(matches!(init(&bad), Err(LogError::Filter { .. })));
+        let nowhere = LogConfig { file: Some(dir.path().join("no/such")), ..config.clone() };
+        assert!(matches!(init(&nowhere), Err(LogError::File { .. })));
+        init(&config).unwrap();
+        tracing::info!(answer = 42, "hello");
+        tracing::debug!("not this one");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("\"answer\":42") && !text.contains("not this one"), "{text}");
+        assert!(matches!(init(&config), Err(LogError::Twice)));
+    }
+
+    #[test]
+    fn request_ids_differ() {
+        assert_ne!(request_id(), request_id());
+    }
 }
