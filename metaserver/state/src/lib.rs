@@ -1,3 +1,40 @@
-//! x
+//! The replicated state machine of the metadata: a pure function from (state, command) to (state, reply).
+//!
+//! What always holds:
+//! - No clock, no randomness, no I/O, no threads: this crate depends on neither tokio, RocksDB nor openraft, and
+//!   a test looks at its dependency tree to keep it so.
+//! - The state is an ordered key-value table ([`table`]). Keys are made in [`keys`], records in [`records`].
+//! - One file per operation ([`apply()`] dispatches) and one per question ([`query`] dispatches).
+//!
+//! Who calls what: the metaserver applies committed commands and answers questions; its leader's loops read
+//! [`map_view`] and [`work`] and hand what they find to the planners in [`plan`].
 
+mod apply;
+mod change;
+
+mod chunks;
+pub mod conditions;
+mod content;
+mod digest;
+mod dirs;
+pub mod keys;
+pub mod limits;
+pub mod map_view;
+mod members;
+mod nameless;
+pub mod names;
+mod ops;
 pub mod plan;
+mod queries;
+pub mod records;
+mod session;
+pub mod settings;
+pub mod table;
+pub mod work;
+
+pub use apply::apply;
+
+pub use conditions::etag;
+pub use digest::digest;
+pub use queries::query;
+pub use table::{Broken, MemTable, Overlay, Tx, View};

@@ -105,14 +105,17 @@ struct Lens<'a> {
     wanted: usize,
     min_readable: usize,
     complete: Vec<bool>,
+    barred: &'a dyn Fn(u32) -> bool,
 }
 
-/// Looks at one group. `lacks` says whether a member has `missing/` records in this group.
+/// Looks at one group. `lacks` says whether a member has `missing/` records in this group, `barred` whether a disk
+/// cannot join it now because it still has to drop what it held of it before.
 pub fn assess(
     cluster: &Cluster,
     pg: &Pg,
     rules: Rules,
     lacks: impl Fn(&Member) -> bool,
+    barred: impl Fn(u32) -> bool,
 ) -> Option<Assessment> {
     let class = cluster.classes.get(&pg.class)?;
     let redundancy = class.redundancy?;
@@ -127,6 +130,7 @@ pub fn assess(
         wanted: redundancy.members() as usize,
         min_readable: redundancy.min_readable() as usize,
         complete: pg.members.iter().map(|m| m.clean && !lacks(m)).collect(),
+        barred: &barred,
     };
     let erasure = matches!(redundancy.kind, Some(Kind::Erasure(_)));
     let (step, no_room) = if erasure { lens.erasure_step() } else { lens.replicated_step() };
@@ -307,20 +311,26 @@ impl Lens<'_> {
     fn pick(&self) -> Option<Choice> {
         let have: Vec<u32> =
             self.indexes().filter(|i| self.stays(*i)).map(|i| self.pg.members[i].disk).collect();
-        let avoid: Vec<u32> = self.pg.members.iter().map(|m| m.disk).collect();
-        let wanted = Wanted {
-            level: self.class.domain(),
-            have: &have,
-            avoid: &avoid,
-            bytes: self.rules.bytes,
-            seed: u64::from(self.pg.id),
-        };
+        let mut avoid: Vec<u32> = self.pg.members.iter().map(|m| m.disk).collect();
         // Groups per share: evens out what repairs put where, without depending on second-old fill levels.
         let burden = |disk: &DiskFacts| {
             let groups = self.cluster.groups_of(disk.id).count() as u128 + 1;
             (groups << 40) / u128::from(disk.share().max(1))
         };
-        choose(self.cluster, &wanted, burden)
+        loop {
+            let wanted = Wanted {
+                level: self.class.domain(),
+                have: &have,
+                avoid: &avoid,
+                bytes: self.rules.bytes,
+                seed: u64::from(self.pg.id),
+            };
+            let choice = choose(self.cluster, &wanted, burden)?;
+            if !(self.barred)(choice.disk) {
+                return Some(choice);
+            }
+            avoid.push(choice.disk);
+        }
     }
 }
 

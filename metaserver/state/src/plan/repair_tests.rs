@@ -7,7 +7,7 @@ use super::*;
 const RULES: Rules = Rules { temporary_after_ms: 30_000, bytes: 0 };
 
 fn look(c: &Cluster, pg: u32) -> Assessment {
-    assess(c, &c.pgs[&pg], RULES, |_| false).unwrap()
+    assess(c, &c.pgs[&pg], RULES, |_| false, |_| false).unwrap()
 }
 
 /// Applies a step as the state machine would.
@@ -118,6 +118,21 @@ fn a_silent_member_keeps_its_place_until_it_is_given_up() {
 }
 
 #[test]
+fn a_disk_that_has_not_let_go_yet_is_passed_over() {
+    let mut c = cluster(&[1, 1, 1, 1, 1], Redundancy::replicated(3, 2), FailureDomain::Host);
+    let pg = group(&c, 1, &[1, 2]);
+    c.set_pg(pg);
+    let now =
+        |barred: &[u32]| assess(&c, &c.pgs[&1], RULES, |_| false, |disk| barred.contains(&disk)).unwrap();
+    for barred in [[3, 4], [3, 5], [4, 5]] {
+        let Some(Step::Add { disk, .. }) = now(&barred).step else { panic!("no disk joins") };
+        assert!(!barred.contains(&disk.disk));
+    }
+    let none = now(&[3, 4, 5]);
+    assert!(none.step.is_none() && none.no_room);
+}
+
+#[test]
 fn the_old_member_stays_until_the_new_one_is_clean() {
     let mut c = three_of_four();
     set(&mut c, 3, Liveness::Alive, Standing::Draining, 0);
@@ -128,7 +143,7 @@ fn the_old_member_stays_until_the_new_one_is_clean() {
     assert_eq!(now.backfill, [DiskRef { disk: 4, incarnation: 7 }]);
     fill(&mut c, 1);
     // Clean, but with missing/ records: not complete yet.
-    let lacking = assess(&c, &c.pgs[&1], RULES, |m| m.disk == 4).unwrap();
+    let lacking = assess(&c, &c.pgs[&1], RULES, |m| m.disk == 4, |_| false).unwrap();
     assert_eq!(lacking.step, None);
     assert!(matches!(look(&c, 1).step, Some(Step::Drop { member: DiskRef { disk: 3, .. }, .. })));
 }

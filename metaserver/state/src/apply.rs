@@ -1,0 +1,133 @@
+//! The entry point: one command in, one reply out, all its changes in the transaction.
+//!
+//! What always holds:
+//! - Deterministic: nothing but the state, the command and its log index decides.
+//! - A refused operation changes nothing but its session's window.
+//! - A command whose `(session, seq)` was carried out before returns the reply it had then.
+//!
+//! Called by the metaserver's state machine for every committed entry, in order, and by tests.
+
+use holdfast_proto::ids::LogIndex;
+use holdfast_proto::op::{Command, Op, Reply};
+use holdfast_proto::status::Code;
+
+use crate::change::{Change, Outcome, Stop, refuse};
+use crate::chunks;
+use crate::keys;
+use crate::ops;
+use crate::records::Session;
+use crate::session::{self, Admission};
+use crate::table::{Broken, Tx, View};
+
+/// Carries out one command. A refusal is a reply; an error means that the store is broken and the node must stop.
+pub fn apply(tx: &mut impl Tx, at: LogIndex, command: &Command) -> Result<Reply, Broken> {
+    let (reply, changes) = {
+        let base: &dyn View = tx;
+        let cx = Change::new(base, at, command.now_ns, command.session)?;
+        let (reply, cx) = if command.session == 0 {
+            execute(base, cx, command, None)?
+        } else {
+            run_in_session(base, cx, command)?
+        };
+        (reply, cx.map(|cx| cx.finish().collect::<Vec<_>>()).unwrap_or_default())
+    };
+    for (key, value) in changes {
+        match value {
+            Some(value) => tx.put(key, value),
+            None => tx.delete(key),
+        }
+    }
+    Ok(reply)
+}
+
+fn run_in_session<'v>(
+    base: &'v (dyn View + 'v),
+    mut cx: Change<'v>,
+    command: &Command,
+) -> Result<(Reply, Option<Change<'v>>), Broken> {
+    match session::admit(&mut cx, command)? {
+        Admission::Answered(reply) => Ok((reply, None)),
+        Admission::Go(session) => execute(base, cx, command, Some(session)),
+    }
+}
+
+/// Runs the operation; on a refusal its changes are dropped. Either way the reply enters the session's window,
+/// unless the operation ended that session.
+fn execute<'v>(
+    base: &'v (dyn View + 'v),
+    mut cx: Change<'v>,
+    command: &Command,
+    session: Option<Session>,
+) -> Result<(Reply, Option<Change<'v>>), Broken> {
+    let mut grant = enter(&mut cx, command, session.as_ref());
+    let mut reply = match attempt(&mut cx, command) {
+        Ok(reply) => reply,
+        Err(Stop::Broken(broken)) => return Err(broken),
+        Err(Stop::Refused(reply)) => {
+            cx = cx.rewind(base);
+            grant = enter(&mut cx, command, session.as_ref());
+            *reply
+        }
+    };
+    reply.index = cx.at;
+    if let Some(session) = session {
+        if reply.grant == 0 {
+            reply.grant = grant;
+        }
+        keep_in_window(&mut cx, command, session, &reply)?;
+    }
+    Ok((reply, Some(cx)))
+}
+
+fn enter(cx: &mut Change<'_>, command: &Command, session: Option<&Session>) -> u64 {
+    session.map_or(0, |session| session::enter(cx, command, session))
+}
+
+fn attempt(cx: &mut Change<'_>, command: &Command) -> Outcome {
+    let Some(op) = &command.op else {
+        return Err(refuse(Code::InvalidArgument, "the command has no operation this build knows"));
+    };
+    let reply = dispatch(cx, op)?;
+    chunks::settle(cx)?;
+    cx.check_bounds()?;
+    Ok(reply)
+}
+
+/// Writes session and reply. The operation may itself have changed the session (grants) or ended it.
+fn keep_in_window(
+    cx: &mut Change<'_>,
+    command: &Command,
+    before: Session,
+    reply: &Reply,
+) -> Result<(), Broken> {
+    let floor = before.floor;
+    let now = cx.load::<Session>(&keys::session(command.session))?.unwrap_or(before);
+    if now.is_open() {
+        session::keep(cx, command, &Session { floor, ..now }, reply);
+    }
+    Ok(())
+}
+
+fn dispatch(cx: &mut Change<'_>, op: &Op) -> Outcome {
+    match op {
+        Op::Noop(_) => Ok(cx.reply()),
+        Op::CloseSession(_) => ops::close_session::apply(cx),
+        Op::ExpireSession(op) => ops::expire_session::apply(cx, op),
+        Op::RenewGrant(op) => ops::renew_grant::apply(cx, op),
+        Op::ReleaseInode(op) => ops::release_inode::apply(cx, op),
+        Op::PutObject(op) => ops::put_object::apply(cx, op),
+        Op::DeleteObjects(op) => ops::delete_objects::apply(cx, op),
+        Op::CreateBucket(op) => ops::create_bucket::apply(cx, op),
+        Op::DeleteBucket(op) => ops::delete_bucket::apply(cx, op),
+        Op::RegisterNode(op) => ops::register_node::apply(cx, op),
+        Op::RegisterDisk(op) => ops::register_disk::apply(cx, op),
+        Op::PutClass(op) => ops::put_class::apply(cx, op),
+        Op::CreatePgs(op) => ops::create_pgs::apply(cx, op),
+        Op::Genesis(op) => ops::genesis::apply(cx, op),
+        Op::PutKey(op) => ops::put_key::apply(cx, op),
+        Op::DeleteKey(op) => ops::delete_key::apply(cx, op),
+        Op::PutSetting(op) => ops::put_setting::apply(cx, op),
+        Op::PutJoinToken(op) => ops::put_join_token::apply(cx, op),
+        _ => Err(refuse(Code::Unsupported, "this operation is being built")),
+    }
+}

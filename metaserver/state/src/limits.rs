@@ -1,0 +1,14 @@
+//! Every bound of the state machine in one place, for those who must stay below it.
+
+pub use crate::change::{MAX_BYTES, MAX_KEYS};
+pub use crate::chunks::{MAX_CHUNK_BYTES, MAX_CHUNKS};
+pub use crate::content::{
+    MAX_EXTENTS_PER_COMMAND, MAX_FILE_BYTES, MAX_INLINE, MAX_INLINE_EXTENT, MAX_INLINE_EXTENTS,
+};
+pub use crate::dirs::{IMPLICIT_MODE, MAX_KEY};
+pub use crate::nameless::FREED_AT_ONCE;
+pub use crate::names::MAX_NAME;
+pub use crate::ops::create_pgs::MAX_PGS;
+pub use crate::ops::delete_objects::MAX_OBJECTS;
+pub use crate::ops::genesis::STATE_VERSION;
+pub use crate::session::{MAX_GRANTS, REMEMBERED_ENTRIES, REMEMBERED_MOST, REMEMBERED_NS, WINDOW};

@@ -1,0 +1,11 @@
+//! A session no longer holds an inode without a name open. Releasing what is not held is fine.
+
+use holdfast_proto::op::ReleaseInode;
+
+use crate::change::{Change, Outcome};
+use crate::nameless;
+
+pub(crate) fn apply(cx: &mut Change<'_>, op: &ReleaseInode) -> Outcome {
+    nameless::release(cx, cx.session, op.ino)?;
+    Ok(cx.reply())
+}

@@ -1,0 +1,21 @@
+//! An inode by number; also one without a name, while somebody holds it open.
+
+use holdfast_proto::inode::Inode;
+use holdfast_proto::query::GetInode;
+use holdfast_proto::status::Code;
+
+use crate::change::{Stop, refuse};
+use crate::keys;
+use crate::queries::{Answer, reply_inode};
+use crate::records;
+use crate::table::View;
+
+pub(crate) fn answer(view: &dyn View, ask: &GetInode) -> Answer {
+    reply_inode(view, load(view, ask.ino)?, ask.content)
+}
+
+/// The inode, or `StaleInode`.
+pub(crate) fn load(view: &dyn View, ino: u64) -> Result<Inode, Stop> {
+    records::load(view, &keys::inode(ino))?
+        .ok_or_else(|| refuse(Code::StaleInode, format!("inode {ino} does not exist any more")))
+}

@@ -1,0 +1,364 @@
+//! Records of the state and how they are written: one format byte, then the prost message.
+//!
+//! What always holds: [`decode`] reads the current format and the one before; [`encode`] writes the current one.
+//! Inodes, extents, nodes, disks, classes and groups are messages of `holdfast-proto`; what only the state knows
+//! is here. Values of `inline/` and `xattr/` are raw bytes, so that they are neither copied nor decoded.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use holdfast_proto::inode::{Extent, Inode};
+use holdfast_proto::op::Reply;
+use holdfast_proto::query;
+use prost::Message;
+
+use crate::table::{Broken, View};
+
+/// The format this build writes.
+pub const FORMAT: u8 = 1;
+
+/// Writes a record.
+pub fn encode(record: &impl Message) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(1 + record.encoded_len());
+    bytes.put_u8(FORMAT);
+    record.encode_raw(&mut bytes);
+    bytes.freeze()
+}
+
+/// Reads a record. Byte strings in it share memory with `value`.
+pub fn decode<T: Message + Default>(key: &[u8], mut value: Bytes) -> Result<T, Broken> {
+    match value.first() {
+        Some(&FORMAT) => {
+            let body = value.split_off(1);
+            T::decode(body).map_err(|error| Broken::record(key, error))
+        }
+        Some(format) => Err(Broken::record(key, format!("format {format} is not known to this build"))),
+        None => Err(Broken::record(key, "the record is empty")),
+    }
+}
+
+/// Reads the record at `key`, if there is one.
+pub fn load<T: Message + Default>(view: &dyn View, key: &[u8]) -> Result<Option<T>, Broken> {
+    view.get(key)?.map(|value| decode(key, value)).transpose()
+}
+
+/// Reads a page of records whose keys start with `prefix`, from `from` on.
+pub fn load_range<T: Message + Default>(
+    view: &dyn View,
+    from: &[u8],
+    to: &[u8],
+    most: usize,
+) -> Result<Vec<(Bytes, T)>, Broken> {
+    let page = view.scan(from, to, most)?;
+    page.into_iter().map(|(key, value)| decode(&key, value).map(|record| (key, record))).collect()
+}
+
+/// Counters, clock and allocators: one record, read and written by nearly every command.
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+pub struct State {
+    /// Highest time any command brought, nanoseconds since the Unix epoch.
+    #[prost(int64, tag = "1")]
+    pub time_ns: i64,
+    /// Next inode number.
+    #[prost(uint64, tag = "2")]
+    pub next_ino: u64,
+    /// Next grant.
+    #[prost(uint64, tag = "3")]
+    pub next_grant: u64,
+    /// Next disk id.
+    #[prost(uint32, tag = "4")]
+    pub next_disk: u32,
+    /// Next class id.
+    #[prost(uint32, tag = "5")]
+    pub next_class: u32,
+    /// Next group id.
+    #[prost(uint32, tag = "6")]
+    pub next_pg: u32,
+    /// Epoch of the map.
+    #[prost(uint64, tag = "7")]
+    pub epoch: u64,
+    /// Inode records.
+    #[prost(uint64, tag = "8")]
+    pub inodes: u64,
+    /// Bytes of chunks, inline files and inline extents, before redundancy.
+    #[prost(uint64, tag = "9")]
+    pub bytes: u64,
+    /// Chunk records.
+    #[prost(uint64, tag = "10")]
+    pub chunks: u64,
+    /// Chunk numbers in `gc/`.
+    #[prost(uint64, tag = "11")]
+    pub garbage: u64,
+    /// `missing/` records.
+    #[prost(uint64, tag = "12")]
+    pub missing: u64,
+    /// Open sessions.
+    #[prost(uint64, tag = "13")]
+    pub sessions: u64,
+    /// Ended sessions still remembered.
+    #[prost(uint64, tag = "14")]
+    pub ended: u64,
+}
+
+/// Identity of the cluster.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Cluster {
+    /// Its id, 16 bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub id: Bytes,
+    /// Which life of the metadata; grows with a restore from a backup.
+    #[prost(uint64, tag = "2")]
+    pub meta_incarnation: u64,
+    /// Format version of the state.
+    #[prost(uint32, tag = "3")]
+    pub state_version: u32,
+    /// When it was made.
+    #[prost(int64, tag = "4")]
+    pub created_ns: i64,
+}
+
+/// A plain id as a record (`nonce/`, `grant/`).
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+pub struct Id {
+    /// The id.
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+}
+
+/// A disk in one of its lives (`fingerprint/`), or how far a member is (`gccursor/` uses `index`).
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+pub struct DiskLife {
+    /// The disk.
+    #[prost(uint32, tag = "1")]
+    pub disk: u32,
+    /// Its incarnation.
+    #[prost(uint64, tag = "2")]
+    pub incarnation: u64,
+}
+
+/// A log index as a record (`gccursor/`, `gcino/`, `spent/`: since when).
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+pub struct Index {
+    /// The index.
+    #[prost(uint64, tag = "1")]
+    pub index: u64,
+}
+
+/// A record that says no more than its key.
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+pub struct Mark {}
+
+/// A session, open or ended.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Session {
+    /// Log index of the command that opened it.
+    #[prost(uint64, tag = "1")]
+    pub opened: u64,
+    /// Log index of the command that ended it; 0: it is open.
+    #[prost(uint64, tag = "2")]
+    pub ended: u64,
+    /// Lowest sequence number that may still be answered.
+    #[prost(uint64, tag = "3")]
+    pub floor: u64,
+    /// Its open grants.
+    #[prost(uint64, repeated, tag = "4")]
+    pub grants: Vec<u64>,
+    /// Silence after which the leader may end it, in milliseconds.
+    #[prost(uint64, tag = "5")]
+    pub ttl_ms: u64,
+    /// For people.
+    #[prost(string, tag = "6")]
+    pub description: String,
+    /// State time when it ended, or opened while it is open.
+    #[prost(int64, tag = "7")]
+    pub since_ns: i64,
+}
+
+impl Session {
+    /// Whether commands of it are carried out.
+    pub fn is_open(&self) -> bool {
+        self.ended == 0
+    }
+}
+
+/// A kept reply.
+#[derive(Clone, PartialEq, Message)]
+pub struct KeptReply {
+    /// The command's sequence number.
+    #[prost(uint64, tag = "1")]
+    pub seq: u64,
+    /// Its reply.
+    #[prost(message, optional, tag = "2")]
+    pub reply: Option<Reply>,
+}
+
+/// An entry of a directory.
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+pub struct Dentry {
+    /// The inode.
+    #[prost(uint64, tag = "1")]
+    pub ino: u64,
+    /// What it is: a [`holdfast_proto::inode::FileKind`].
+    #[prost(enumeration = "holdfast_proto::inode::FileKind", tag = "2")]
+    pub kind: i32,
+}
+
+/// A chunk.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Chunk {
+    /// Length in bytes.
+    #[prost(uint64, tag = "1")]
+    pub length: u64,
+    /// BLAKE3 of its content.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub blake3: Bytes,
+    /// Bytes that extents refer to, each extent counted.
+    #[prost(uint64, tag = "3")]
+    pub live: u64,
+    /// Extents that refer to it.
+    #[prost(uint32, tag = "4")]
+    pub references: u32,
+    /// A `missing/` record was made for it at some time: look for them when it dies.
+    #[prost(bool, tag = "5")]
+    pub was_missing: bool,
+}
+
+/// Chunks of one group that died with one command.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct GcBatch {
+    /// Their numbers, in order.
+    #[prost(uint64, repeated, tag = "1")]
+    pub numbers: Vec<u64>,
+}
+
+/// A disk that left a group.
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+pub struct Leave {
+    /// The incarnation that was a member.
+    #[prost(uint64, tag = "1")]
+    pub incarnation: u64,
+    /// Log index of the command with which it left.
+    #[prost(uint64, tag = "2")]
+    pub index: u64,
+    /// Epoch of the group after it left: the epoch of the order that removes what it still holds.
+    #[prost(uint64, tag = "3")]
+    pub epoch: u64,
+}
+
+/// Who holds an inode without a name.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Nameless {
+    /// Sessions, in order.
+    #[prost(uint64, repeated, tag = "1")]
+    pub holders: Vec<u64>,
+}
+
+/// What S3 knows of a top-level directory.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Bucket {
+    /// The access key that owns it.
+    #[prost(string, tag = "1")]
+    pub owner: String,
+    /// When it was made.
+    #[prost(int64, tag = "2")]
+    pub created_ns: i64,
+}
+
+/// A multipart upload.
+#[derive(Clone, PartialEq, Message)]
+pub struct Upload {
+    /// What listings show. `bucket` is the name at the start; the directory counts.
+    #[prost(message, optional, tag = "1")]
+    pub about: Option<query::Upload>,
+    /// The bucket's directory.
+    #[prost(uint64, tag = "2")]
+    pub bucket: u64,
+    /// It was finished or aborted; only its parts are left to be freed.
+    #[prost(bool, tag = "3")]
+    pub ended: bool,
+    /// The invisible inode on which parts are joined; 0: none yet.
+    #[prost(uint64, tag = "4")]
+    pub ino: u64,
+    /// Digest of the list of parts that is being joined.
+    #[prost(bytes = "bytes", tag = "5")]
+    pub list_digest: Bytes,
+    /// Number of the last part joined.
+    #[prost(uint32, tag = "6")]
+    pub last_part: u32,
+    /// The last part of the list is joined.
+    #[prost(bool, tag = "7")]
+    pub complete: bool,
+    /// Lengths of the parts joined so far.
+    #[prost(uint64, repeated, tag = "8")]
+    pub part_bytes: Vec<u64>,
+    /// The part joined last is below the smallest length that may be followed by another.
+    #[prost(bool, tag = "9")]
+    pub last_is_small: bool,
+    /// Mode of the object to be; absent: the default.
+    #[prost(uint32, optional, tag = "10")]
+    pub mode: Option<u32>,
+}
+
+/// One part of an upload.
+#[derive(Clone, PartialEq, Message)]
+pub struct Part {
+    /// What listings show.
+    #[prost(message, optional, tag = "1")]
+    pub about: Option<query::Part>,
+    /// Where its bytes lie; offsets count from its start.
+    #[prost(message, repeated, tag = "2")]
+    pub extents: Vec<Extent>,
+}
+
+/// What a finished upload became.
+#[derive(Clone, PartialEq, Message)]
+pub struct Finished {
+    /// The object as it was then, without extents.
+    #[prost(message, optional, tag = "1")]
+    pub inode: Option<Inode>,
+    /// Digest of the list of parts.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub list_digest: Bytes,
+    /// State time of the completion.
+    #[prost(int64, tag = "3")]
+    pub time_ns: i64,
+    /// Log index of the completion.
+    #[prost(uint64, tag = "4")]
+    pub index: u64,
+    /// What the completion replaced.
+    #[prost(uint64, tag = "5")]
+    pub replaced_version: u64,
+}
+
+/// A setting that is not at its default.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Setting {
+    /// Its value as text.
+    #[prost(string, tag = "1")]
+    pub value: String,
+}
+
+/// The join token.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Token {
+    /// Its BLAKE3.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub digest: Bytes,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_starts_with_its_format() {
+        let dentry = Dentry { ino: 7, kind: 1 };
+        let bytes = encode(&dentry);
+        assert_eq!(&bytes[..], [FORMAT, 0x08, 7, 0x10, 1]);
+        assert_eq!(decode::<Dentry>(b"t", bytes).unwrap(), dentry);
+    }
+
+    #[test]
+    fn an_unknown_format_is_refused() {
+        assert!(matches!(decode::<Mark>(b"t", Bytes::from_static(&[9])), Err(Broken::Record { .. })));
+        assert!(matches!(decode::<Mark>(b"t", Bytes::new()), Err(Broken::Record { .. })));
+    }
+}
