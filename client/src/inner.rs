@@ -1,0 +1,114 @@
+//! What all clones of a client share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_proto::status::Status;
+use holdfast_rpc::{MetaCaller, Net, NetConfig};
+use holdfast_support::budget::{BudgetError, ByteBudget};
+use parking_lot::Mutex;
+use rand::rngs::StdRng;
+use rand::{Rng as _, RngExt as _, SeedableRng as _};
+use tokio_util::sync::CancellationToken;
+
+use crate::cache::MapCache;
+use crate::classes::ClassCache;
+use crate::config::ClientConfig;
+use crate::error::ClientError;
+use crate::health::Health;
+use crate::read::hedge::HedgeAllowance;
+use crate::report::Reporter;
+use crate::session::Sessions;
+use crate::session::pins::Pins;
+
+/// The shared state of a client.
+pub(crate) struct Inner {
+    pub(crate) config: ClientConfig,
+    pub(crate) net: Net,
+    pub(crate) meta: MetaCaller,
+    pub(crate) cache: MapCache,
+    pub(crate) classes: ClassCache,
+    pub(crate) health: Health,
+    pub(crate) pins: Pins,
+    pub(crate) sessions: Sessions,
+    /// Payload on its way to chunkservers.
+    pub(crate) budget: ByteBudget,
+    /// First buffers of streams that may turn out small; apart, so that whoever waits for a full buffer of
+    /// `budget` holds nothing of it.
+    pub(crate) starters: ByteBudget,
+    /// Payload read ahead of its reader.
+    pub(crate) read_budget: ByteBudget,
+    pub(crate) hedges: HedgeAllowance,
+    pub(crate) reporter: Reporter,
+    pub(crate) stop: CancellationToken,
+    rng: Mutex<StdRng>,
+}
+
+impl Inner {
+    pub(crate) fn new(config: ClientConfig) -> Arc<Self> {
+        let mut rng = match config.seed {
+            Some(seed) => StdRng::seed_from_u64(seed),
+            None => rand::make_rng(),
+        };
+        let net = config.net.clone().unwrap_or_else(|| Net::new(NetConfig::default()));
+        let meta = MetaCaller::new(net.clone(), config.metaservers.clone());
+        let budget = config.shared_budget.clone().unwrap_or_else(|| ByteBudget::new(config.byte_budget));
+        let inner = Self {
+            net,
+            meta,
+            cache: MapCache::new(),
+            classes: ClassCache::default(),
+            health: Health::default(),
+            pins: Pins::default(),
+            sessions: Sessions::new(session_id(&mut rng)),
+            starters: ByteBudget::new(budget.limit() / 4),
+            budget,
+            read_budget: ByteBudget::new(config.read_budget),
+            hedges: HedgeAllowance::default(),
+            reporter: Reporter::default(),
+            stop: CancellationToken::new(),
+            rng: Mutex::new(rng),
+            config,
+        };
+        Arc::new(inner)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    pub(crate) fn fresh_session_id(&self) -> u64 {
+        session_id(&mut self.rng.lock())
+    }
+
+    /// Lets `work` make random choices.
+    pub(crate) fn random<T>(&self, work: impl FnOnce(&mut StdRng) -> T) -> T {
+        work(&mut self.rng.lock())
+    }
+
+    /// `length` plus or minus a quarter, so that retries of many do not fall together.
+    pub(crate) fn jittered(&self, length: Duration) -> Duration {
+        length.mul_f64(self.random(|rng| rng.random_range(0.75..1.25)))
+    }
+}
+
+fn session_id(rng: &mut StdRng) -> u64 {
+    // 0 is the leader's own.
+    rng.next_u64().max(1)
+}
+
+/// The byte budget refused: the caller should come back later.
+pub(crate) fn over_budget(error: BudgetError) -> ClientError {
+    ClientError::Refused(Status::busy(Duration::from_millis(500), error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_never_the_leaders() {
+        let mut rng = StdRng::seed_from_u64(3);
+        assert!((0..1000).all(|_| session_id(&mut rng) != 0));
+    }
+}

@@ -1,0 +1,142 @@
+//! Every metric of the client library, one set per process whatever the number of clients in it.
+//!
+//! Who uses it: the library counts; a server registers the set with its own registry once ([`register`]).
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use prometheus::core::Collector;
+use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
+
+/// The metrics of the process.
+pub static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
+
+/// See the help texts in [`Metrics::new`].
+pub struct Metrics {
+    /// Metadata requests by kind (`command`, `question`).
+    pub metadata_seconds: HistogramVec,
+    /// One chunk made durable on its members.
+    pub chunk_write_seconds: Histogram,
+    /// One piece of a chunk read and verified.
+    pub chunk_read_seconds: Histogram,
+    /// Payload bytes by direction (`written`, `read`).
+    pub bytes: IntCounterVec,
+    /// Exchanges with chunkservers by operation (`write`, `read`): round trips.
+    pub member_calls: IntCounterVec,
+    /// Exchanges with metaservers by kind.
+    pub meta_calls: IntCounterVec,
+    /// Chunks sent to another group because a member failed or was slow.
+    pub replacements: IntCounter,
+    /// Chunks acknowledged by fewer members than their group has.
+    pub short_writes: IntCounter,
+    /// Chunks written anew because a commit named them.
+    pub rewrites: IntCounter,
+    /// Reads asked of a second member, by reason (`slow`, `failed`, `damaged`).
+    pub second_reads: IntCounterVec,
+    /// Problems reported to the leader, by finding.
+    pub reports: IntCounterVec,
+    /// Sessions opened.
+    pub sessions: IntCounter,
+    /// Pieces read beyond the read budget because a stream would have starved.
+    pub read_overdrafts: IntCounter,
+}
+
+const LATENCIES: &[f64] = &[
+    0.0002, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0, 2.0, 4.0, 8.0,
+    16.0, 32.0,
+];
+
+// Names and labels are constants; the test below builds every metric, so none of these can fail in production.
+#[allow(clippy::expect_used)]
+impl Metrics {
+    fn new() -> Self {
+        Self {
+            metadata_seconds: histogram_vec("metadata_seconds", "Time of metadata requests", &["kind"]),
+            chunk_write_seconds: histogram(
+                "chunk_write_seconds",
+                "Time to make one chunk durable on its members",
+            ),
+            chunk_read_seconds: histogram(
+                "chunk_read_seconds",
+                "Time to read and verify one piece of a chunk",
+            ),
+            bytes: counter_vec("bytes_total", "Payload bytes", &["direction"]),
+            member_calls: counter_vec("member_calls_total", "Round trips to chunkservers", &["op"]),
+            meta_calls: counter_vec("meta_calls_total", "Round trips to metaservers", &["kind"]),
+            replacements: counter("replacements_total", "Chunks sent to another group during a write"),
+            short_writes: counter(
+                "short_writes_total",
+                "Chunks acknowledged by fewer members than the group has",
+            ),
+            rewrites: counter("rewrites_total", "Chunks written anew because a commit named them"),
+            second_reads: counter_vec("second_reads_total", "Reads asked of a second member", &["reason"]),
+            reports: counter_vec("reports_total", "Problems reported to the leader", &["finding"]),
+            sessions: counter("sessions_opened_total", "Sessions opened"),
+            read_overdrafts: counter("read_overdrafts_total", "Pieces read beyond the read budget"),
+        }
+    }
+
+    fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        vec![
+            Box::new(self.metadata_seconds.clone()),
+            Box::new(self.chunk_write_seconds.clone()),
+            Box::new(self.chunk_read_seconds.clone()),
+            Box::new(self.bytes.clone()),
+            Box::new(self.member_calls.clone()),
+            Box::new(self.meta_calls.clone()),
+            Box::new(self.replacements.clone()),
+            Box::new(self.short_writes.clone()),
+            Box::new(self.rewrites.clone()),
+            Box::new(self.second_reads.clone()),
+            Box::new(self.reports.clone()),
+            Box::new(self.sessions.clone()),
+            Box::new(self.read_overdrafts.clone()),
+        ]
+    }
+}
+
+/// Adds the set to a registry. A second call with the same registry is an error of the registry.
+pub fn register(registry: &Registry) -> Result<(), prometheus::Error> {
+    METRICS.collectors().into_iter().try_for_each(|metric| registry.register(metric))
+}
+
+/// Seconds as prometheus wants them.
+pub(crate) fn seconds(elapsed: Duration) -> f64 {
+    elapsed.as_secs_f64()
+}
+
+fn name(short: &str) -> String {
+    format!("holdfast_client_{short}")
+}
+
+#[allow(clippy::expect_used)]
+fn histogram(short: &str, help: &str) -> Histogram {
+    let opts = HistogramOpts::new(name(short), help).buckets(LATENCIES.to_vec());
+    Histogram::with_opts(opts).expect("constant metric name")
+}
+
+#[allow(clippy::expect_used)]
+fn histogram_vec(short: &str, help: &str, labels: &[&str]) -> HistogramVec {
+    let opts = HistogramOpts::new(name(short), help).buckets(LATENCIES.to_vec());
+    HistogramVec::new(opts, labels).expect("constant metric name")
+}
+
+#[allow(clippy::expect_used)]
+fn counter(short: &str, help: &str) -> IntCounter {
+    IntCounter::new(name(short), help).expect("constant metric name")
+}
+
+#[allow(clippy::expect_used)]
+fn counter_vec(short: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+    IntCounterVec::new(Opts::new(name(short), help), labels).expect("constant metric name")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_metric_registers_once() {
+        let registry = prometheus::Registry::new();
+        super::register(&registry).unwrap();
+        assert!(super::register(&registry).is_err());
+    }
+}

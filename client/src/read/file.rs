@@ -1,0 +1,284 @@
+//! A file opened for reading: one version of it, whatever happens to its name meanwhile.
+//!
+//! What always holds: all bytes given out belong to the version that was opened. While any clone lives, its pin
+//! keeps the version's chunks in the cluster, so a long read goes on across overwrite and deletion. If the file
+//! itself is changed in place and its layout must be fetched again, the reader gets [`ClientError::Changed`].
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures::stream::{Stream, StreamExt as _};
+use holdfast_proto::ids::{ChunkId, Ino};
+use holdfast_proto::inode::{Extent, FileKind, Inode};
+use holdfast_proto::map::{StorageClass, redundancy};
+use holdfast_proto::query::{GetExtents, Query, QueryReply};
+use holdfast_proto::status::{Code, Retry, Status};
+use parking_lot::Mutex;
+use tokio::time::{Instant, sleep_until};
+
+use crate::client::Client;
+use crate::error::ClientError;
+use crate::read::fetch::{Want, fetch};
+use crate::read::layout::{Layout, Piece, Source};
+use crate::read::stream::ReadStream;
+use crate::session::Answer;
+use crate::session::pins::Pin;
+
+/// First wait before every member is asked again.
+const FIRST_WAIT: Duration = Duration::from_millis(20);
+
+/// Pages of extents fetched before a stream starts (1,000 extents each): from then on an overwrite cannot take
+/// the layout away from it.
+const PAGES_AHEAD: usize = 64;
+
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+
+/// One version of a file. Cheap to clone.
+#[derive(Clone)]
+pub struct OpenFile {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    client: Client,
+    inode: Inode,
+    inline: Option<Bytes>,
+    class: Option<StorageClass>,
+    layout: Mutex<Layout>,
+    _pin: Pin,
+}
+
+impl OpenFile {
+    pub(crate) fn new(client: Client, answer: Answer) -> Result<Self, ClientError> {
+        let Answer { mut reply, pin } = answer;
+        let Some(inode) = reply.inode.take() else {
+            return Err(ClientError::Refused(Status::internal("the answer holds no inode")));
+        };
+        if inode.kind() == FileKind::Directory {
+            return Err(ClientError::Refused(Status::new(
+                Code::IsADirectory,
+                format!("{} is a directory", inode.ino),
+            )));
+        }
+        if inode.inline && reply.inline.as_ref().is_none_or(|bytes| bytes.len() as u64 != inode.size) {
+            return Err(ClientError::Refused(Status::internal("the answer lacks the inline content")));
+        }
+        let layout = Mutex::new(first_layout(&inode, &mut reply));
+        let shared = Shared { client, inode, inline: reply.inline, class: reply.class, layout, _pin: pin };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The inode as it was when the file was opened.
+    pub fn inode(&self) -> &Inode {
+        &self.shared.inode
+    }
+
+    /// The class that new content of the file would get.
+    pub fn class(&self) -> Option<&StorageClass> {
+        self.shared.class.as_ref()
+    }
+
+    /// Length in bytes.
+    pub fn size(&self) -> u64 {
+        self.shared.inode.size
+    }
+
+    /// The bytes of a range, in order, fetched ahead. The range is cut at the end of the file. Each piece has the
+    /// client's time limit of its own. The stream ends after an error.
+    pub fn read(
+        &self,
+        range: Range<u64>,
+    ) -> impl Stream<Item = Result<Bytes, ClientError>> + Send + Unpin + 'static {
+        let end = range.end.min(self.size());
+        ReadStream::new(self.clone(), range.start.min(end), end).into_stream()
+    }
+
+    /// The bytes at an offset, as one buffer; fewer at the end of the file.
+    pub async fn read_at(&self, offset: u64, length: u64) -> Result<Bytes, ClientError> {
+        let mut stream = self.read(offset..offset.saturating_add(length));
+        let Some(first) = stream.next().await.transpose()? else { return Ok(Bytes::new()) };
+        let Some(second) = stream.next().await.transpose()? else { return Ok(first) };
+        let expected = length.min(self.size().saturating_sub(offset));
+        let mut whole = BytesMut::with_capacity(expected as usize);
+        whole.extend_from_slice(&first);
+        whole.extend_from_slice(&second);
+        while let Some(piece) = stream.next().await.transpose()? {
+            whole.extend_from_slice(&piece);
+        }
+        Ok(whole.freeze())
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.shared.client
+    }
+
+    /// The next pieces from `from` on; their extents are fetched if need be.
+    pub(crate) async fn pieces(&self, from: u64, to: u64, most: usize) -> Result<Vec<Piece>, ClientError> {
+        if let Some(bytes) = &self.shared.inline {
+            let bytes = bytes.slice(from as usize..to as usize);
+            return Ok(vec![Piece { offset: from, length: to - from, source: Source::Inline(bytes) }]);
+        }
+        let mut pages = 0;
+        while let Some(at) = self.unknown(from, to) {
+            // What is known already is enough to go on with, once the first pages are in.
+            if at > from && pages >= PAGES_AHEAD {
+                return Ok(self.known_pieces(from, at, most));
+            }
+            self.fetch_page(at, to).await?;
+            pages += 1;
+        }
+        Ok(self.known_pieces(from, to, most))
+    }
+
+    fn unknown(&self, from: u64, to: u64) -> Option<u64> {
+        self.shared.layout.lock().unknown(from, to)
+    }
+
+    /// Whether the extents at `from` must be fetched before the next piece.
+    pub(crate) fn needs_page(&self, from: u64, to: u64) -> bool {
+        self.shared.inline.is_none() && self.unknown(from, to) == Some(from)
+    }
+
+    fn known_pieces(&self, from: u64, to: u64, most: usize) -> Vec<Piece> {
+        let piece_bytes = self.client().inner().config.read_piece_bytes.max(4096);
+        self.shared.layout.lock().pieces(from, to, piece_bytes, most)
+    }
+
+    async fn fetch_page(&self, at: u64, to: u64) -> Result<(), ClientError> {
+        let Inode { ino, version, .. } = self.shared.inode;
+        let query = Query::GetExtents(GetExtents { ino, offset: at, end: to, if_version: version });
+        let client = self.client();
+        let answer = client.inner().question(query, client.deadline()).await?;
+        let status = answer.reply.status.unwrap_or_default();
+        match status.kind() {
+            Code::Ok => {}
+            Code::PreconditionFailed | Code::StaleInode | Code::NotFound => {
+                return Err(ClientError::Changed(Ino(ino)));
+            }
+            _ => return Err(ClientError::Refused(status)),
+        }
+        let extents = answer.reply.extents;
+        let covered = match (answer.reply.more, extents.last()) {
+            (true, Some(last)) if last.end() > at => last.end(),
+            (true, _) => {
+                return Err(ClientError::Refused(Status::internal("a page of extents leads nowhere")));
+            }
+            (false, _) => to,
+        };
+        self.shared.layout.lock().learn(at, covered, extents);
+        Ok(())
+    }
+
+    /// The verified bytes of one piece, whatever it takes until the deadline.
+    pub(crate) async fn fetch_piece(&self, piece: Piece, deadline: Instant) -> Result<Bytes, ClientError> {
+        match piece.source {
+            Source::Hole => Ok(Bytes::from_static(ZEROS.get(..piece.length as usize).unwrap_or(&ZEROS))),
+            Source::Inline(bytes) => Ok(bytes),
+            Source::Chunk { chunk, offset } => {
+                let want = Want { chunk, offset, length: piece.length };
+                self.fetch_chunk(want, piece.offset, deadline).await
+            }
+        }
+    }
+
+    /// First with the group as known; then with the group as it is now; then from where the file's layout, looked
+    /// up again, says; then again, at growing intervals.
+    async fn fetch_chunk(&self, mut want: Want, at: u64, deadline: Instant) -> Result<Bytes, ClientError> {
+        let inner = self.client().inner();
+        let mut wait = FIRST_WAIT;
+        let mut round = 0u32;
+        loop {
+            let group = match round {
+                0 => inner.group(want.chunk.pg, deadline).await,
+                _ => inner.fetch_group(want.chunk.pg, deadline).await,
+            };
+            let map = inner.map();
+            self.refuse_erasure(&map, want.chunk)?;
+            let outcome = match group {
+                Ok(_) => fetch(inner, &map, want, deadline).await,
+                Err(status) => Err(status),
+            };
+            let last = match outcome {
+                Ok(bytes) => return Ok(bytes),
+                Err(status) => status,
+            };
+            round += 1;
+            if round >= 2 {
+                want = self.look_up_again(want, at).await?;
+                let after = match last.retry() {
+                    Retry::Busy { after } => after.max(wait),
+                    _ => wait,
+                };
+                let again = Instant::now() + inner.jittered(after);
+                if again >= deadline {
+                    return Err(ClientError::Unreadable { chunk: want.chunk, last });
+                }
+                sleep_until(again).await;
+                wait = (2 * wait).min(Duration::from_secs(1));
+            } else if Instant::now() >= deadline {
+                return Err(ClientError::Unreadable { chunk: want.chunk, last });
+            }
+        }
+    }
+
+    fn refuse_erasure(&self, map: &crate::map::ClusterMap, chunk: ChunkId) -> Result<(), ClientError> {
+        let class = map.pg_of(chunk).and_then(|pg| map.class(pg.class.into()));
+        let kind = class.and_then(|class| class.redundancy).and_then(|redundancy| redundancy.kind);
+        match kind {
+            Some(redundancy::Kind::Erasure(_)) => {
+                Err(ClientError::Unsupported("reading erasure-coded chunks"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The same bytes of the file may lie elsewhere by now (a worker joined small extents).
+    async fn look_up_again(&self, want: Want, at: u64) -> Result<Want, ClientError> {
+        let end = at + want.length;
+        match self.fetch_page(at, end).await {
+            Ok(()) => {}
+            // The inode is gone, but its chunks are kept by our pin: go on with what we have.
+            Err(ClientError::Changed(_)) if self.is_gone().await => return Ok(want),
+            Err(error) => return Err(error),
+        }
+        let pieces = self.known_pieces(at, end, 2);
+        match pieces.as_slice() {
+            [Piece { length, source: Source::Chunk { chunk, offset }, .. }] if *length == want.length => {
+                Ok(Want { chunk: *chunk, offset: *offset, length: *length })
+            }
+            // Cut differently now: rare enough to let the caller open it anew.
+            _ => Err(ClientError::Changed(Ino(self.shared.inode.ino))),
+        }
+    }
+
+    async fn is_gone(&self) -> bool {
+        let query = holdfast_proto::query::GetInode { ino: self.shared.inode.ino, content: false };
+        let client = self.client();
+        match client.inner().question(Query::GetInode(query), client.deadline()).await {
+            Ok(answer) => matches!(
+                answer.reply.status.as_ref().map(Status::kind),
+                Some(Code::NotFound | Code::StaleInode)
+            ),
+            Err(_) => false,
+        }
+    }
+}
+
+/// What the answer to the open tells about the layout.
+fn first_layout(inode: &Inode, reply: &mut QueryReply) -> Layout {
+    let mut layout = Layout::default();
+    if inode.inline {
+        return layout;
+    }
+    let embedded = inode.extents.len() as u64 == inode.extent_count;
+    let extents: Vec<Extent> = match embedded {
+        true => inode.extents.clone(),
+        false => std::mem::take(&mut reply.extents),
+    };
+    let all = extents.len() as u64 >= inode.extent_count;
+    let known_to = if all { inode.size } else { extents.last().map_or(0, Extent::end) };
+    layout.learn(0, known_to, extents);
+    layout
+}

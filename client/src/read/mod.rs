@@ -1,0 +1,11 @@
+//! The read path: from an open file to verified bytes.
+//!
+//! [`file`] is what a caller opens, [`layout`] knows where its bytes lie, [`fetch`] gets a range of one chunk from
+//! the best member, [`hedge`] limits second tries, [`stream`] fetches ahead and delivers in order.
+
+pub(crate) mod fetch;
+pub(crate) mod file;
+pub(crate) mod hedge;
+pub(crate) mod layout;
+pub(crate) mod members;
+pub(crate) mod stream;

@@ -1,0 +1,139 @@
+//! Makes content visible, and writes anew the chunks whose acknowledgements did not count.
+//!
+//! What always holds: a command is executed once; when the metaserver answers `ChunksRejected` or `GrantClosed` it
+//! changed nothing, so the chunks it names are written again (from the bytes kept, else read back from members
+//! that acknowledged them and checked against their BLAKE3) and a new command is sent under a new number. Bytes
+//! kept are used first, so that waiting for budget to read others back never holds any.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use holdfast_proto::chunk::ReadChunk;
+use holdfast_proto::ids::{ClassId, DiskId, Epoch};
+use holdfast_proto::map::StorageClass;
+use holdfast_proto::method::Read;
+use holdfast_proto::op::{DiskRef, Op, Reply};
+use holdfast_proto::status::{Code, Status};
+use holdfast_support::budget::BytePermit;
+use tokio::time::Instant;
+
+use crate::error::ClientError;
+use crate::inner::{Inner, over_budget};
+use crate::metrics::METRICS;
+use crate::write::buffer::Sealed;
+use crate::write::content::{Content, Stored};
+use crate::write::place;
+
+/// Times chunks are written anew before the refusal is passed on.
+const ROUNDS: usize = 8;
+
+/// Sends the command that `build` makes of the content until it is accepted or refused for another reason.
+pub(crate) async fn commit(
+    inner: &Inner,
+    mut content: Content,
+    build: impl Fn(holdfast_proto::inode::Content) -> Op,
+    deadline: Instant,
+) -> Result<Reply, ClientError> {
+    let mut rounds = 0;
+    loop {
+        let reply = inner.command(build(content.to_message()), deadline).await?;
+        let Some(status) = reply.status.as_ref().filter(|status| !status.is_ok()) else { return Ok(reply) };
+        let code = status.kind();
+        let again = matches!(code, Code::ChunksRejected | Code::GrantClosed) && !content.chunks.is_empty();
+        rounds += 1;
+        if !again || rounds > ROUNDS {
+            return Err(ClientError::Refused(status.clone()));
+        }
+        tracing::debug!(%status, rejected = reply.rejected.len(), "chunks are written anew");
+        if code == Code::GrantClosed {
+            discard_grants(inner, &content, &reply.rejected);
+        } else {
+            // Acknowledgements did not count: the members changed since the map we have.
+            let newer = Epoch(inner.map().epoch().0 + 1);
+            inner.map_at_least(newer, deadline).await;
+        }
+        rewrite(inner, &mut content, &reply.rejected, deadline).await?;
+    }
+}
+
+fn named(content: &Content, rejected: &[u32]) -> BTreeSet<usize> {
+    if rejected.is_empty() {
+        return (0..content.chunks.len()).collect();
+    }
+    rejected.iter().map(|at| *at as usize).filter(|at| *at < content.chunks.len()).collect()
+}
+
+fn discard_grants(inner: &Inner, content: &Content, rejected: &[u32]) {
+    let session = inner.session();
+    for at in named(content, rejected) {
+        if let Some(stored) = content.chunks.get(at) {
+            session.grants.discard(stored.chunk.number.grant());
+        }
+    }
+}
+
+async fn rewrite(
+    inner: &Inner,
+    content: &mut Content,
+    rejected: &[u32],
+    deadline: Instant,
+) -> Result<(), ClientError> {
+    let class = class_of(inner, content.class)?;
+    let (kept, others): (Vec<_>, Vec<_>) = named(content, rejected)
+        .into_iter()
+        .partition(|at| content.chunks.get(*at).is_some_and(|c| c.retained.is_some()));
+    for at in kept.into_iter().chain(others) {
+        let Some(old) = content.chunks.get_mut(at) else { continue };
+        let sealed = match old.retained.take() {
+            Some(data) => Sealed::of(data, nothing(inner)?).await?,
+            None => read_back(inner, old, deadline).await?,
+        };
+        let fresh = place::store(inner, &class, &sealed, deadline).await?;
+        METRICS.rewrites.inc();
+        *old = fresh;
+    }
+    Ok(())
+}
+
+fn class_of(inner: &Inner, class: ClassId) -> Result<StorageClass, ClientError> {
+    let map = inner.map();
+    let known = map.class(class).map(|class| class.as_ref().clone());
+    known.ok_or_else(|| ClientError::Invalid(format!("storage {class} is not in the cluster map")))
+}
+
+/// The bytes already hold their own share of the budget.
+fn nothing(inner: &Inner) -> Result<BytePermit, ClientError> {
+    inner.budget.try_take(0).map_err(over_budget)
+}
+
+/// The chunk's bytes from any member that acknowledged it.
+async fn read_back(inner: &Inner, stored: &Stored, deadline: Instant) -> Result<Sealed, ClientError> {
+    let permit = inner.budget.take(stored.length, deadline).await.map_err(over_budget)?;
+    let map = inner.map();
+    let mut last = Status::new(Code::DataUnavailable, "nobody acknowledged it");
+    for ack in &stored.acks {
+        let Some(endpoint) = map.endpoint(DiskId(ack.disk)) else { continue };
+        let request = ReadChunk {
+            disk: Some(DiskRef { disk: ack.disk, incarnation: ack.incarnation }),
+            pg: stored.chunk.pg.0,
+            number: stored.chunk.number.0,
+            shard: 0,
+            offset: 0,
+            length: stored.length,
+            background: false,
+        };
+        METRICS.member_calls.with_label_values(&["read"]).inc();
+        match inner.net.call::<Read>(&endpoint, &request, Bytes::new(), deadline).await {
+            Ok((_, data)) => {
+                let sealed = Sealed::of(data, nothing(inner)?).await?;
+                if sealed.blake3 == stored.blake3 {
+                    let data = permit.guard(sealed.data);
+                    return Ok(Sealed { data, ..sealed });
+                }
+                last = Status::new(Code::Corrupt, "the bytes read back differ from those written");
+            }
+            Err(status) => last = status,
+        }
+    }
+    Err(ClientError::Unreadable { chunk: stored.chunk, last })
+}
