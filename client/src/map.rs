@@ -35,7 +35,8 @@ pub struct ClusterMap {
     writable: HashMap<u32, Targets>,
 }
 
-/// Groups of one class that take new chunks, in order of id so that a seed decides alike everywhere.
+/// Groups of one class that take new chunks, in order of id so that a seed decides alike everywhere. Groups with
+/// fewer members than others weigh nothing: they await repair, or are left from when the cluster was smaller.
 #[derive(Clone, Debug, Default)]
 struct Targets {
     pgs: Vec<Arc<Pg>>,
@@ -191,16 +192,23 @@ impl ClusterMap {
         let mut writable = std::mem::take(&mut self.writable);
         for targets in writable.values_mut() {
             targets.pgs.sort_unstable_by_key(|pg| pg.id);
+            let largest = targets.pgs.iter().map(|pg| regular_members(pg)).max().unwrap_or(0);
             let mut sum = 0;
             targets.up_to.reserve(targets.pgs.len());
             for pg in &targets.pgs {
                 let weight = pg.members.iter().map(|member| self.worth(DiskId(member.disk))).min();
-                sum += u128::from(weight.unwrap_or(0));
+                let counts = regular_members(pg) == largest;
+                sum += u128::from(weight.filter(|_| counts).unwrap_or(0));
                 targets.up_to.push(sum);
             }
         }
         self.writable = writable;
     }
+}
+
+/// Members of a group without those that only stand in for a silent one.
+pub(crate) fn regular_members(pg: &Pg) -> usize {
+    pg.members.iter().filter(|member| !member.temporary).count()
 }
 
 #[cfg(test)]

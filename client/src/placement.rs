@@ -15,7 +15,7 @@ use holdfast_rpc::FailureDetector;
 use rand::RngExt as _;
 
 use crate::health::Health;
-use crate::map::ClusterMap;
+use crate::map::{ClusterMap, regular_members};
 
 /// Draws by weight before every group is looked at.
 const DRAWS: usize = 16;
@@ -48,6 +48,12 @@ impl Choice {
     fn count(&self, least: Fitness) -> usize {
         self.fitness.iter().filter(|fitness| **fitness >= least).count()
     }
+}
+
+/// Acknowledgements without which a chunk in `pg` does not count: the class's minimum, or all there are in a group
+/// that is smaller.
+pub(crate) fn needed_in(pg: &Pg, min_copies: usize) -> usize {
+    min_copies.min(regular_members(pg)).max(1)
 }
 
 /// What a choice is made from.
@@ -125,12 +131,12 @@ impl Chooser<'_> {
         ring.chain(rest).map(|pg| self.choice(pg)).find(Choice::sound)
     }
 
-    /// With no sound group left: one with the most working members, if at least `needed` may answer.
+    /// With no sound group left: one with the most working members, if as many as it needs may answer.
     pub(crate) fn makeshift(
         &self,
         class: ClassId,
         tried: &[u32],
-        needed: usize,
+        min_copies: usize,
         rng: &mut impl rand::Rng,
     ) -> Option<Choice> {
         let mut best: Vec<Choice> = Vec::new();
@@ -138,7 +144,7 @@ impl Chooser<'_> {
         for pg in self.map.writable(class).filter(|pg| !tried.contains(&pg.id)) {
             let choice = self.choice(pg);
             let this = (choice.count(Fitness::Sound), choice.count(Fitness::Doubtful));
-            if this.1 < needed || this < rank {
+            if this.1 < needed_in(pg, min_copies) || this < rank {
                 continue;
             }
             if this > rank {

@@ -96,13 +96,14 @@ impl Grants {
         self.state.lock().retired.retain(|life| !grants.contains(&life.grant.0));
     }
 
-    /// Takes the current grant out of use, unless another one came meanwhile: the metaserver calls it closed.
-    pub(crate) fn discard(&self, grant: Grant) {
+    /// Takes the current grant out of use, unless another one came meanwhile: the metaserver seems to have closed
+    /// it. If it did not, it is closed when its numbers are out of use.
+    pub(crate) fn retire(&self, grant: Grant) {
         let mut state = self.state.lock();
         if state.current.as_ref().is_some_and(|life| life.grant == grant) {
-            state.current = None;
+            let old = state.current.take();
+            state.retired.extend(old);
         }
-        state.retired.retain(|life| life.grant != grant);
     }
 }
 

@@ -124,6 +124,13 @@ pub struct Answer {
     pub pin: Pin,
 }
 
+impl Answer {
+    /// The reply.
+    pub fn reply(&self) -> &QueryReply {
+        &self.reply
+    }
+}
+
 impl Inner {
     /// The session in use; a new one if the last has ended.
     pub(crate) fn session(&self) -> Arc<Session> {

@@ -46,12 +46,11 @@ pub(crate) async fn commit(
         }
         tracing::debug!(%status, rejected = reply.rejected.len(), "chunks are written anew");
         if code == Code::GrantClosed {
-            discard_grants(inner, &content, &reply.rejected);
-        } else {
-            // Acknowledgements did not count: the members changed since the map we have.
-            let newer = Epoch(inner.map().epoch().0 + 1);
-            inner.map_at_least(newer, deadline).await;
+            retire_grants(inner, &content, &reply.rejected);
         }
+        // Where acknowledgements did not count, the members changed since the map we have.
+        let newer = Epoch(inner.map().epoch().0 + 1);
+        inner.map_at_least(newer, deadline).await;
         rewrite(inner, &mut content, &reply.rejected, deadline).await?;
     }
 }
@@ -63,11 +62,11 @@ fn named(content: &Content, rejected: &[u32]) -> BTreeSet<usize> {
     rejected.iter().map(|at| *at as usize).filter(|at| *at < content.chunks.len()).collect()
 }
 
-fn discard_grants(inner: &Inner, content: &Content, rejected: &[u32]) {
+fn retire_grants(inner: &Inner, content: &Content, rejected: &[u32]) {
     let session = inner.session();
     for at in named(content, rejected) {
         if let Some(stored) = content.chunks.get(at) {
-            session.grants.discard(stored.chunk.number.grant());
+            session.grants.retire(stored.chunk.number.grant());
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::health::Kind;
 use crate::inner::Inner;
 use crate::map::ClusterMap;
 use crate::metrics::{METRICS, seconds};
-use crate::placement::{Choice, Chooser, Fitness};
+use crate::placement::{Choice, Chooser, Fitness, needed_in};
 use crate::session::grants::Ticket;
 use crate::write::buffer::Sealed;
 use crate::write::content::Stored;
@@ -55,6 +55,8 @@ struct Attempt {
     map: Arc<ClusterMap>,
     id: ChunkId,
     ticket: Ticket,
+    /// Acknowledgements without which it does not count.
+    needed: usize,
     started: Instant,
     members: Vec<Standing>,
     /// When the last acknowledgement so far came, from the start.
@@ -69,6 +71,10 @@ impl Attempt {
     /// Nothing is under way any more, and nothing failed on the way.
     fn whole(&self) -> bool {
         self.members.iter().all(|member| matches!(member, Standing::Acked(_) | Standing::Skipped))
+    }
+
+    fn enough(&self) -> bool {
+        self.acks() >= self.needed
     }
 
     fn troubled(&self) -> bool {
@@ -109,7 +115,7 @@ type Answered = (usize, usize, Result<WriteReply, Status>);
 struct Race<'a> {
     inner: &'a Inner,
     class: ClassId,
-    needed: usize,
+    min_copies: usize,
     chunk: &'a Sealed,
     deadline: Instant,
     attempts: Vec<Attempt>,
@@ -125,12 +131,12 @@ pub(crate) async fn store(
     chunk: &Sealed,
     deadline: Instant,
 ) -> Result<Stored, ClientError> {
-    let needed = copies_needed(class)?;
+    let min_copies = copies_needed(class)?;
     let started = Instant::now();
     let mut race = Race {
         inner,
         class: ClassId(class.id),
-        needed,
+        min_copies,
         chunk,
         deadline,
         attempts: Vec::new(),
@@ -160,9 +166,7 @@ impl<'a> Race<'a> {
     async fn run(&mut self) -> Result<Stored, ClientError> {
         let mut look_again = None;
         loop {
-            if let Some(at) =
-                self.attempts.iter().position(|attempt| attempt.whole() && attempt.acks() >= self.needed)
-            {
+            if let Some(at) = self.attempts.iter().position(|attempt| attempt.whole() && attempt.enough()) {
                 return Ok(self.attempts.swap_remove(at).into_stored(self.chunk));
             }
             let stuck = self.attempts.iter().all(Attempt::troubled);
@@ -193,7 +197,7 @@ impl<'a> Race<'a> {
     }
 
     fn failure(&self) -> ClientError {
-        let needed = u32::try_from(self.needed).unwrap_or(u32::MAX);
+        let needed = u32::try_from(self.min_copies).unwrap_or(u32::MAX);
         ClientError::NoPlacement { class: self.class, needed, last: self.last.clone() }
     }
 
@@ -235,20 +239,20 @@ impl<'a> Race<'a> {
                 if hopeful || self.enough_acks() {
                     return None;
                 }
-                chooser.makeshift(self.class, &self.tried, self.needed, rng)
+                chooser.makeshift(self.class, &self.tried, self.min_copies, rng)
             })
         })?;
         Some((choice, map))
     }
 
     fn enough_acks(&self) -> bool {
-        self.attempts.iter().any(|attempt| attempt.acks() >= self.needed)
+        self.attempts.iter().any(Attempt::enough)
     }
 
     /// Attempts that can no longer reach the minimum are dropped.
     fn forget_lost_attempts(&mut self) {
         // Positions in `pending` refer to attempts, so attempts stay in place while answers may still come.
-        if self.attempts.iter().all(|attempt| attempt.over() && attempt.acks() < self.needed) {
+        if self.attempts.iter().all(|attempt| attempt.over() && !attempt.enough()) {
             self.attempts.clear();
             self.pending.clear();
         }
@@ -260,7 +264,8 @@ impl<'a> Race<'a> {
         self.tried.push(choice.pg.id);
         let sound = choice.fitness.iter().filter(|fitness| **fitness == Fitness::Sound).count();
         // With enough sound members, troubled ones are left to repair; else they are worth a try.
-        let least = if sound >= self.needed { Fitness::Sound } else { Fitness::Doubtful };
+        let needed = needed_in(&choice.pg, self.min_copies);
+        let least = if sound >= needed { Fitness::Sound } else { Fitness::Doubtful };
         let at = self.attempts.len();
         let mut members = Vec::with_capacity(choice.pg.members.len());
         for (shard, fitness) in choice.fitness.iter().enumerate() {
@@ -285,6 +290,7 @@ impl<'a> Race<'a> {
             map,
             id,
             ticket,
+            needed,
             started: Instant::now(),
             members,
             last_ack: None,
@@ -364,9 +370,9 @@ impl<'a> Race<'a> {
 
     /// With no sound group left, the attempt with the most acknowledgements counts if it has enough.
     fn settle_for_less(&mut self) -> Option<Stored> {
-        let best = self.attempts.iter().enumerate().max_by_key(|(_, attempt)| attempt.acks());
-        let (at, acks) = best.map(|(at, attempt)| (at, attempt.acks()))?;
-        (acks >= self.needed).then(|| self.attempts.swap_remove(at).into_stored(self.chunk))
+        let counting = self.attempts.iter().enumerate().filter(|(_, attempt)| attempt.enough());
+        let (at, _) = counting.max_by_key(|(_, attempt)| attempt.acks())?;
+        Some(self.attempts.swap_remove(at).into_stored(self.chunk))
     }
 }
 
