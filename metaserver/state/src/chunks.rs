@@ -145,7 +145,8 @@ impl Group {
     }
 }
 
-fn is_present(cx: &Change<'_>, member: &Member) -> Result<bool, Stop> {
+/// Whether the member's disk still lives the life with which it joined.
+pub(crate) fn is_present(cx: &Change<'_>, member: &Member) -> Result<bool, Stop> {
     let disk: Option<Disk> = cx.load(&keys::disk(member.disk))?;
     Ok(disk.is_some_and(|disk| {
         disk.incarnation == member.incarnation && disk.standing != Standing::Removed as i32

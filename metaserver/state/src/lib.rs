@@ -30,6 +30,7 @@ pub mod records;
 mod session;
 pub mod settings;
 pub mod table;
+mod uploads;
 pub mod work;
 
 pub use apply::apply;

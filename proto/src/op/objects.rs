@@ -107,6 +107,9 @@ pub struct CopyObject {
     /// Those tags.
     #[prost(message, repeated, tag = "9")]
     pub tags: Vec<KeyValue>,
+    /// Sessions that hold a replaced file open, filled in by the leader.
+    #[prost(uint64, repeated, tag = "10")]
+    pub holders: Vec<u64>,
 }
 
 /// See [`super::Op::MakeDirs`].

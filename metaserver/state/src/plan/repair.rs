@@ -2,8 +2,10 @@
 //!
 //! What always holds:
 //! - One membership change at a time per group; every step is safe to be the last one that ever happens.
+//! - A group never has more regular members than its class wants. Whoever shall take a place first joins as a
+//!   temporary member, is filled, and then takes the place: copy, verify, commit, and only then let go.
 //! - A member is dropped only when as many others as the class wants hold everything and answer. A member whose disk
-//!   is known to hold nothing (removed, or in a new life) may go as soon as one other holds everything.
+//!   is known to hold nothing (removed, or in a new life) gives its place away as soon as one other holds everything.
 //! - A disk that is silent, and not given up, keeps its place: at most a temporary member joins beside it.
 //! - Steps end: an added member is in no worse a domain than any it will replace, so plans do not swing.
 //!
@@ -65,7 +67,8 @@ pub enum Step {
         /// Why.
         why: Why,
     },
-    /// A disk takes a member's place and shard index (erasure).
+    /// A disk takes a member's place (and shard index): a filled stand-in, or a new disk when the old one holds
+    /// nothing any more.
     Replace {
         /// The member.
         member: DiskRef,
@@ -95,6 +98,9 @@ pub struct Rules {
     /// Bytes that a new member of this group would have to take.
     pub bytes: u64,
 }
+
+/// Stand-ins that a group gets at most at one time; the state machine has the same bound.
+const MOST_STAND_INS: usize = 4;
 
 /// One group under the lens.
 struct Lens<'a> {
@@ -159,6 +165,11 @@ impl Lens<'_> {
         self.disk(index).is_none_or(|disk| disk.standing == Standing::Removed)
     }
 
+    fn disk_has_new_life(&self, index: usize) -> bool {
+        let member = &self.pg.members[index];
+        self.cluster.disks.get(&member.disk).is_some_and(|disk| disk.incarnation != member.incarnation)
+    }
+
     /// Holds everything, answers, and is meant to go on doing so.
     fn solid(&self, index: usize) -> bool {
         self.complete[index] && self.answers(index) && self.stays(index)
@@ -199,49 +210,106 @@ impl Lens<'_> {
             .collect()
     }
 
+    fn is_temporary(&self, index: usize) -> bool {
+        self.pg.members[index].temporary
+    }
+
+    fn regulars(&self) -> impl Iterator<Item = usize> + '_ {
+        self.indexes().filter(|i| !self.is_temporary(*i))
+    }
+
+    /// Temporary members that are there to stay or to take a place, filled or not.
+    fn stand_ins(&self) -> impl Iterator<Item = usize> + '_ {
+        self.indexes().filter(|i| self.is_temporary(*i) && self.stays(*i))
+    }
+
     fn replicated_step(&self) -> (Option<Step>, bool) {
-        if let Some(step) = self.drop_step() {
+        if let Some(step) = self.gone_step().or_else(|| self.promote_step()).or_else(|| self.drop_step()) {
             return (Some(step), false);
         }
-        let staying = self.indexes().filter(|i| self.stays(*i)).count();
-        if staying < self.wanted {
+        if self.regulars().count() < self.wanted {
             let step = self.add(Why::TooFew, false);
             return (step, step.is_none());
         }
-        if let Some(step) = self.temporary_step() {
-            return (Some(step), false);
+        let leaving = self.regulars().filter(|i| !self.stays(*i)).count();
+        if self.stand_ins().count() < leaving.min(MOST_STAND_INS) {
+            let step = self.add(Why::Leaving, true);
+            return (step, step.is_none());
         }
-        (self.domain_step(staying), false)
+        (self.temporary_step().or_else(|| self.domain_step()), false)
+    }
+
+    /// A member on a disk that holds nothing any more gives its place away at once: nothing is lowered by it.
+    fn gone_step(&self) -> Option<Step> {
+        let gone = self.indexes().find(|i| self.holds_nothing(*i) && self.solid_without(*i) >= 1)?;
+        let member = self.identity(gone);
+        if self.is_temporary(gone) {
+            return Some(Step::Drop { member, why: Why::Leaving });
+        }
+        match self.pick(Some(gone)) {
+            Some(choice) => {
+                let disk = self.cluster.disks.get(&choice.disk)?.identity();
+                Some(Step::Replace { member, disk })
+            }
+            None if self.regulars().count() > 1 => Some(Step::Drop { member, why: Why::Leaving }),
+            None => None,
+        }
+    }
+
+    /// A filled temporary member takes the place of one that is on its way out, or that is placed worse.
+    fn promote_step(&self) -> Option<Step> {
+        let ready = self.stand_ins().find(|i| self.solid(*i))?;
+        let replace =
+            |index: usize| Step::Replace { member: self.identity(index), disk: self.identity(ready) };
+        if let Some(leaving) = self.regulars().find(|i| !self.stays(*i)) {
+            return Some(replace(leaving));
+        }
+        if !self.regulars().all(|i| self.solid(i)) {
+            return None;
+        }
+        let disks: Vec<u32> = self.regulars().map(|i| self.pg.members[i].disk).collect();
+        let now = conflicts(self.cluster, self.class.domain(), &disks);
+        let (best, out) = self.best_swap(&disks, self.pg.members[ready].disk)?;
+        let index = self.regulars().nth(out)?;
+        (best < now).then(|| replace(index))
+    }
+
+    /// The fewest conflicts that one of `disks` can be swapped for `disk` to reach, and which one.
+    fn best_swap(&self, disks: &[u32], disk: u32) -> Option<(usize, usize)> {
+        let swapped = |out: usize| {
+            let mut set = disks.to_vec();
+            set[out] = disk;
+            (conflicts(self.cluster, self.class.domain(), &set), out)
+        };
+        (0..disks.len()).map(swapped).min()
     }
 
     /// Drops what is not needed, worst first.
     fn drop_step(&self) -> Option<Step> {
         let drop = |index: usize, why| Step::Drop { member: self.identity(index), why };
-        if let Some(gone) = self.indexes().find(|i| self.holds_nothing(*i) && self.solid_without(*i) >= 1) {
-            return Some(drop(gone, Why::Leaving));
-        }
-        let leaving = self.indexes().find(|i| !self.stays(*i) && self.solid_without(*i) >= self.wanted);
-        if let Some(index) = leaving {
+        // A stand-in on its way out, or one that nobody needs any more.
+        let spare = |i: &usize| self.is_temporary(*i) && self.solid_without(*i) >= self.wanted;
+        if let Some(index) = self.indexes().find(|i| spare(i) && !self.stays(*i)) {
             return Some(drop(index, Why::Leaving));
         }
-        let staying: Vec<usize> = self.indexes().filter(|i| self.stays(*i)).collect();
-        if staying.len() <= self.wanted {
+        if self.regulars().filter(|i| self.solid(*i)).count() >= self.wanted
+            && let Some(index) = self.indexes().rev().find(spare)
+        {
+            return Some(drop(index, Why::Surplus));
+        }
+        if self.regulars().count() <= self.wanted {
             return None;
         }
+        // The class wants fewer copies than it did. One that is silent is waited for, or given up first.
         let level = self.class.domain();
-        let disks: Vec<u32> = staying.iter().map(|i| self.pg.members[*i].disk).collect();
+        let disks: Vec<u32> = self.regulars().map(|i| self.pg.members[i].disk).collect();
         let crowding = |index: usize| {
             let disk = self.disk(index);
             disk.map_or([usize::MAX; 4], |disk| shared_domains(self.cluster, level, &disks, disk))
         };
-        // A silent one may go before an answering one only if it is temporary; a regular one that is silent is
-        // waited for, or given up by the leader first.
-        staying
-            .iter()
-            .copied()
-            .filter(|i| self.solid_without(*i) >= self.wanted)
-            .filter(|i| self.answers(*i) || self.pg.members[*i].temporary)
-            .max_by_key(|i| (self.pg.members[*i].temporary, crowding(*i), *i))
+        self.regulars()
+            .filter(|i| self.solid_without(*i) >= self.wanted && (self.answers(*i) || !self.stays(*i)))
+            .max_by_key(|i| (!self.stays(*i), crowding(*i), *i))
             .map(|index| drop(index, Why::Surplus))
     }
 
@@ -256,33 +324,39 @@ impl Lens<'_> {
         // Somebody who is being filled already will be the second copy.
         let coming = self.indexes().any(|i| !self.complete[i] && self.answers(i) && self.stays(i));
         let bare = solid == self.min_readable && self.wanted > self.min_readable;
-        if !bare || !silent || coming {
+        if !bare || !silent || coming || self.stand_ins().count() >= MOST_STAND_INS {
             return None;
         }
         self.add(Why::NoRedundancy, true)
     }
 
-    /// A member in a better domain, when everything else is well.
-    fn domain_step(&self, staying: usize) -> Option<Step> {
-        if staying != self.wanted || !self.indexes().all(|i| self.solid(i)) {
+    /// A stand-in in a better domain, when everything else is well.
+    fn domain_step(&self) -> Option<Step> {
+        let full = self.regulars().count() == self.wanted && self.stand_ins().count() == 0;
+        if !full || !self.indexes().all(|i| self.solid(i)) {
             return None;
         }
         let disks: Vec<u32> = self.pg.members.iter().map(|m| m.disk).collect();
-        let level = self.class.domain();
-        let now = conflicts(self.cluster, level, &disks);
+        let now = conflicts(self.cluster, self.class.domain(), &disks);
         if now == 0 {
             return None;
         }
-        let Some(Step::Add { disk, .. }) = self.add(Why::Domain, false) else { return None };
-        // Worth it only if the best set without one of the old members is strictly better.
-        let best = (0..disks.len())
-            .map(|out| {
-                let mut set: Vec<u32> = disks.clone();
-                set[out] = disk.disk;
-                conflicts(self.cluster, level, &set)
-            })
-            .min()?;
-        (best < now).then_some(Step::Add { disk, temporary: false, why: Why::Domain })
+        let step = self.add_apart(&disks)?;
+        let Step::Add { disk, .. } = step else { return None };
+        // Worth it only if taking one member's place is strictly better.
+        let (best, _) = self.best_swap(&disks, disk.disk)?;
+        (best < now).then_some(step)
+    }
+
+    /// The disk with which the best swap is possible: apart from all members but the one it would replace.
+    fn add_apart(&self, disks: &[u32]) -> Option<Step> {
+        let choices = (0..disks.len()).filter_map(|out| {
+            let choice = self.pick(Some(out))?;
+            (!disks.contains(&choice.disk)).then_some(choice)
+        });
+        let choice = choices.min_by_key(|choice| (self.best_swap(disks, choice.disk), choice.disk))?;
+        let disk = self.cluster.disks.get(&choice.disk)?.identity();
+        Some(Step::Add { disk, temporary: true, why: Why::Domain })
     }
 
     /// Shards have fixed places: a member that is gone is replaced in its place and rebuilt from the others.
@@ -292,7 +366,7 @@ impl Lens<'_> {
         if self.solid_without(index) < self.min_readable {
             return (None, false);
         }
-        match self.pick() {
+        match self.pick(Some(index)) {
             Some(choice) => {
                 let disk = self.cluster.disks.get(&choice.disk).map(DiskFacts::identity);
                 (disk.map(|disk| Step::Replace { member: self.identity(index), disk }), false)
@@ -302,16 +376,20 @@ impl Lens<'_> {
     }
 
     fn add(&self, why: Why, temporary: bool) -> Option<Step> {
-        let choice = self.pick()?;
+        let choice = self.pick(None)?;
         let disk = self.cluster.disks.get(&choice.disk)?.identity();
         Some(Step::Add { disk, temporary, why })
     }
 
-    /// The best disk to join: apart from those that stay, not one that is a member already.
-    fn pick(&self) -> Option<Choice> {
-        let have: Vec<u32> =
-            self.indexes().filter(|i| self.stays(*i)).map(|i| self.pg.members[i].disk).collect();
-        let mut avoid: Vec<u32> = self.pg.members.iter().map(|m| m.disk).collect();
+    /// The best disk to join: apart from those that stay, not one that is a member already. `instead_of`: the member
+    /// whose place it takes, whose domain is free then and whose disk may be it, in a new life.
+    fn pick(&self, instead_of: Option<usize>) -> Option<Choice> {
+        let others = || self.indexes().filter(|i| Some(*i) != instead_of);
+        let have: Vec<u32> = others().filter(|i| self.stays(*i)).map(|i| self.pg.members[i].disk).collect();
+        let mut avoid: Vec<u32> = others().map(|i| self.pg.members[i].disk).collect();
+        if let Some(index) = instead_of.filter(|i| !self.disk_has_new_life(*i)) {
+            avoid.push(self.pg.members[index].disk);
+        }
         // Groups per share: evens out what repairs put where, without depending on second-old fill levels.
         let burden = |disk: &DiskFacts| {
             let groups = self.cluster.groups_of(disk.id).count() as u128 + 1;

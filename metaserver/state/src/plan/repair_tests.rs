@@ -10,9 +10,11 @@ fn look(c: &Cluster, pg: u32) -> Assessment {
     assess(c, &c.pgs[&pg], RULES, |_| false, |_| false).unwrap()
 }
 
-/// Applies a step as the state machine would.
+/// Applies a step under the rules of the state machine.
 fn apply(c: &mut Cluster, pg: u32, step: Step) {
     let mut group = c.pgs[&pg].clone();
+    let wanted = c.classes[&group.class].redundancy.unwrap().members() as usize;
+    let regulars = group.members.iter().filter(|m| !m.temporary).count();
     let joins = |disk: DiskRef, temporary| Member {
         disk: disk.disk,
         incarnation: disk.incarnation,
@@ -21,19 +23,34 @@ fn apply(c: &mut Cluster, pg: u32, step: Step) {
         temporary,
         joined_index: 9,
     };
+    let at = |group: &Pg, d: DiskRef| {
+        group.members.iter().position(|m| (m.disk, m.incarnation) == (d.disk, d.incarnation))
+    };
     match step {
         Step::Add { disk, temporary, .. } => {
+            assert!(temporary || regulars < wanted, "more regular members than the class wants");
+            assert!(group.members.iter().all(|m| m.disk != disk.disk));
             let member = joins(disk, temporary);
-            group.members.push(member);
+            let place = if temporary { group.members.len() } else { regulars };
+            group.members.insert(place, member);
         }
         Step::Drop { member, .. } => {
-            group.members.retain(|m| (m.disk, m.incarnation) != (member.disk, member.incarnation));
+            let place = at(&group, member).unwrap();
+            group.members.remove(place);
+            assert!(group.members.iter().any(|m| !m.temporary), "the last regular member cannot leave");
         }
         Step::Replace { member, disk } => {
+            let place = at(&group, member).unwrap();
             let new = joins(disk, false);
-            for m in &mut group.members {
-                if (m.disk, m.incarnation) == (member.disk, member.incarnation) {
-                    *m = new;
+            match at(&group, disk) {
+                Some(stand_in) => {
+                    assert!(group.members[stand_in].temporary && !group.members[place].temporary);
+                    group.members[place] = Member { temporary: false, ..group.members[stand_in] };
+                    group.members.remove(stand_in);
+                }
+                None => {
+                    assert!(group.members.iter().all(|m| m.disk != disk.disk || m.disk == member.disk));
+                    group.members[place] = new;
                 }
             }
         }
@@ -111,7 +128,7 @@ fn a_silent_member_keeps_its_place_until_it_is_given_up() {
     set(&mut c, 3, Liveness::Down, Standing::Out, 300_000);
     assert!(matches!(
         look(&c, 1).step,
-        Some(Step::Add { disk: DiskRef { disk: 4, .. }, temporary: false, .. })
+        Some(Step::Add { disk: DiskRef { disk: 4, .. }, temporary: true, why: Why::Leaving })
     ));
     assert_eq!(settle(&mut c, 1), 2);
     assert_eq!(disks_of(&c, 1), [1, 2, 4]);
@@ -145,7 +162,10 @@ fn the_old_member_stays_until_the_new_one_is_clean() {
     // Clean, but with missing/ records: not complete yet.
     let lacking = assess(&c, &c.pgs[&1], RULES, |m| m.disk == 4, |_| false).unwrap();
     assert_eq!(lacking.step, None);
-    assert!(matches!(look(&c, 1).step, Some(Step::Drop { member: DiskRef { disk: 3, .. }, .. })));
+    assert!(matches!(
+        look(&c, 1).step,
+        Some(Step::Replace { member: DiskRef { disk: 3, .. }, disk: DiskRef { disk: 4, .. } })
+    ));
 }
 
 #[test]
@@ -215,7 +235,8 @@ fn a_wiped_disk_rejoins_its_own_group() {
     c.set_pg(pg);
     c.disks.get_mut(&3).unwrap().incarnation = 8;
     settle(&mut c, 1);
-    let lives: Vec<_> = c.pgs[&1].members.iter().map(|m| (m.disk, m.incarnation)).collect();
+    let mut lives: Vec<_> = c.pgs[&1].members.iter().map(|m| (m.disk, m.incarnation)).collect();
+    lives.sort_unstable();
     assert_eq!(lives, [(1, 7), (2, 7), (3, 8)]);
 }
 

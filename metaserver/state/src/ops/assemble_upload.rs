@@ -1,0 +1,118 @@
+//! One step of joining an upload's parts on an invisible inode.
+//!
+//! What always holds:
+//! - Parts are taken in ascending order, each whole, as they are at this moment and with the ETag that the client
+//!   named. Their chunks are referred to anew, so a part that is put again later changes nothing joined.
+//! - A resumed completion (same list digest) goes on where it was; a different one begins anew.
+
+use holdfast_proto::inode::{Extent, FileKind, Inode};
+use holdfast_proto::op::{AssembleUpload, NamedPart, Reply};
+use holdfast_proto::status::Code;
+
+use crate::change::{Change, Outcome, Stop, refuse, require};
+use crate::content::{File, MAX_EXTENTS_PER_COMMAND};
+use crate::dirs::{self, Owner};
+use crate::keys;
+use crate::records::{Part, Upload};
+use crate::uploads;
+
+/// Smallest part that may be followed by another, as S3 has it.
+pub const MIN_PART_BYTES: u64 = 5 << 20;
+
+const FILE_MODE: u32 = 0o644;
+
+pub(crate) fn apply(cx: &mut Change<'_>, op: &AssembleUpload) -> Outcome {
+    let mut upload = uploads::under_way(cx, op.upload)?;
+    require(op.list_digest.len() == 32, Code::InvalidArgument, "the digest of the list has 32 bytes")?;
+    if upload.list_digest != op.list_digest {
+        require(
+            op.restart || upload.ino == 0,
+            Code::PreconditionFailed,
+            "another completion is being joined; begin with the first parts",
+        )?;
+        uploads::drop_joined(cx, &mut upload)?;
+        upload.list_digest = op.list_digest.clone();
+    }
+    let mut file = File::open(joined_inode(cx, &mut upload)?);
+    let all = take_parts(cx, op, &mut upload, &mut file)?;
+    upload.complete |= all && op.last;
+    let inode = file.finish(cx)?;
+    cx.store_inode(&inode);
+    cx.store(keys::upload(op.upload), &upload);
+    Ok(Reply { progress: upload.part_bytes.len() as u64, ..cx.reply() })
+}
+
+fn joined_inode(cx: &mut Change<'_>, upload: &mut Upload) -> Result<Inode, Stop> {
+    if upload.ino != 0 {
+        return cx.inode_there(upload.ino);
+    }
+    let bucket = cx
+        .load::<Inode>(&keys::inode(upload.bucket))?
+        .ok_or_else(|| refuse(Code::NoSuchBucket, "the upload's bucket does not exist any more"))?;
+    let mut inode = dirs::new_inode(cx, &bucket, FileKind::File, FILE_MODE, Owner::default());
+    inode.nlink = 0;
+    upload.ino = inode.ino;
+    Ok(inode)
+}
+
+/// Takes parts until the list or the bound of one command is reached; `true` when the list was.
+fn take_parts(
+    cx: &mut Change<'_>,
+    op: &AssembleUpload,
+    upload: &mut Upload,
+    file: &mut File,
+) -> Result<bool, Stop> {
+    let mut before = 0;
+    let mut left = MAX_EXTENTS_PER_COMMAND;
+    for named in &op.parts {
+        require(named.part > before, Code::InvalidPartOrder, "parts are not in ascending order")?;
+        before = named.part;
+        if named.part <= upload.last_part {
+            // Taken by an earlier step of this very list.
+            continue;
+        }
+        let part = find(cx, op.upload, named)?;
+        require(
+            !upload.last_is_small,
+            Code::PartTooSmall,
+            "a part that is not the last has less than 5 MiB",
+        )?;
+        if part.extents.len() > left && left < MAX_EXTENTS_PER_COMMAND {
+            return Ok(false);
+        }
+        left = left.saturating_sub(part.extents.len());
+        append(cx, upload, file, named.part, part)?;
+    }
+    Ok(true)
+}
+
+fn find(cx: &Change<'_>, upload: u64, named: &NamedPart) -> Result<Part, Stop> {
+    let part: Option<Part> = cx.load(&keys::part(upload, named.part))?;
+    let same = |part: &Part| {
+        let etag = part.about.as_ref().map(|about| about.etag.as_str());
+        etag == Some(named.etag.trim_matches('"'))
+    };
+    part.filter(same).ok_or_else(|| {
+        refuse(Code::InvalidPart, format!("part {} was not put, or has another ETag", named.part))
+    })
+}
+
+fn append(
+    cx: &mut Change<'_>,
+    upload: &mut Upload,
+    file: &mut File,
+    number: u32,
+    part: Part,
+) -> Result<(), Stop> {
+    let base = file.inode.size;
+    for extent in part.extents {
+        let offset = base + extent.offset;
+        file.insert(cx, Extent { offset, ..extent })?;
+    }
+    let size = part.about.map_or(0, |about| about.size);
+    file.inode.size = base + size;
+    upload.last_part = number;
+    upload.last_is_small = size < MIN_PART_BYTES;
+    upload.part_bytes.push(size);
+    Ok(())
+}

@@ -1,0 +1,33 @@
+//! One step of freeing an inode without names: extents from the front, at the end the inode itself.
+
+use holdfast_proto::op::{FreeStep, Reply};
+
+use crate::change::{Change, Outcome};
+use crate::content::{self, File, MAX_EXTENTS_PER_COMMAND};
+use crate::keys;
+use crate::nameless;
+use crate::records::Index;
+
+pub(crate) fn apply(cx: &mut Change<'_>, op: &FreeStep) -> Outcome {
+    let key = keys::gc_ino(op.ino);
+    if cx.load::<Index>(&key)?.is_none() {
+        return Ok(cx.reply());
+    }
+    let inode = cx.inode_there(op.ino)?;
+    let most = (op.most as usize).clamp(1, MAX_EXTENTS_PER_COMMAND);
+    let before = inode.extent_count;
+    if before as usize <= most {
+        // The step that leaves nothing says 0, so that the loop need not ask once more.
+        nameless::erase(cx, inode)?;
+        cx.remove(key);
+        return Ok(cx.reply());
+    }
+    let first = content::overlapping(cx.view(), &inode, 0, u64::MAX, most)?;
+    let end = first.last().map_or(0, |extent| extent.end());
+    let mut file = File::open(inode);
+    file.cut(cx, 0, end)?;
+    let inode = file.finish(cx)?;
+    let progress = before - inode.extent_count;
+    cx.store_inode(&inode);
+    Ok(Reply { progress, ..cx.reply() })
+}
