@@ -156,11 +156,6 @@ impl<'v> Change<'v> {
         self.tx.len() + self.ledger.len()
     }
 
-    /// Bytes this command may still write.
-    pub(crate) fn bytes_left(&self) -> usize {
-        MAX_BYTES.saturating_sub(self.tx.bytes())
-    }
-
     /// The epoch of this command's changes of the map: one more than before, however many there are.
     pub(crate) fn bump_epoch(&mut self) -> u64 {
         if !self.epoch_bumped {

@@ -6,12 +6,15 @@
 //! - The state is an ordered key-value table ([`table`]). Keys are made in [`keys`], records in [`records`].
 //! - One file per operation ([`apply()`] dispatches) and one per question ([`query`] dispatches).
 //!
+//! - [`check()`] walks the whole state and names every invariant it finds broken.
+//!
 //! Who calls what: the metaserver applies committed commands and answers questions; its leader's loops read
 //! [`map_view`] and [`work`] and hand what they find to the planners in [`plan`].
 
 mod apply;
 mod change;
 
+pub mod check;
 mod chunks;
 pub mod conditions;
 mod content;
@@ -35,6 +38,7 @@ pub mod work;
 
 pub use apply::apply;
 
+pub use check::{Report, check};
 pub use conditions::etag;
 pub use digest::digest;
 pub use queries::query;

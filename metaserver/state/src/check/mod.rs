@@ -1,0 +1,157 @@
+//! The whole-state checker: walks every record and names each invariant it finds broken.
+//!
+//! Invariants, under the names the report prints:
+//!
+//! | name | what must hold |
+//! | --- | --- |
+//! | `record_decodes` | every record decodes, and its key carries the same id |
+//! | `dentry_has_inode` | every dentry points to an inode of its kind; its stored name fits that kind |
+//! | `one_name_per_directory` | a directory has exactly one dentry, in the directory its inode names as parent |
+//! | `nlink_counts_names` | a file's `nlink` is its number of dentries; a directory's is 2 plus child directories |
+//! | `children_count` | a directory's `children` is its number of dentries |
+//! | `no_empty_implicit` | an implicit directory has children |
+//! | `every_inode_is_reachable` | an inode has a name, or is nameless, being freed, or being joined |
+//! | `nameless_has_holders` | `nameless/` and `holding/` fit each other, inode and open session |
+//! | `extents_fit` | extents are ordered, disjoint, within the length, counted, in the right place |
+//! | `inline_fits` | inline content is there iff the inode says so, as long as the file, without extents |
+//! | `xattrs_counted` | attributes belong to an inode and are counted |
+//! | `extent_has_chunk` | every extent of a file or part lies within a known chunk |
+//! | `references_add_up` | a chunk's references and live bytes are those of the extents, and not 0 |
+//! | `members_distinct` | a group's members are distinct, known disks; counts and positions fit its class |
+//! | `member_records` | `member/`, `gccursor/` and `leave/` fit the groups |
+//! | `missing_refers_to_member` | a `missing/` record is about a known chunk and a member, or a leaving disk |
+//! | `gc_is_dead` | a chunk number in `gc/` is not a live chunk, and appears once |
+//! | `map_epochs` | every object of the map has its one `mapchange/` mark and no epoch is in the future |
+//! | `grants_fit_sessions` | open grants and open sessions name each other |
+//! | `window_bounded` | kept replies belong to open sessions and to their slot |
+//! | `uploads_fit` | uploads, their keys, parts and leftovers fit each other |
+//! | `long_names_fit` | `longname/` is there exactly for names that need it |
+//! | `counters` | the counters of `state` are what the records add up to |
+//!
+//! Reading only. Memory follows the state: this is for tests, simulation and operators, not for a serving path
+//! under memory pressure.
+
+mod files;
+mod map;
+mod sessions;
+
+use bytes::Bytes;
+
+use crate::keys;
+use crate::records::State;
+use crate::table::{Broken, View};
+
+/// Most problems a report lists.
+const MOST_PROBLEMS: usize = 1000;
+const PAGE: usize = 4096;
+
+/// What the checker found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Violated invariants, `name: what`, at most 1,000.
+    pub problems: Vec<String>,
+    /// Records looked at.
+    pub records: u64,
+}
+
+impl Report {
+    /// Whether everything holds.
+    pub fn is_clean(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    fn add(&mut self, invariant: &str, what: impl std::fmt::Display) {
+        if self.problems.len() < MOST_PROBLEMS {
+            self.problems.push(format!("{invariant}: {what}"));
+        }
+    }
+
+    fn expect(&mut self, holds: bool, invariant: &str, what: impl FnOnce() -> String) {
+        if !holds {
+            self.add(invariant, what());
+        }
+    }
+}
+
+/// Checks the whole state.
+pub fn check(view: &dyn View) -> Result<Report, Broken> {
+    let mut report = Report::default();
+    let state: State = match view.get(&[keys::STATE])? {
+        Some(value) => crate::records::decode(&[keys::STATE], value)?,
+        None => State::default(),
+    };
+    let sessions = sessions::check(view, &mut report)?;
+    let counted = files::check(view, &mut report, &sessions)?;
+    let missing_and_garbage = map::check(view, &mut report, &state, &counted.chunks)?;
+    let found = State {
+        inodes: counted.inodes,
+        bytes: counted.bytes,
+        chunks: counted.chunks.len() as u64,
+        garbage: missing_and_garbage.1,
+        missing: missing_and_garbage.0,
+        sessions: sessions.open.len() as u64,
+        ended: sessions.ended,
+        ..state
+    };
+    report.expect(found == state, "counters", || format!("stored {state:?}, found {found:?}"));
+    report.expect(counted.highest_ino < state.next_ino.max(1), "counters", || {
+        format!("inode {} is above the allocator {}", counted.highest_ino, state.next_ino)
+    });
+    check_tags(view, &mut report)?;
+    Ok(report)
+}
+
+/// Every record has a known tag.
+fn check_tags(view: &dyn View, report: &mut Report) -> Result<(), Broken> {
+    let mut records = 0;
+    each_raw(view, &[], &[0xff], |key, _| {
+        records += 1;
+        if !keys::TAGS.iter().any(|(tag, _)| key.first() == Some(tag)) {
+            report.add("record_decodes", format!("{} has an unknown tag", keys::describe(key)));
+        }
+        Ok(())
+    })?;
+    report.records = records;
+    Ok(())
+}
+
+/// Calls `visit` for every entry of `from..to`.
+fn each_raw(
+    view: &dyn View,
+    from: &[u8],
+    to: &[u8],
+    mut visit: impl FnMut(&Bytes, Bytes) -> Result<(), Broken>,
+) -> Result<(), Broken> {
+    let mut from = Bytes::copy_from_slice(from);
+    loop {
+        let page = view.scan(&from, to, PAGE)?;
+        let whole = page.len() < PAGE;
+        if let Some((last, _)) = page.last() {
+            from = keys::next(last);
+        }
+        for (key, value) in page {
+            visit(&key, value)?;
+        }
+        if whole {
+            return Ok(());
+        }
+    }
+}
+
+/// Calls `visit` for every record with this tag; one that does not decode is reported and passed over.
+fn each<T: prost::Message + Default>(
+    view: &dyn View,
+    tag: u8,
+    report: &mut Report,
+    mut visit: impl FnMut(&mut Report, &Bytes, T) -> Result<(), Broken>,
+) -> Result<(), Broken> {
+    each_raw(view, &[tag], &keys::after_prefix(&[tag]), |key, value| {
+        match crate::records::decode::<T>(key, value) {
+            Ok(record) => visit(report, key, record),
+            Err(error) => {
+                report.add("record_decodes", error);
+                Ok(())
+            }
+        }
+    })
+}
