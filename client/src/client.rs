@@ -28,6 +28,12 @@ pub struct Client {
     limit: Duration,
 }
 
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("session", &self.session()).field("limit", &self.limit).finish()
+    }
+}
+
 impl Client {
     /// Connects: fetches the cluster map, retrying until the default deadline. The session is opened by the first
     /// command, or by the first question whose answer must be protected.

@@ -9,7 +9,7 @@ use holdfast_proto::inode::ObjectChecksum;
 use holdfast_proto::op::{
     AbortUpload, AssembleUpload, Conditions, CreateUpload, FinishUpload, NamedPart, Op, PutPart, Reply,
 };
-use holdfast_proto::status::Status;
+use holdfast_proto::status::{Code, Status};
 
 use crate::client::Client;
 use crate::error::ClientError;
@@ -43,6 +43,9 @@ pub struct Completion {
     pub checksums: Vec<ObjectChecksum>,
     /// Conditions on what is there.
     pub conditions: Option<Conditions>,
+    /// Enters the digest of the list. A completion sent again is answered only with the same scope, so a door that
+    /// puts a secret of the upload here lets nobody ask after another one's.
+    pub scope: String,
 }
 
 impl Client {
@@ -72,7 +75,7 @@ impl Client {
 
     /// Joins the parts in steps and makes the object visible. Each step has the client's time limit of its own.
     pub async fn complete_upload(&self, upload: UploadId, done: Completion) -> Result<Reply, ClientError> {
-        let list_digest = list_digest(&done.parts);
+        let list_digest = list_digest(&done.scope, &done.parts);
         let total = done.parts.len();
         let mut taken = 0;
         // A resumed completion begins at its own first part: steps already taken are answered at once.
@@ -87,7 +90,12 @@ impl Client {
                 list_digest: list_digest.clone(),
                 last: upto == total,
             };
-            let reply = self.mutate(Op::AssembleUpload(step)).await?;
+            let reply = match self.mutate(Op::AssembleUpload(step)).await {
+                Ok(reply) => reply,
+                // Perhaps it was completed already by this very list: then the last step answers once more.
+                Err(ClientError::Refused(status)) if status.kind() == Code::NoSuchUpload => break,
+                Err(error) => return Err(error),
+            };
             let progress = usize::try_from(reply.progress).unwrap_or(usize::MAX).min(total);
             if progress < taken {
                 return Err(ClientError::Refused(Status::internal(format!(
@@ -121,9 +129,11 @@ impl Client {
     }
 }
 
-/// Tells one list of parts from another: BLAKE3 over numbers and ETags.
-pub fn list_digest(parts: &[NamedPart]) -> Bytes {
+/// Tells one list of parts from another: BLAKE3 over the scope, numbers and ETags.
+pub fn list_digest(scope: &str, parts: &[NamedPart]) -> Bytes {
     let mut hasher = blake3::Hasher::new();
+    hasher.update(&(scope.len() as u64).to_be_bytes());
+    hasher.update(scope.as_bytes());
     for part in parts {
         hasher.update(&part.part.to_be_bytes());
         hasher.update(&(part.etag.len() as u64).to_be_bytes());
@@ -139,8 +149,9 @@ mod tests {
     #[test]
     fn lists_differ_in_number_etag_and_length() {
         let part = |part, etag: &str| NamedPart { part, etag: etag.to_owned() };
-        let digest = |parts: &[NamedPart]| list_digest(parts);
+        let digest = |parts: &[NamedPart]| list_digest("", parts);
         assert_eq!(digest(&[part(1, "a")]), digest(&[part(1, "a")]));
+        assert_ne!(digest(&[part(1, "a")]), list_digest("s", &[part(1, "a")]));
         assert_ne!(digest(&[part(1, "a")]), digest(&[part(2, "a")]));
         assert_ne!(digest(&[part(1, "a")]), digest(&[part(1, "b")]));
         assert_ne!(digest(&[part(1, "a")]), digest(&[part(1, "a"), part(2, "a")]));

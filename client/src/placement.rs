@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use holdfast_proto::ids::{ClassId, DiskId, NodeId};
-use holdfast_proto::map::{Liveness, Pg};
+use holdfast_proto::map::{Liveness, Member, Pg};
 use holdfast_rpc::FailureDetector;
 use rand::RngExt as _;
 
@@ -67,8 +67,11 @@ pub(crate) struct Chooser<'a> {
 }
 
 impl Chooser<'_> {
-    fn fitness(&self, disk: DiskId) -> Fitness {
-        if self.map.worth(disk) == 0 {
+    fn fitness(&self, member: &Member) -> Fitness {
+        let disk = DiskId(member.disk);
+        // A replaced disk is not the one that joined the group: what it takes would not count.
+        let same_life = self.map.disk(disk).is_some_and(|disk| disk.incarnation == member.incarnation);
+        if !same_life || self.map.worth(disk) == 0 {
             return Fitness::Unfit;
         }
         match self.map.liveness(disk) {
@@ -84,7 +87,7 @@ impl Chooser<'_> {
     }
 
     fn choice(&self, pg: &Arc<Pg>) -> Choice {
-        let fitness = pg.members.iter().map(|member| self.fitness(DiskId(member.disk))).collect();
+        let fitness = pg.members.iter().map(|member| self.fitness(member)).collect();
         Choice { pg: pg.clone(), fitness }
     }
 
@@ -167,7 +170,7 @@ mod tests {
     use std::collections::HashMap;
     use std::time::Duration;
 
-    use holdfast_proto::map::{Disk, DiskLoad, MapReply, Member};
+    use holdfast_proto::map::{Disk, DiskLoad, MapReply};
     use rand::SeedableRng as _;
     use rand::rngs::StdRng;
 
@@ -184,7 +187,14 @@ mod tests {
         let mut reply = MapReply { epoch: 1, full: true, ..MapReply::default() };
         for (disk, free) in (1u32..).zip(free) {
             let node = u64::from(disk);
-            reply.disks.push(Disk { id: disk, node, capacity: 1 << 40, weight: 1000, ..Disk::default() });
+            reply.disks.push(Disk {
+                id: disk,
+                node,
+                capacity: 1 << 40,
+                weight: 1000,
+                incarnation: 1,
+                ..Disk::default()
+            });
             reply.loads.push(DiskLoad { disk, used: 0, free: *free, liveness: state(disk) as i32 });
         }
         for (id, disks) in (1u32..).zip(groups) {

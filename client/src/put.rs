@@ -192,6 +192,7 @@ impl FileWriter {
             etag: self.options.object.as_ref().map(|object| object.etag.clone()).unwrap_or_default(),
             checksums: Vec::new(),
             conditions: self.options.conditions.clone(),
+            scope: String::new(),
         };
         let reply = self.client.complete_upload(upload, done).await?;
         let ino = reply.inode.as_ref().map_or(Ino(0), |inode| Ino(inode.ino));

@@ -50,6 +50,13 @@ struct Shared {
     _pin: Pin,
 }
 
+impl std::fmt::Debug for OpenFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Inode { ino, version, size, .. } = self.shared.inode;
+        f.debug_struct("OpenFile").field("ino", &ino).field("version", &version).field("size", &size).finish()
+    }
+}
+
 impl OpenFile {
     pub(crate) fn new(client: Client, answer: Answer) -> Result<Self, ClientError> {
         let Answer { mut reply, pin } = answer;

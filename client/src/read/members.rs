@@ -23,7 +23,7 @@ pub(crate) fn in_order(inner: &Inner, map: &ClusterMap, pg: &Pg, bytes: u64) -> 
         .iter()
         .map(|member| {
             let disk = DiskId(member.disk);
-            let trouble = trouble(inner, map, disk);
+            let trouble = trouble(inner, map, member);
             let remote = inner.config.local_node.0 == 0
                 || map.disk(disk).is_none_or(|disk| disk.node != inner.config.local_node.0);
             ((trouble, !member.clean, remote, cost(inner, disk, bytes)), *member)
@@ -34,9 +34,10 @@ pub(crate) fn in_order(inner: &Inner, map: &ClusterMap, pg: &Pg, bytes: u64) -> 
 }
 
 /// 0: none known; 1: doubtful; 2: no answer to be expected.
-fn trouble(inner: &Inner, map: &ClusterMap, disk: DiskId) -> u8 {
+fn trouble(inner: &Inner, map: &ClusterMap, member: &Member) -> u8 {
+    let disk = DiskId(member.disk);
     let gone = |standing| matches!(standing, Standing::Out | Standing::Removed);
-    if map.disk(disk).is_none_or(|disk| gone(disk.standing())) {
+    if map.disk(disk).is_none_or(|disk| gone(disk.standing()) || disk.incarnation != member.incarnation) {
         return 2;
     }
     match map.liveness(disk) {

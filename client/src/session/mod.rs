@@ -117,6 +117,7 @@ impl Sessions {
 }
 
 /// An answer from the metadata. The chunks it names stay readable while this lives.
+#[derive(Debug)]
 pub struct Answer {
     /// The reply.
     pub reply: QueryReply,

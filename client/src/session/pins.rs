@@ -81,6 +81,12 @@ impl State {
     }
 }
 
+impl std::fmt::Debug for Pin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pin({})", self.index)
+    }
+}
+
 impl Clone for Pin {
     fn clone(&self) -> Self {
         *self.state.lock().held.entry(self.index).or_default() += 1;

@@ -46,6 +46,12 @@ pub struct Content {
     pub(crate) chunks: Vec<Stored>,
 }
 
+impl std::fmt::Debug for Content {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Content").field("size", &self.size).field("chunks", &self.chunks.len()).finish()
+    }
+}
+
 impl Content {
     /// Content without a byte.
     pub fn empty() -> Self {
