@@ -1,1 +1,27 @@
-//! x
+//! Starts real clusters on this machine, breaks them in every way we know, and checks that nothing acknowledged is
+//! lost. The tests in `tests/` and the demo use the same code.
+//!
+//! What always holds:
+//! - Real processes, real files, real sockets: nothing of the store is linked in here.
+//! - No test depends on timing: it waits for a condition, with a deadline ([`wait`]).
+//! - What the tests know to be acknowledged is kept outside the cluster ([`oracle`]).
+//! - A test that needs root or a tool that is missing says so loudly and passes ([`skip`]).
+//! - Processes, mounts and namespaces go when their owners are dropped, after a panic too.
+//!
+//! Where to begin: [`cluster::Builder`].
+
+pub mod addresses;
+pub mod binary;
+pub mod cluster;
+pub mod demo;
+pub mod exclusive;
+pub mod load;
+pub mod logs;
+pub mod netns;
+pub mod node;
+pub mod oracle;
+pub mod process;
+pub mod s3;
+pub mod skip;
+pub mod volume;
+pub mod wait;

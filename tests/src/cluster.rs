@@ -1,0 +1,467 @@
+//! A cluster of real processes on this machine.
+//!
+//! ```no_run
+//! # async fn example() -> anyhow::Result<()> {
+//! use holdfast_tests::cluster::Builder;
+//! let mut cluster = Builder::new("example").nodes(3).disks(2).start().await?;
+//! let s3 = cluster.s3();
+//! s3.create_bucket("b").await?;
+//! cluster.node(1).kill()?;
+//! cluster.finish().await
+//! # }
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use toml::Table;
+
+use crate::exclusive::{Exclusive, exclusive};
+use crate::logs::{self, Announced};
+use crate::netns::Network;
+use crate::node::{Node, Spec, tail};
+use crate::volume::{Kind, Volume};
+use crate::{addresses, binary, s3, skip, wait};
+
+/// Longest time a cluster may take to come up.
+const START: Duration = Duration::from_secs(40);
+
+/// Describes a cluster and starts it.
+#[derive(Debug)]
+pub struct Builder {
+    name: String,
+    nodes: u8,
+    disks: usize,
+    settings: Table,
+    environment: Vec<(String, String)>,
+    volume: Option<(Kind, u64)>,
+    network: Option<Arc<Network>>,
+}
+
+impl Builder {
+    /// One node with one disk and all roles.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            nodes: 1,
+            disks: 1,
+            settings: Table::new(),
+            environment: Vec::new(),
+            volume: None,
+            network: None,
+        }
+    }
+
+    /// How many nodes.
+    pub fn nodes(mut self, count: u8) -> Self {
+        self.nodes = count;
+        self
+    }
+
+    /// How many disks each has.
+    pub fn disks(mut self, count: usize) -> Self {
+        self.disks = count;
+        self
+    }
+
+    /// Settings for all nodes, as TOML text.
+    pub fn settings(mut self, text: &str) -> Result<Self> {
+        self.settings = toml::from_str(text).context("settings of a test")?;
+        Ok(self)
+    }
+
+    /// An environment variable for all nodes.
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Every node's data lies on a file system of its own, of this many MiB. Needs root.
+    pub fn volumes(mut self, kind: Kind, mib: u64) -> Self {
+        self.volume = Some((kind, mib));
+        self
+    }
+
+    /// Nodes live in namespaces of this network; the test must run inside of it.
+    pub fn network(mut self, network: &Arc<Network>) -> Self {
+        self.network = Some(Arc::clone(network));
+        self
+    }
+
+    /// Starts the cluster and waits until all of it is ready and every node votes.
+    pub async fn start(self) -> Result<Cluster> {
+        let exclusive = tokio::task::spawn_blocking(exclusive).await.context("wait for other tests")??;
+        let dir = tempfile::Builder::new().prefix(&format!("holdfast-{}-", self.name)).tempdir()?;
+        let loopback = addresses::Loopback::pick();
+        let (mut nodes, mut volumes) = (Vec::new(), Vec::new());
+        for number in 1..=self.nodes {
+            let home = dir.path().join(format!("n{number}"));
+            let data = match self.volume {
+                Some((kind, mib)) => {
+                    std::fs::create_dir_all(&home)?;
+                    volumes.push(Volume::make(kind, mib, &home.join("volume"))?);
+                    home.join("volume/data")
+                }
+                None => home.join("data"),
+            };
+            let [rpc, s3, admin] = match &self.network {
+                // Nobody else is in the namespace: any port is free.
+                Some(_) => [7400, 9000, 7480].map(|port| (Network::address(number), port).into()),
+                None => addresses::ports(loopback.node(number), 3)?
+                    .try_into()
+                    .map_err(|_| anyhow::anyhow!("ports"))?,
+            };
+            let first: Option<&Spec> = nodes.first().map(Node::spec);
+            let spec = Spec {
+                number,
+                disks: (0..self.disks).map(|disk| data.join(format!("disk{disk}"))).collect(),
+                roles: ["meta", "chunk", "gateway"].map(str::to_owned).to_vec(),
+                rpc,
+                s3,
+                admin,
+                join: first.map(|first| first.rpc.to_string()).into_iter().collect(),
+                token: first.map(|first| first.data.join("join-token")),
+                namespace: self.network.as_ref().map(|network| network.namespace(number).to_owned()),
+                settings: self.settings.clone(),
+                environment: self.environment.clone(),
+                dir: home,
+                data,
+            };
+            nodes.push(Node::new(spec)?);
+        }
+        let credentials = s3::Credentials {
+            access_key: String::new(),
+            secret_key: String::new(),
+            region: "us-east-1".into(),
+        };
+        let mut cluster = Cluster {
+            nodes,
+            volumes,
+            credentials,
+            announced: Announced::nothing(),
+            finished: false,
+            network: self.network,
+            dir: Some(dir),
+            _exclusive: exclusive,
+        };
+        cluster.first_start().await?;
+        Ok(cluster)
+    }
+}
+
+/// A running cluster. Its processes, mounts and files go when it is dropped; the logs of one that was not
+/// [finished](Cluster::finish) are shown.
+#[derive(Debug)]
+pub struct Cluster {
+    nodes: Vec<Node>,
+    volumes: Vec<Volume>,
+    credentials: s3::Credentials,
+    announced: Announced,
+    finished: bool,
+    network: Option<Arc<Network>>,
+    dir: Option<tempfile::TempDir>,
+    _exclusive: Exclusive,
+}
+
+/// The part of `holdfast admin status --json` that tests look at.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Status {
+    /// `healthy`, `warning` or `danger`.
+    pub health: String,
+    /// Node id of the leader.
+    pub leader: u64,
+    /// Node ids of voters.
+    pub voters: Vec<u64>,
+    /// Nodes alive.
+    pub nodes_alive: usize,
+    /// How safe data is.
+    pub redundancy: Redundancy,
+}
+
+/// See [`Status`].
+#[derive(Clone, Debug, Deserialize)]
+pub struct Redundancy {
+    /// Groups with everything.
+    pub pgs_healthy: u64,
+    /// Groups that lack something.
+    pub pgs_degraded: u64,
+    /// Groups one failure away from being unavailable.
+    pub pgs_at_risk: u64,
+    /// Groups that cannot be read whole.
+    pub pgs_unavailable: u64,
+    /// Chunks that lack a copy.
+    pub missing_chunks: u64,
+    /// Bytes that repair has moved.
+    pub repaired_bytes: u64,
+}
+
+#[derive(Deserialize)]
+struct NodeLine {
+    id: u64,
+    address: String,
+}
+
+impl Cluster {
+    async fn first_start(&mut self) -> Result<()> {
+        self.nodes[0].start()?;
+        self.wait_ready(1, START).await?;
+        let path = self.nodes[0].spec().data.join("s3-credentials.toml");
+        let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+        self.credentials = toml::from_str(&text).context("read the generated credentials")?;
+        for node in &mut self.nodes[1..] {
+            node.start()?;
+        }
+        self.wait_all_ready(START).await?;
+        let count = self.nodes.len();
+        self.wait_status("every node to vote", START, |status| {
+            // An even number of voters is no safer than one less.
+            status.voters.len() >= count - usize::from(count.is_multiple_of(2)) && status.nodes_alive == count
+        })
+        .await?;
+        self.wait_redundant(START).await
+    }
+
+    /// How many nodes there are.
+    pub fn len(&self) -> u8 {
+        self.nodes.len() as u8
+    }
+
+    /// A cluster has nodes.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// Node `number`, from 1.
+    pub fn node(&mut self, number: u8) -> &mut Node {
+        &mut self.nodes[usize::from(number) - 1]
+    }
+
+    /// The file system of node `number`.
+    pub fn volume(&mut self, number: u8) -> Result<&mut Volume> {
+        self.volumes.get_mut(usize::from(number) - 1).context("this cluster has no volumes")
+    }
+
+    /// The network, when it has one of its own.
+    pub fn network(&self) -> Result<&Network> {
+        self.network.as_deref().context("this cluster has no network of its own")
+    }
+
+    /// A directory of the test, outside the cluster.
+    pub fn scratch(&self) -> Result<PathBuf> {
+        let dir = self.dir.as_ref().context("the cluster's directory is gone")?.path().join("scratch");
+        std::fs::create_dir_all(&dir)?;
+        Ok(dir)
+    }
+
+    /// These lines in the logs are part of the test.
+    pub fn announce(&mut self, part: &str) {
+        self.announced = std::mem::take(&mut self.announced).and(part);
+    }
+
+    /// S3 through all gateways in turn, 10 s per request.
+    pub fn s3(&self) -> s3::Client {
+        let endpoints = self.nodes.iter().map(|node| node.spec().s3.to_string()).collect();
+        s3::Client::new(endpoints, self.credentials.clone(), Duration::from_secs(10))
+    }
+
+    /// S3 through the gateway of one node.
+    pub fn s3_of(&self, number: u8) -> s3::Client {
+        let endpoint = self.nodes[usize::from(number) - 1].spec().s3.to_string();
+        s3::Client::new(vec![endpoint], self.credentials.clone(), Duration::from_secs(10))
+    }
+
+    /// The keys to the S3 door.
+    pub fn credentials(&self) -> &s3::Credentials {
+        &self.credentials
+    }
+
+    /// RPC addresses of all nodes.
+    pub fn addresses(&self) -> String {
+        self.nodes.iter().map(|node| node.spec().rpc.to_string()).collect::<Vec<_>>().join(",")
+    }
+
+    /// The command line, ready to run against this cluster.
+    pub fn cli(&self, args: &[&str]) -> Result<Command> {
+        let mut command = Command::new(binary::holdfast()?);
+        command.args(args).env("HOLDFAST_CLUSTER", self.addresses());
+        Ok(command)
+    }
+
+    /// Runs the command line; returns what it said, whatever the exit code.
+    pub async fn run(&self, args: &[&str]) -> Result<Output> {
+        let mut command = self.cli(args)?;
+        tokio::task::spawn_blocking(move || command.output()).await?.context("run holdfast")
+    }
+
+    /// Runs the command line; fails unless it succeeds. Returns standard output.
+    pub async fn expect(&self, args: &[&str]) -> Result<String> {
+        let output = self.run(args).await?;
+        if !output.status.success() {
+            bail!("holdfast {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// The cluster's condition.
+    pub async fn status(&self) -> Result<Status> {
+        Ok(serde_json::from_str(&self.expect(&["--timeout", "3", "--json", "admin", "status"]).await?)?)
+    }
+
+    /// Waits for a condition of the status.
+    pub async fn wait_status(
+        &self,
+        what: &str,
+        most: Duration,
+        good: impl Fn(&Status) -> bool,
+    ) -> Result<()> {
+        wait::until(what, most, || async {
+            let status = self.status().await.map_err(|error| format!("{error:#}"))?;
+            if good(&status) { Ok(()) } else { Err(format!("{status:?}")) }
+        })
+        .await
+    }
+
+    /// Waits until every group has all it should have.
+    pub async fn wait_redundant(&self, most: Duration) -> Result<()> {
+        self.wait_status("full redundancy", most, |status| {
+            let r = &status.redundancy;
+            r.pgs_healthy > 0
+                && r.pgs_degraded + r.pgs_at_risk + r.pgs_unavailable == 0
+                && r.missing_chunks == 0
+        })
+        .await
+    }
+
+    /// Which node leads the metadata group: its number in this cluster.
+    pub async fn leader(&self) -> Result<u8> {
+        let status = self.status().await?;
+        let lines = self.expect(&["--json", "admin", "nodes"]).await?;
+        let lines: Vec<NodeLine> = serde_json::from_str(&lines)?;
+        let line =
+            lines.iter().find(|line| line.id == status.leader).context("the leader is not in the map")?;
+        let node = self.nodes.iter().find(|node| node.spec().rpc.to_string() == line.address);
+        Ok(node.context("the leader is none of ours")?.spec().number)
+    }
+
+    /// Waits until one node is ready.
+    pub async fn wait_ready(&mut self, number: u8, most: Duration) -> Result<()> {
+        let http = self.s3();
+        self.node(number).wait_ready(&http, most).await
+    }
+
+    /// Waits until all nodes are ready.
+    pub async fn wait_all_ready(&mut self, most: Duration) -> Result<()> {
+        let end = Instant::now() + most;
+        for number in 1..=self.len() {
+            self.wait_ready(number, end.saturating_duration_since(Instant::now())).await?;
+        }
+        Ok(())
+    }
+
+    /// Starts a node that is down and waits until it is ready.
+    pub async fn restart(&mut self, number: u8) -> Result<()> {
+        self.node(number).start()?;
+        self.wait_ready(number, START).await
+    }
+
+    /// kill -9 of everything at once.
+    pub fn kill_all(&mut self) -> Result<()> {
+        for node in &mut self.nodes {
+            if let Some(pid) = node.pid().and_then(|pid| rustix::process::Pid::from_raw(pid as i32)) {
+                rustix::process::kill_process(pid, rustix::process::Signal::KILL)?;
+            }
+        }
+        self.nodes.iter_mut().try_for_each(Node::kill)
+    }
+
+    /// All nodes lose power at the same moment: what was not synced is gone.
+    pub fn power_loss(&mut self) -> Result<()> {
+        if self.volumes.is_empty() {
+            bail!("power loss needs volumes");
+        }
+        self.volumes.iter().try_for_each(Volume::shut_down)?;
+        self.kill_all()?;
+        self.volumes.iter_mut().try_for_each(Volume::power_up)
+    }
+
+    /// Starts all nodes that are down and waits until all are ready.
+    pub async fn start_all(&mut self) -> Result<()> {
+        for node in &mut self.nodes {
+            if !node.is_running() {
+                node.start()?;
+            }
+        }
+        self.wait_all_ready(START).await
+    }
+
+    /// The end of a test that went well: fsck is clean, nodes end in order, the logs hold nothing unannounced.
+    pub async fn finish(mut self) -> Result<()> {
+        self.expect(&["fsck"]).await.context("at the end of the test")?;
+        self.finish_without_fsck().await?;
+        self.finished = true;
+        Ok(())
+    }
+
+    /// As [`Self::finish`], for tests that leave damage behind on purpose.
+    pub async fn finish_without_fsck(&mut self) -> Result<()> {
+        for node in &mut self.nodes {
+            if node.is_running() {
+                let status = node.process()?.terminate(Duration::from_secs(20)).await?;
+                if !status.success() {
+                    bail!("node {} ended with {status} after SIGTERM", node.spec().number);
+                }
+            }
+        }
+        let logs: Vec<PathBuf> = self.nodes.iter().map(Node::log_path).collect();
+        logs::check(logs.iter().map(PathBuf::as_path), &self.announced)?;
+        self.finished = true;
+        Ok(())
+    }
+
+    fn show_logs(&self) {
+        for node in &self.nodes {
+            eprintln!("--- end of the log of node {}\n{}", node.spec().number, tail(&node.log_path(), 25));
+        }
+        if let Some(dir) = &self.dir {
+            keep_logs(dir.path(), &self.nodes);
+        }
+    }
+}
+
+/// Whole logs of a failed test, for looking at them later.
+fn keep_logs(dir: &Path, nodes: &[Node]) {
+    let Some(name) = dir.file_name() else { return };
+    let kept = std::env::temp_dir().join("holdfast-failed").join(name);
+    if std::fs::create_dir_all(&kept).is_err() {
+        return;
+    }
+    for node in nodes {
+        // For people only: a log that cannot be copied is no further failure.
+        let _ = std::fs::copy(node.log_path(), kept.join(format!("n{}.log", node.spec().number)));
+    }
+    eprintln!("--- whole logs in {}", kept.display());
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.show_logs();
+        }
+        self.nodes.clear();
+        self.volumes.clear();
+        if std::env::var_os("HOLDFAST_KEEP").is_some()
+            && let Some(dir) = self.dir.take()
+        {
+            eprintln!("--- kept {}", dir.keep().display());
+        }
+    }
+}
+
+/// Whether this machine can make volumes of a kind.
+pub fn volume_tools() -> Option<String> {
+    skip::missing_for_root_with(&["mkfs.ext4", "mount", "umount"])
+}
