@@ -1,0 +1,209 @@
+//! Every figure of the chunk role, by name, in one place.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
+
+/// Figures of the whole role, registered once per process.
+#[derive(Clone)]
+pub struct Metrics {
+    commit_seconds: HistogramVec,
+    commits: IntCounterVec,
+    committed_records: IntCounterVec,
+    committed_bytes: IntCounterVec,
+    scrubbed_bytes: IntCounterVec,
+    damaged: IntCounterVec,
+    capacity: IntGaugeVec,
+    used: IntGaugeVec,
+    free: IntGaugeVec,
+    records: IntGaugeVec,
+    garbage: IntGaugeVec,
+    failed: IntGaugeVec,
+    compacted_bytes: IntCounterVec,
+    /// Payload bytes being handled.
+    pub in_flight: IntGauge,
+    /// Requests refused because of the byte budget.
+    pub refused_busy: IntCounter,
+    /// Payload bytes served to readers.
+    pub read_bytes: IntCounter,
+    /// Bytes pulled from other members by repair.
+    pub pulled_bytes: IntCounter,
+    /// Orders refused because of their term or epoch.
+    pub stale_orders: IntCounter,
+}
+
+impl Metrics {
+    /// The process's figures, registered with its telemetry at first use.
+    pub fn global() -> &'static Self {
+        static GLOBAL: OnceLock<Metrics> = OnceLock::new();
+        GLOBAL.get_or_init(|| {
+            let registered = Self::new(holdfast_support::telemetry::registry());
+            registered
+                .or_else(|error| {
+                    tracing::error!(%error, "register the chunk role's metrics");
+                    Self::new(&Registry::new())
+                })
+                .unwrap_or_else(|error| unreachable!("metric names are literals: {error}"))
+        })
+    }
+
+    /// Makes the figures and registers them.
+    pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let disk = &["disk"];
+        let counters = |name: &str, help: &str| {
+            let made = IntCounterVec::new(Opts::new(name, help), disk)?;
+            registry.register(Box::new(made.clone()))?;
+            Ok::<_, prometheus::Error>(made)
+        };
+        let gauges = |name: &str, help: &str| {
+            let made = IntGaugeVec::new(Opts::new(name, help), disk)?;
+            registry.register(Box::new(made.clone()))?;
+            Ok::<_, prometheus::Error>(made)
+        };
+        let counter = |name: &str, help: &str| {
+            let made = IntCounter::new(name, help)?;
+            registry.register(Box::new(made.clone()))?;
+            Ok::<_, prometheus::Error>(made)
+        };
+        let buckets = prometheus::exponential_buckets(0.0001, 2.0, 16)?;
+        let opts =
+            HistogramOpts::new("holdfast_chunk_commit_seconds", "Time of a group commit").buckets(buckets);
+        let commit_seconds = HistogramVec::new(opts, disk)?;
+        registry.register(Box::new(commit_seconds.clone()))?;
+        let in_flight = IntGauge::new("holdfast_chunk_in_flight_bytes", "Payload bytes being handled")?;
+        registry.register(Box::new(in_flight.clone()))?;
+        Ok(Self {
+            commit_seconds,
+            commits: counters(
+                "holdfast_chunk_commits_total",
+                "Group commits: one write, one fdatasync each",
+            )?,
+            committed_records: counters("holdfast_chunk_committed_records_total", "Records written")?,
+            committed_bytes: counters("holdfast_chunk_committed_bytes_total", "Bytes of records written")?,
+            scrubbed_bytes: counters("holdfast_chunk_scrubbed_bytes_total", "Bytes read back and checked")?,
+            damaged: counters("holdfast_chunk_damaged_total", "Damaged records found")?,
+            capacity: gauges("holdfast_disk_capacity_bytes", "Bytes the disk can keep")?,
+            used: gauges("holdfast_disk_used_bytes", "Bytes of records, live and dead")?,
+            free: gauges("holdfast_disk_free_bytes", "Bytes the disk can still take")?,
+            records: gauges("holdfast_disk_records", "Live records")?,
+            garbage: gauges("holdfast_disk_garbage_bytes", "Bytes of dead records not given back yet")?,
+            failed: gauges("holdfast_disk_failed", "1: the disk has failed and is out of service")?,
+            compacted_bytes: counters("holdfast_chunk_compacted_bytes_total", "Bytes copied by compaction")?,
+            in_flight,
+            refused_busy: counter("holdfast_chunk_busy_total", "Requests refused for lack of memory budget")?,
+            read_bytes: counter("holdfast_chunk_read_bytes_total", "Payload bytes served to readers")?,
+            pulled_bytes: counter("holdfast_chunk_pulled_bytes_total", "Bytes pulled by repair")?,
+            stale_orders: counter("holdfast_chunk_stale_orders_total", "Orders refused for term or epoch")?,
+        })
+    }
+
+    /// Figures of one disk; `label` is its directory.
+    pub fn disk(&self, label: &str) -> DiskMetrics {
+        let of = &[label];
+        DiskMetrics {
+            inner: Arc::new(Inner {
+                commit_seconds: self.commit_seconds.with_label_values(of),
+                commits: self.commits.with_label_values(of),
+                committed_records: self.committed_records.with_label_values(of),
+                committed_bytes: self.committed_bytes.with_label_values(of),
+                scrubbed_bytes: self.scrubbed_bytes.with_label_values(of),
+                damaged: self.damaged.with_label_values(of),
+                capacity: self.capacity.with_label_values(of),
+                used: self.used.with_label_values(of),
+                free: self.free.with_label_values(of),
+                records: self.records.with_label_values(of),
+                garbage: self.garbage.with_label_values(of),
+                failed: self.failed.with_label_values(of),
+                compacted_bytes: self.compacted_bytes.with_label_values(of),
+                recent: Mutex::new([0; RECENT]),
+                next: AtomicU64::new(0),
+            }),
+        }
+    }
+}
+
+const RECENT: usize = 64;
+
+struct Inner {
+    commit_seconds: Histogram,
+    commits: IntCounter,
+    committed_records: IntCounter,
+    committed_bytes: IntCounter,
+    scrubbed_bytes: IntCounter,
+    damaged: IntCounter,
+    capacity: IntGauge,
+    used: IntGauge,
+    free: IntGauge,
+    records: IntGauge,
+    garbage: IntGauge,
+    failed: IntGauge,
+    compacted_bytes: IntCounter,
+    /// The last commits' times in microseconds, for the heartbeat.
+    recent: Mutex<[u64; RECENT]>,
+    next: AtomicU64,
+}
+
+/// Figures of one disk. Clones share them.
+#[derive(Clone)]
+pub struct DiskMetrics {
+    inner: Arc<Inner>,
+}
+
+impl DiskMetrics {
+    /// Figures nobody looks at, for tests and tools.
+    pub fn unregistered() -> Result<Self, prometheus::Error> {
+        Ok(Metrics::new(&Registry::new())?.disk("unregistered"))
+    }
+
+    pub(crate) fn committed(&self, records: usize, bytes: u64, took: Duration) {
+        let inner = &self.inner;
+        inner.commit_seconds.observe(took.as_secs_f64());
+        inner.commits.inc();
+        inner.committed_records.inc_by(records as u64);
+        inner.committed_bytes.inc_by(bytes);
+        let slot = inner.next.fetch_add(1, Ordering::Relaxed) as usize % RECENT;
+        if let Some(slot) = inner.recent.lock().get_mut(slot) {
+            *slot = took.as_micros() as u64;
+        }
+    }
+
+    pub(crate) fn scrubbed(&self, bytes: u64) {
+        self.inner.scrubbed_bytes.inc_by(bytes);
+    }
+
+    pub(crate) fn damaged(&self) {
+        self.inner.damaged.inc();
+    }
+
+    pub(crate) fn compacted(&self, bytes: u64) {
+        self.inner.compacted_bytes.inc_by(bytes);
+    }
+
+    pub(crate) fn usage(&self, usage: &crate::store::Usage, failed: bool) {
+        let inner = &self.inner;
+        let number = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+        inner.capacity.set(number(usage.capacity));
+        inner.used.set(number(usage.used));
+        inner.free.set(number(usage.free));
+        inner.records.set(number(usage.records));
+        inner.garbage.set(number(usage.garbage));
+        inner.failed.set(i64::from(failed));
+    }
+
+    /// Group commits so far: each is one fdatasync.
+    pub fn commits(&self) -> u64 {
+        self.inner.commits.get()
+    }
+
+    /// Median time of the last group commits, in microseconds; 0: none yet.
+    pub fn commit_us(&self) -> u64 {
+        let mut recent: Vec<u64> = self.inner.recent.lock().iter().copied().filter(|us| *us > 0).collect();
+        recent.sort_unstable();
+        recent.get(recent.len() / 2).copied().unwrap_or(0)
+    }
+}

@@ -1,0 +1,100 @@
+//! Reading everything back from the platters and checking every byte.
+//!
+//! What always holds: scrub never changes anything; it reads with O_DIRECT, so it sees the disk and not the cache.
+//! What it finds goes to the leader, whose repair replaces the record.
+
+use std::sync::atomic::Ordering;
+
+use holdfast_proto::ids::ChunkId;
+
+use super::Store;
+use super::check::{Aligned, Bad, check_record, read_record};
+use super::entry::{Entry, Place, key};
+use super::index::Step;
+use crate::error::StoreError;
+use crate::format::Shape;
+
+/// Records looked at per step.
+const STEP: usize = 256;
+
+/// Result of checking one record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every byte is as it was written.
+    Good,
+    /// It is here, but damaged.
+    Damaged,
+    /// It is not here.
+    Absent,
+}
+
+/// How far a scrub is: the last chunk it looked at.
+pub type ScrubCursor = Option<ChunkId>;
+
+impl Store {
+    /// Checks one record on the platters. Blocks.
+    pub fn verify(&self, chunk: ChunkId) -> Result<Verdict, StoreError> {
+        self.verify_with(chunk, &mut Aligned::new(0)).map(|(verdict, _)| verdict)
+    }
+
+    fn verify_with(&self, chunk: ChunkId, buffer: &mut Aligned) -> Result<(Verdict, u64), StoreError> {
+        let shared = &self.shared;
+        shared.health.check()?;
+        let _pass = shared.gate.enter();
+        let entry = shared.entry(chunk)?.filter(|entry| !shared.is_group_dead(chunk.pg.0, entry.epoch));
+        let Some(entry) = entry else { return Ok((Verdict::Absent, 0)) };
+        let bytes = Shape::of(entry.payload_bytes).record_bytes;
+        match self.check_entry(chunk, &entry, buffer) {
+            Ok(()) => Ok((Verdict::Good, bytes)),
+            Err(bad) => {
+                if matches!(bad, Bad::Io(_)) {
+                    shared.health.read_error();
+                }
+                tracing::error!(%chunk, segment = entry.at.segment, offset = entry.at.offset, %bad, "damaged record");
+                shared.found_damaged(chunk);
+                Ok((Verdict::Damaged, bytes))
+            }
+        }
+    }
+
+    fn check_entry(&self, chunk: ChunkId, entry: &Entry, buffer: &mut Aligned) -> Result<(), Bad> {
+        let shared = &self.shared;
+        let Place { segment, offset } = entry.at;
+        let segment =
+            shared.segments.get(segment).ok_or_else(|| Bad::Damaged("its segment is gone".into()))?;
+        let file = shared.segments.file(&segment).map_err(Bad::Io)?;
+        let bytes = read_record(&*file, offset, entry.payload_bytes, true, buffer)?;
+        let header = check_record(bytes, segment.salt, offset)?;
+        let means =
+            header.chunk == chunk && header.table_crc == entry.table_crc && header.shard == entry.shard;
+        if means { Ok(()) } else { Err(Bad::Damaged("another record lies in its place".into())) }
+    }
+
+    /// Checks the next few records behind `cursor`; `pace` is called with the bytes of each. Returns the new cursor;
+    /// `None`: that was the end.
+    pub fn scrub_step(
+        &self,
+        cursor: ScrubCursor,
+        mut pace: impl FnMut(u64),
+    ) -> Result<ScrubCursor, StoreError> {
+        let mut chunks = Vec::with_capacity(STEP);
+        let from = cursor.map_or_else(|| b"r".to_vec(), |chunk| [&key::record(chunk)[..], &[0]].concat());
+        let scanned = self.shared.index.scan(b"r", &from, |key, _| {
+            chunks.extend(key::chunk_of(key));
+            if chunks.len() < STEP { Step::Next } else { Step::Stop }
+        });
+        scanned.map_err(|error| self.shared.index_failed(&error))?;
+        let mut buffer = Aligned::new(0);
+        for chunk in &chunks {
+            let (_, bytes) = self.verify_with(*chunk, &mut buffer)?;
+            self.shared.metrics.scrubbed(bytes);
+            pace(bytes);
+        }
+        Ok(chunks.last().copied().filter(|_| chunks.len() == STEP))
+    }
+
+    /// Segments held back because of damage.
+    pub fn held_segments(&self) -> usize {
+        self.shared.segments.all().iter().filter(|segment| segment.held.load(Ordering::Relaxed)).count()
+    }
+}
