@@ -134,3 +134,70 @@ async fn read_frame(stream: &Stream, reader: &mut Reader) -> Result<Frame, Statu
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn us() -> Identity {
+        Identity { cluster: Some(ClusterId([7; 16])), node: NodeId(5), meta_incarnation: 1, versions: (3, 6) }
+    }
+
+    fn hello(versions: (u32, u32)) -> Hello {
+        Hello { lowest_version: versions.0, highest_version: versions.1, ..Hello::default() }
+    }
+
+    #[test]
+    fn both_speak_the_highest_common_version() {
+        let version = |low, high| judge(&us(), &hello((low, high))).map_err(|status| status.kind());
+        assert_eq!(version(1, 3), Ok(3));
+        assert_eq!(version(4, 5), Ok(5));
+        assert_eq!(version(1, 99), Ok(6));
+        assert_eq!(version(1, 2), Err(Code::WrongVersion));
+        assert_eq!(version(7, 9), Err(Code::WrongVersion));
+        assert_eq!(version(5, 4), Err(Code::WrongVersion), "an empty range");
+    }
+
+    #[test]
+    fn a_reply_is_checked_as_well() {
+        let reply = |cluster: u8, node, version| HelloReply {
+            cluster: Bytes::copy_from_slice(&[cluster; 16]),
+            node,
+            version,
+            ..HelloReply::default()
+        };
+        let check = |expected, reply: HelloReply| {
+            judge_reply(&us(), NodeId(expected), &reply).map_err(|status| status.kind())
+        };
+        assert_eq!(check(0, reply(7, 1, 3)), Ok(()));
+        assert_eq!(check(2, reply(7, 1, 3)), Err(Code::WrongNode));
+        assert_eq!(check(1, reply(8, 1, 3)), Err(Code::WrongCluster));
+        assert_eq!(check(1, reply(7, 1, 7)), Err(Code::WrongVersion));
+    }
+
+    proptest! {
+        #[test]
+        fn any_hello_is_judged_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(hello) = Hello::decode(&bytes[..]) {
+                drop(judge(&us(), &hello));
+            }
+            if let Ok(reply) = HelloReply::decode(&bytes[..]) {
+                drop(judge_reply(&us(), NodeId(1), &reply));
+            }
+        }
+
+        #[test]
+        fn a_mutated_hello_is_judged_without_a_panic(at in any::<proptest::sample::Index>(), to: u8) {
+            let mut bytes = Hello { cluster: Bytes::from_static(&[7; 16]), node: 3, ..hello((1, 4)) }.encode_to_vec();
+            let at = at.index(bytes.len());
+            bytes[at] = to;
+            if let Ok(hello) = Hello::decode(&bytes[..])
+                && let Ok(version) = judge(&us(), &hello)
+            {
+                prop_assert!((3..=6).contains(&version));
+            }
+        }
+    }
+}

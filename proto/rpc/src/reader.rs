@@ -240,3 +240,154 @@ impl Current {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::frame::{MAX_MESSAGE_BYTES, MAX_PAYLOAD_BYTES};
+
+    /// Feeds a stream of bytes in pieces; collects frames until the first error.
+    fn feed(reader: &mut Reader, mut bytes: &[u8], piece: usize) -> Result<Vec<Frame>, FrameError> {
+        let mut frames = Vec::new();
+        while !bytes.is_empty() {
+            let count = reader
+                .read_with(|parts| {
+                    let mut count = 0;
+                    for part in parts {
+                        let now = part.len().min(bytes.len() - count).min(piece - count);
+                        part[..now].copy_from_slice(&bytes[count..count + now]);
+                        count += now;
+                    }
+                    Ok(count)
+                })
+                .unwrap();
+            assert!(count > 0, "the reader makes no room");
+            bytes = &bytes[count..];
+            while let Some(frame) = reader.next()? {
+                frames.push(frame);
+            }
+        }
+        Ok(frames)
+    }
+
+    fn reader(budget: u64) -> Reader {
+        let mut reader = Reader::new();
+        reader.welcome(Class::Data, Some(ByteBudget::new(budget)));
+        reader
+    }
+
+    fn wire(id: u64, message: &[u8], payload: &[u8]) -> Vec<u8> {
+        let header = Header {
+            message_bytes: message.len() as u32,
+            payload_bytes: payload.len() as u32,
+            message_crc: crc32c(message),
+            method: 7,
+            ..Header::bare(Kind::Request, id)
+        };
+        [&header.encode()[..], message, payload].concat()
+    }
+
+    #[test]
+    fn the_header_has_the_bytes_of_its_picture() {
+        let header = Header {
+            kind: Kind::Reply,
+            flags: 1,
+            method: 0x0203,
+            id: 0x0405_0607_0809_0a0b,
+            message_bytes: 0x000c_0d0e,
+            payload_bytes: 0x010f_1011,
+            left_ms: 0x1213_1415,
+            message_crc: 0x1617_1819,
+        };
+        let bytes = header.encode();
+        assert_eq!(&bytes[..8], b"HFR1\x01\x04\x01\x00");
+        assert_eq!(bytes[8..12], [3, 2, 0, 0]);
+        assert_eq!(bytes[12..16], [0x0e, 0x0d, 0x0c, 0]);
+        assert_eq!(bytes[16..24], [0x0b, 0x0a, 9, 8, 7, 6, 5, 4]);
+        assert_eq!(bytes[24..36], [0x11, 0x10, 0x0f, 1, 0x15, 0x14, 0x13, 0x12, 0x19, 0x18, 0x17, 0x16]);
+        assert_eq!(bytes[36..], crc32c(&bytes[..36]).to_le_bytes());
+        assert_eq!(Header::decode(&bytes), Ok(header));
+        let beyond = Header { message_bytes: MAX_MESSAGE_BYTES + 1, ..header };
+        assert_eq!(Header::decode(&beyond.encode()), Err(FrameError::MessageTooLong(MAX_MESSAGE_BYTES + 1)));
+        let beyond = Header { payload_bytes: MAX_PAYLOAD_BYTES + 1, ..header };
+        assert_eq!(Header::decode(&beyond.encode()), Err(FrameError::PayloadTooLong(MAX_PAYLOAD_BYTES + 1)));
+    }
+
+    #[test]
+    fn a_payload_beyond_the_budget_is_thrown_away_and_the_next_frame_is_found() {
+        let mut reader = reader(1000);
+        let bytes = [wire(1, b"a", &[1; 900]), wire(2, b"b", &[2; 50_000]), wire(3, b"c", &[3; 10])].concat();
+        let frames = feed(&mut reader, &bytes, 1 << 20).unwrap();
+        let seen: Vec<_> = frames.iter().map(|f| (f.header.id, f.payload.len(), f.payload_refused)).collect();
+        assert_eq!(seen, [(1, 900, false), (2, 0, true), (3, 10, false)]);
+        assert_eq!(&frames[1].message[..], b"b");
+    }
+
+    #[test]
+    fn only_a_short_hello_may_come_first() {
+        let request = wire(1, b"", b"");
+        assert_eq!(
+            feed(&mut Reader::new(), &request, 100).unwrap_err(),
+            FrameError::Unexpected(Kind::Request)
+        );
+        let long = Header { message_bytes: MAX_HELLO_BYTES + 1, ..Header::bare(Kind::Hello, 0) };
+        let error = feed(&mut Reader::new(), &long.encode(), 100).unwrap_err();
+        assert_eq!(error, FrameError::MessageTooLong(MAX_HELLO_BYTES + 1));
+    }
+
+    proptest! {
+        #[test]
+        fn frames_survive_any_cutting(
+            parts in proptest::collection::vec((0usize..9000, 0usize..70_000), 1..6),
+            piece in 1usize..50_000,
+        ) {
+            let fill = |bytes: usize, seed: usize| (0..bytes).map(|i| (i * 7 + seed) as u8).collect::<Vec<_>>();
+            let bytes: Vec<u8> = parts
+                .iter()
+                .enumerate()
+                .flat_map(|(id, (message, payload))| wire(id as u64, &fill(*message, id), &fill(*payload, id + 1)))
+                .collect();
+            let frames = feed(&mut reader(1 << 30), &bytes, piece.max(16)).unwrap();
+            prop_assert_eq!(frames.len(), parts.len());
+            for (id, (frame, (message, payload))) in frames.iter().zip(&parts).enumerate() {
+                prop_assert_eq!(frame.header.id, id as u64);
+                prop_assert!(frame.message == fill(*message, id) && frame.payload == fill(*payload, id + 1));
+            }
+        }
+
+        #[test]
+        fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), piece in 1usize..100) {
+            drop(feed(&mut reader(1 << 20), &bytes, piece));
+            drop(feed(&mut Reader::new(), &bytes, piece));
+        }
+
+        #[test]
+        fn a_changed_byte_is_noticed_or_lies_in_the_payload(
+            at in any::<proptest::sample::Index>(),
+            flip in 1u8..,
+            message in proptest::collection::vec(any::<u8>(), 0..50),
+        ) {
+            let whole = wire(9, &message, b"payload");
+            let mut bytes = whole.clone();
+            let at = at.index(bytes.len() - 7);
+            bytes[at] ^= flip;
+            prop_assert!(feed(&mut reader(1 << 20), &bytes, 64).is_err(), "byte {} of {}", at, whole.len());
+        }
+
+        #[test]
+        fn headers_with_a_right_checksum_never_panic(mut bytes in any::<[u8; HEADER_BYTES]>(), kind in 0u8..12) {
+            bytes[..4].copy_from_slice(b"HFR1");
+            bytes[4] = 1;
+            bytes[5] = kind;
+            (bytes[6], bytes[7], bytes[10], bytes[11]) = (bytes[6] & 1, 0, 0, 0);
+            let crc = crc32c(&bytes[..36]);
+            bytes[36..].copy_from_slice(&crc.to_le_bytes());
+            if let Ok(header) = Header::decode(&bytes) {
+                prop_assert_eq!(header.encode(), bytes);
+            }
+            drop(feed(&mut reader(1 << 20), &bytes, 64));
+        }
+    }
+}
