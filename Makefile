@@ -50,7 +50,7 @@ lint: packages ## Formatting and clippy, as CI runs them
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
 
-bench: packages ## Run the criterion-free micro benchmarks and `holdfast bench` against a fresh single node
+bench: packages ## Measure a fresh single-node store with `holdfast bench`
 	$(CARGO) build --release -p holdfast-cli -p holdfast-tests
 	$(DEMO) bench
 

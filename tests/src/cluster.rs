@@ -128,6 +128,7 @@ impl Builder {
                 namespace: self.network.as_ref().map(|network| network.namespace(number).to_owned()),
                 settings: self.settings.clone(),
                 environment: self.environment.clone(),
+                log: None,
                 dir: home,
                 data,
             };

@@ -40,6 +40,8 @@ pub struct Spec {
     pub settings: Table,
     /// Environment.
     pub environment: Vec<(String, String)>,
+    /// Where its output goes; `<dir>/log` when not named.
+    pub log: Option<PathBuf>,
 }
 
 /// A node that can be started, broken and started again.
@@ -76,7 +78,7 @@ impl Node {
 
     /// Its log, over all starts.
     pub fn log_path(&self) -> PathBuf {
-        self.spec.dir.join("log")
+        self.spec.log.clone().unwrap_or_else(|| self.spec.dir.join("log"))
     }
 
     fn write_config(&self) -> Result<()> {
