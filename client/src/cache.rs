@@ -64,7 +64,8 @@ impl Inner {
     /// Upkeep: fetches what is news, or old and in use.
     pub(crate) async fn freshen_map(&self, deadline: Instant) {
         let news = self.cache.rumoured.load(Ordering::Relaxed) > self.map().epoch().0;
-        let last = *self.cache.fetching.lock().await;
+        // Held: a fetch is under way already.
+        let Ok(last) = self.cache.fetching.try_lock().map(|last| *last) else { return };
         let old = last.is_none_or(|last| last.elapsed() >= LOADS_AGE);
         if news || (old && self.cache.used.load(Ordering::Relaxed)) {
             let _ = self.refresh_map(deadline).await;

@@ -43,7 +43,7 @@ pub struct ClientConfig {
     pub slow_after: Duration,
     /// Shortest wait before a second member is asked for the same bytes. Default 10 ms.
     pub hedge_after: Duration,
-    /// Seed of every random choice (placement, jitter), for tests; absent: random.
+    /// Seed of placement and jitter, for tests; absent: random.
     pub seed: Option<u64>,
 }
 

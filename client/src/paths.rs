@@ -180,13 +180,19 @@ impl Client {
         let key = key.trim_end_matches('/');
         let prefix = if key.is_empty() { Vec::new() } else { [key.as_bytes(), b"/"].concat() };
         let mut removed = Box::pin(self.remove_below(bucket, prefix, Ino(found.inode.ino))).await?;
-        match self.remove(path).await {
-            Ok(()) => removed += 1,
-            // An implicit directory went with the last file in it.
-            Err(error) if is_gone(&error) => {}
-            Err(error) => return Err(error),
-        }
+        let (_, name) = parent_and_name(path)?;
+        removed += self.remove_emptied(found.parent, Bytes::copy_from_slice(name.as_bytes())).await?;
         Ok(removed)
+    }
+
+    /// Removes a directory that was emptied. An implicit one went with the last file in it, and a file of the same
+    /// name that lay beside it must not be taken for it.
+    async fn remove_emptied(&self, parent: Ino, name: Bytes) -> Result<u64, ClientError> {
+        match self.mutate(Op::RemoveDir(RemoveDir { parent: parent.0, name })).await {
+            Ok(_) => Ok(1),
+            Err(error) if is_gone(&error) || error.code() == Code::NotADirectory => Ok(0),
+            Err(error) => Err(error),
+        }
     }
 
     async fn remove_below(&self, bucket: &str, prefix: Vec<u8>, dir: Ino) -> Result<u64, ClientError> {

@@ -211,14 +211,17 @@ impl OpenFile {
                 Ok(bytes) => return Ok(bytes),
                 Err(status) => status,
             };
-            round += 1;
-            if round >= 2 {
-                want = self.look_up_again(want, at).await?;
-                let after = match last.retry() {
-                    Retry::Busy { after } => after.max(wait),
-                    _ => wait,
-                };
-                let again = Instant::now() + inner.jittered(after);
+            // Members that are merely busy need time, not another lookup.
+            let busy = match last.retry() {
+                Retry::Busy { after } => Some(after),
+                _ => None,
+            };
+            round += u32::from(busy.is_none());
+            if round >= 2 || busy.is_some() {
+                if busy.is_none() {
+                    want = self.look_up_again(want, at).await?;
+                }
+                let again = Instant::now() + inner.jittered(busy.unwrap_or_default().max(wait));
                 if again >= deadline {
                     return Err(ClientError::Unreadable { chunk: want.chunk, last });
                 }

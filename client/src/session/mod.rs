@@ -32,7 +32,7 @@ use tokio::sync::MutexGuard;
 use tokio::time::Instant;
 
 use crate::error::ClientError;
-use crate::inner::Inner;
+use crate::inner::{Inner, session_id};
 use crate::metrics::{METRICS, seconds};
 use crate::session::grants::{Grants, Ticket};
 use crate::session::pins::Pin;
@@ -144,7 +144,7 @@ impl Inner {
         if !session.has_ended() {
             return session;
         }
-        let fresh = Arc::new(Session::new(self.fresh_session_id()));
+        let fresh = Arc::new(Session::new(session_id()));
         self.sessions.current.store(fresh.clone());
         fresh
     }

@@ -62,7 +62,8 @@ impl Inner {
         if !renew && session.grants.closable().is_empty() {
             return;
         }
-        let _one = session.renewing.lock().await;
+        // Held: a caller is at it already.
+        let Ok(_one) = session.renewing.try_lock() else { return };
         if let Err(error) = self.exchange_grants(&session, renew, Instant::now() + BEAT_LIMIT).await {
             tracing::debug!(%error, "grants could not be exchanged; will try again");
         }
