@@ -240,6 +240,7 @@ impl Worker {
         if snapshot.marker.applied <= self.marker.applied {
             return Ok(());
         }
+        self.places.snapshots.import(snapshot)?;
         let (table, marker) = self.places.adopt(snapshot)?;
         let old = std::mem::replace(&mut self.table, table);
         self.marker = marker;

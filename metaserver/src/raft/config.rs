@@ -158,8 +158,9 @@ pub struct GroupConfig {
     pub store: StoreLimits,
     /// Cache and write buffers to share with other tables of this process; own ones when absent.
     pub resources: Option<crate::store::Resources>,
-    /// Threads of the runtime that Raft has for itself.
-    pub raft_threads: usize,
+    /// The runtime that Raft has for itself; its handle belongs into `NetConfig::raft_runtime` too, so that Raft's
+    /// connections run there. A new one when absent.
+    pub runtime: Option<super::RaftRuntime>,
     /// How reads are made linearizable, until [`super::Group::set_read_policy`] changes it.
     pub read_policy: ReadPolicy,
     /// Called when the core has died.
@@ -178,7 +179,7 @@ impl GroupConfig {
             batch: BatchLimits::default(),
             store: StoreLimits::default(),
             resources: None,
-            raft_threads: 1,
+            runtime: None,
             read_policy: ReadPolicy::default(),
             abort: Arc::new(|reason| {
                 tracing::error!(reason, "the metadata group has failed, leaving to the supervisor");

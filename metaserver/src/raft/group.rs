@@ -17,7 +17,6 @@ use openraft::impls::BasicNode;
 use openraft::{Instant as _, ServerState};
 use parking_lot::Mutex;
 use prost::Message;
-use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -28,6 +27,7 @@ use super::log::LogStore;
 use super::membership::{self, Changes};
 use super::propose::{DEFAULT_WAIT, Proposer};
 use super::read::Reader;
+use super::runtime::RaftRuntime;
 use super::start::Places;
 use super::types::Raft;
 use crate::store::StateView;
@@ -55,10 +55,10 @@ pub(crate) struct Shared {
     pub(crate) log: LogStore,
     pub(crate) proposer: Proposer,
     pub(crate) reader: Reader,
-    pub(crate) changes: Changes,
+    pub(crate) changes: Arc<Changes>,
     pub(crate) leadership: watch::Receiver<Leadership>,
     pub(crate) stopping: Arc<AtomicBool>,
-    pub(crate) runtime: Mutex<Option<Runtime>>,
+    pub(crate) runtime: Mutex<Option<RaftRuntime>>,
     pub(crate) address: String,
 }
 
@@ -242,18 +242,12 @@ impl Group {
         if orderly && let Err(error) = self.shared.applier.flush().await {
             tracing::error!(%error, "the table could not be flushed; the next start replays the log");
         }
-        if let Some(runtime) = self.shared.runtime.lock().take() {
-            runtime.shutdown_background();
-        }
+        drop(self.shared.runtime.lock().take());
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        // A runtime must not be dropped where blocking is forbidden, and callers are mostly async.
         self.stopping.store(true, Ordering::Release);
-        if let Some(runtime) = self.runtime.lock().take() {
-            runtime.shutdown_background();
-        }
     }
 }

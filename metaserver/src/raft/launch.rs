@@ -4,12 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use holdfast_proto::ids::NodeId;
-#[cfg(any())]
 use holdfast_rpc::{Net, Router};
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::{Config, ServerState};
 use parking_lot::Mutex;
-use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -23,8 +21,8 @@ use super::network::Network;
 use super::propose::Proposer;
 use super::read::Reader;
 use super::receive::Receiver;
+use super::runtime::RaftRuntime;
 use super::serve::Inbox;
-#[cfg(any())]
 use super::serve::router;
 use super::start::Stores;
 use super::types::{Raft, TypeConfig};
@@ -32,7 +30,6 @@ use super::wire::Wire;
 use super::{member, policy};
 
 impl Group {
-    #[cfg(any())]
     /// Starts this node's member of the group from what lies in its directory. The router answers the other members'
     /// messages and must be served under `config.address`.
     pub async fn start(config: GroupConfig, net: Net) -> Result<(Self, Router), MetaError> {
@@ -49,39 +46,15 @@ impl Group {
         machine: Box<dyn StateMachine>,
         inline_prefix: &'static [u8],
     ) -> Result<(Self, Arc<Inbox>), MetaError> {
-        let runtime = runtime(config.raft_threads)?;
-        let handle = runtime.handle().clone();
-        let starting = handle.spawn(launch(config, wire, machine, inline_prefix));
-        let (shared, inbox) = match starting.await {
-            Ok(Ok(started)) => started,
-            Ok(Err(error)) => {
-                runtime.shutdown_background();
-                return Err(error);
-            }
-            Err(error) => {
-                runtime.shutdown_background();
-                return Err(MetaError::io("start the metadata group", error));
-            }
+        let runtime = match config.runtime.clone() {
+            Some(runtime) => runtime,
+            None => RaftRuntime::new(1)?,
         };
+        let starting = runtime.handle().spawn(launch(config, wire, machine, inline_prefix));
+        let (shared, inbox) = starting.await.map_err(|e| MetaError::io("start the metadata group", e))??;
         *shared.runtime.lock() = Some(runtime);
         Ok((Self { shared }, inbox))
     }
-}
-
-/// The runtime that Raft has for itself. Its threads get a better priority when the system lets us: a heartbeat that
-/// waits behind somebody's hashing is an election.
-fn runtime(threads: usize) -> Result<Runtime, MetaError> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads.max(1))
-        .max_blocking_threads(4)
-        .thread_name("meta-raft")
-        .enable_all()
-        .on_thread_start(|| {
-            // On Linux this is the calling thread's own priority. Without the right to do so, it stays as it is.
-            let _ = rustix::process::setpriority_process(None, -10);
-        })
-        .build()
-        .map_err(|e| MetaError::io("start the Raft runtime", e))
 }
 
 fn raft_config(config: &GroupConfig) -> Result<Arc<Config>, MetaError> {
@@ -137,6 +110,8 @@ async fn launch(
     let (told, leadership) = watch::channel(no_leader());
     tokio::spawn(follow(raft.clone(), config.node, told, stopping.clone(), config.abort.clone()));
     tokio::spawn(policy::run(raft.clone(), applier.clone(), places.clone(), log.clone(), config.snapshots));
+    let changes = Arc::new(Changes::new(raft.clone()));
+    tokio::spawn(tend(changes.clone(), leadership.clone()));
     let quiet = if pristine { std::time::Duration::ZERO } else { config.timers.election_max() };
     let inbox = Arc::new(Inbox {
         me: config.node.0,
@@ -148,7 +123,7 @@ async fn launch(
         me: config.node,
         proposer: Proposer::start(raft.clone(), config.batch),
         reader: Reader::start(raft.clone(), applier.clone(), config.timers, config.read_policy),
-        changes: Changes::new(raft.clone()),
+        changes,
         raft,
         applier,
         places,
@@ -159,6 +134,17 @@ async fn launch(
         address: config.address,
     });
     Ok((shared, inbox))
+}
+
+/// While this node leads, looks after the membership from time to time.
+async fn tend(changes: Arc<Changes>, leadership: watch::Receiver<Leadership>) {
+    while leadership.has_changed().is_ok() {
+        tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+        let leads = leadership.borrow().is_leader;
+        if leads && let Err(error) = changes.tend().await {
+            tracing::warn!(%error, "the membership could not be looked after; trying again");
+        }
+    }
 }
 
 fn no_leader() -> Leadership {

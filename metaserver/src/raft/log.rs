@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use holdfast_support::crc::crc32c;
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
 use parking_lot::RwLock;
 use raft_log::api::raft_log_writer::RaftLogWriter;
@@ -32,9 +33,6 @@ use super::types::{Entry, LogId, Payload, TypeConfig, Vote, log_id};
 
 /// Bytes of entries handed out for one append request, so that one message stays small.
 const MOST_BYTES_PER_READ: usize = 4 << 20;
-
-/// Longest payload accepted when reading a record, against damaged lengths.
-const MOST_PAYLOAD_BYTES: usize = 64 << 20;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct WalTypes;
@@ -139,32 +137,42 @@ impl Decode for WalVote {
     }
 }
 
+/// Head of a payload: its length and a checksum of that. `raft-log` takes a record that ends too early for a torn
+/// tail and cuts it off with all that follows; with a damaged length, that would drop acknowledged entries.
+fn payload_head(length: u32) -> [u8; 8] {
+    let mut head = [0; 8];
+    head[..4].copy_from_slice(&length.to_be_bytes());
+    head[4..].copy_from_slice(&crc32c(&length.to_be_bytes()).to_be_bytes());
+    head
+}
+
 impl Encode for WalPayload {
-    /// Length u32, then the payload as in [`codec`]. Commands are written straight from where they lie.
+    /// Head, then the payload as in [`codec`]. Commands are written straight from where they lie.
     fn encode<W: io::Write>(&self, mut to: W) -> io::Result<usize> {
         if let Payload::Normal(proposal) = &self.0 {
             let length = proposal.bytes.len() as u32;
-            to.write_all(&(length + 5).to_be_bytes())?;
+            to.write_all(&payload_head(length + 5))?;
             to.write_all(&[1])?;
             to.write_all(&length.to_be_bytes())?;
             to.write_all(&proposal.bytes)?;
-            return Ok(9 + proposal.bytes.len());
+            return Ok(13 + proposal.bytes.len());
         }
         let mut bytes = BytesMut::new();
         codec::put_payload(&mut bytes, &self.0);
-        to.write_all(&(bytes.len() as u32).to_be_bytes())?;
+        to.write_all(&payload_head(bytes.len() as u32))?;
         to.write_all(&bytes)?;
-        Ok(4 + bytes.len())
+        Ok(8 + bytes.len())
     }
 }
 
 impl Decode for WalPayload {
     fn decode<R: io::Read>(mut from: R) -> io::Result<Self> {
-        let length = Reader(read_array::<4>(&mut from)?).u32().map_err(bad)? as usize;
-        if length > MOST_PAYLOAD_BYTES {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a log record claims an absurd length"));
+        let head = read_array::<8>(&mut from)?;
+        let length = Reader(head.clone()).u32().map_err(bad)?;
+        if head[..] != payload_head(length) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the length of a log record is damaged"));
         }
-        let mut bytes = vec![0; length];
+        let mut bytes = vec![0; length as usize];
         from.read_exact(&mut bytes)?;
         let mut reader = Reader(Bytes::from(bytes));
         let payload = reader.payload().map_err(bad)?;

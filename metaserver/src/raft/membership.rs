@@ -18,7 +18,7 @@ use tokio::sync::Mutex;
 
 use super::error::MetaError;
 use super::propose::write_error;
-use super::types::Raft;
+use super::types::{Raft, TypeConfig};
 
 /// Longest wait for a learner to catch up.
 const CATCH_UP: Duration = Duration::from_secs(600);
@@ -45,6 +45,12 @@ struct Now {
     joint: bool,
 }
 
+/// Whether the leader knows `node` to be close behind.
+fn is_near(metrics: &openraft::RaftMetrics<TypeConfig>, node: u64) -> bool {
+    let matched = metrics.replication.as_ref().and_then(|r| r.get(&node).copied().flatten());
+    matched.is_some_and(|id| id.index() + NEAR >= metrics.last_log_index.unwrap_or(0))
+}
+
 impl Changes {
     pub(crate) fn new(raft: Raft) -> Self {
         Self { raft, one_at_a_time: Mutex::new(()) }
@@ -54,11 +60,7 @@ impl Changes {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
         let membership = metrics.membership_config.membership();
-        let last = metrics.last_log_index.unwrap_or(0);
-        let near = |node: &u64| {
-            let matched = metrics.replication.as_ref().and_then(|r| r.get(node).copied().flatten());
-            matched.is_some_and(|id| id.index() + NEAR >= last)
-        };
+        let near = |node: &u64| is_near(&metrics, *node);
         let learners: BTreeSet<u64> = membership.learner_ids().collect();
         Now {
             me: metrics.id,
@@ -103,12 +105,24 @@ impl Changes {
 
     async fn learn(&self, node: NodeId, address: &str) -> Result<(), MetaError> {
         let node_info = BasicNode { addr: address.to_owned() };
-        let adding = self.raft.add_learner(node.0, node_info, true);
-        match tokio::time::timeout(CATCH_UP, adding).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(write_error(error)),
-            Err(_) => Err(MetaError::Membership(format!("{node} has not caught up within {CATCH_UP:?}"))),
+        let adding = self.raft.add_learner(node.0, node_info, false);
+        match tokio::time::timeout(COMMIT, adding).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => return Err(write_error(error)),
+            Err(_) => return Err(MetaError::NoQuorum { waited: COMMIT }),
         }
+        let wait = self.raft.wait(Some(CATCH_UP));
+        let caught_up = wait.metrics(|m| is_near(m, node.0), "the learner catches up").await;
+        let late = |_| MetaError::Membership(format!("{node} has not caught up within {CATCH_UP:?}"));
+        caught_up.map(|_| ()).map_err(late)
+    }
+
+    /// Completes what was left half-way and promotes learners that have caught up meanwhile. The leader does this
+    /// from time to time; while a change is under way it is left alone.
+    pub(crate) async fn tend(&self) -> Result<(), MetaError> {
+        let Ok(_turn) = self.one_at_a_time.try_lock() else { return Ok(()) };
+        self.settle_joint().await?;
+        self.promote().await
     }
 
     /// Adds a node: learner first, voter when it has caught up and the count becomes odd.
