@@ -103,6 +103,10 @@ impl Default for LogConfig {
     }
 }
 
+/// Libraries that log at level ERROR what is a client's mistake, body included; our own lines say it once, better.
+/// A filter that names the library wins.
+const QUIET: &str = "s3s=off";
+
 /// The environment variable that overrides [`LogConfig::filter`].
 pub const FILTER_VARIABLE: &str = "HOLDFAST_LOG";
 
@@ -133,7 +137,7 @@ pub enum LogError {
 /// Sets up logging for the process, once, at its start.
 pub fn init(config: &LogConfig) -> Result<(), LogError> {
     let text = std::env::var(FILTER_VARIABLE).unwrap_or_else(|_| config.filter.clone());
-    let filter = EnvFilter::try_new(&text)
+    let filter = EnvFilter::try_new(format!("{QUIET},{text}"))
         .map_err(|error| LogError::Filter { filter: text.clone(), message: error.to_string() })?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(true);
     let done = match &config.file {
