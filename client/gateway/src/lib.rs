@@ -14,6 +14,8 @@
 mod auth;
 mod body;
 mod config;
+#[cfg(test)]
+mod e2e;
 mod error;
 mod gateway;
 mod http;

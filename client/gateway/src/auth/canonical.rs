@@ -56,7 +56,7 @@ pub(crate) fn parse_query(query: &str) -> Option<Vec<(String, String)>> {
 }
 
 /// Writes the canonical request; `None` when a header named as signed is not there.
-pub(super) fn request(
+pub(crate) fn request(
     method: &Method,
     path: &str,
     query: &[(String, String)],

@@ -29,6 +29,8 @@ use crate::auth::keys::{AccessKey, KeyRing};
 use crate::auth::signing::ChunkSigner;
 
 pub(crate) use canonical::{decode_percent, encode_percent, parse_query};
+#[cfg(test)]
+pub(crate) use canonical::request as canonical_request;
 
 /// How far a client's clock may be off, in seconds.
 const MAX_SKEW_S: i64 = 15 * 60;
