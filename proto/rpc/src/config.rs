@@ -92,7 +92,7 @@ impl Default for NetConfig {
             idle_ping: Duration::from_secs(3),
             idle_close: Duration::from_secs(120),
             backoff_first: Duration::from_millis(20),
-            backoff_most: Duration::from_millis(500),
+            backoff_most: Duration::from_millis(200),
             data_connections: 4,
             max_in_flight: 1024,
             max_queue_bytes: 64 << 20,

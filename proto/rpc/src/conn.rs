@@ -64,7 +64,7 @@ pub(crate) struct Conn {
     used_ms: AtomicU64,
     /// When [`Conn::look_after`] looked last.
     looked_ms: AtomicU64,
-    /// The server asked for no more requests.
+    /// No more requests on this one: the server said goodbye, or we did.
     draining: AtomicBool,
     detector: Arc<FailureDetector>,
     max_in_flight: usize,
@@ -110,6 +110,11 @@ impl Conn {
     /// Whether new calls may use it.
     pub(crate) fn usable(&self) -> bool {
         self.link.over().is_none() && !self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Takes no new calls; closed when those under way have ended.
+    pub(crate) fn retire(&self) {
+        self.draining.store(true, Ordering::Relaxed);
     }
 
     /// Calls without an answer yet.
@@ -266,7 +271,7 @@ impl Side for Conn {
                 }
             }
             Kind::Ping => self.link.send_bare(Kind::Pong, frame.header.id),
-            Kind::Goodbye => self.draining.store(true, Ordering::Relaxed),
+            Kind::Goodbye => self.retire(),
             Kind::Hello | Kind::HelloReply | Kind::Request | Kind::Cancel => {
                 return Err(FrameError::Unexpected(frame.header.kind));
             }

@@ -25,7 +25,7 @@ const FIRST_PATIENCE: Duration = Duration::from_millis(2000);
 const FIRST_WAIT: Duration = Duration::from_millis(10);
 
 /// Longest wait between rounds.
-const LONGEST_WAIT: Duration = Duration::from_millis(250);
+const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
 /// Follows the metadata leader. Cheap to clone; clones share what they learn.
 #[derive(Clone, Debug)]

@@ -150,11 +150,20 @@ impl Net {
         Self { shared }
     }
 
-    /// Tells who this process is, after it joined or made a cluster. Connections made from now on say so.
+    /// Tells who this process is, after it joined or made a cluster. Calls from now on use new
+    /// connections, which say so; calls under way end on the old ones.
     pub fn set_identity(&self, cluster: ClusterId, node: NodeId) {
-        let mut identity = self.shared.identity.write();
-        identity.cluster = Some(cluster);
-        identity.node = node;
+        {
+            let mut identity = self.shared.identity.write();
+            if (identity.cluster, identity.node) == (Some(cluster), node) {
+                return;
+            }
+            identity.cluster = Some(cluster);
+            identity.node = node;
+        }
+        for peer in self.shared.peers.read().values().flatten() {
+            peer.retire();
+        }
     }
 
     /// Tells which life of the metadata is current; a lower one is ignored.

@@ -48,6 +48,8 @@ pub(crate) struct Peer {
     pub(crate) endpoint: Endpoint,
     /// Raft control, Raft log, metadata, then the data slots.
     slots: Vec<Slot>,
+    /// Replaced connections on which calls have not ended yet.
+    retired: Mutex<Vec<Arc<Conn>>>,
     /// Why it cannot be reached.
     down: Mutex<Option<Status>>,
     asked_ms: AtomicU64,
@@ -58,7 +60,7 @@ impl Peer {
         let slots =
             (0..class_index(Class::Data) + data_connections.max(1)).map(|_| Slot::default()).collect();
         let asked_ms = AtomicU64::new(clock::monotonic_ms());
-        Self { endpoint, slots, down: Mutex::new(None), asked_ms }
+        Self { endpoint, slots, retired: Mutex::default(), down: Mutex::new(None), asked_ms }
     }
 
     fn slots_of(&self, class: Class) -> &[Slot] {
@@ -119,8 +121,11 @@ impl Peer {
             let outcome = connect(&shared, &peer.endpoint, class).await;
             peer.note(&shared, class, &outcome);
             if let Some(slot) = peer.slots_of(class).get(index) {
-                if let Ok(conn) = &outcome {
-                    slot.conn.store(Some(conn.clone()));
+                if let Ok(conn) = &outcome
+                    && let Some(old) = slot.conn.swap(Some(conn.clone()))
+                    && old.link.over().is_none()
+                {
+                    peer.retired.lock().push(old);
                 }
                 *slot.attempt.lock() = None;
             }
@@ -179,33 +184,48 @@ impl Peer {
     /// Pings, closes and judges; called several times within `ping_after`. Whether the peer is still of use.
     pub(crate) fn look_after(self: &Arc<Self>, shared: &Arc<Shared>, stalled: bool) -> bool {
         let mut open = false;
-        for slot in &self.slots {
-            let Some(conn) = slot.conn.load_full() else { continue };
+        let mut judge = |conn: &Arc<Conn>| {
             if conn.link.over().is_some() {
-                slot.conn.store(None);
-                continue;
+                return false;
             }
             match conn.look_after(&shared.config, stalled) {
-                Verdict::Alive => open = true,
-                Verdict::Idle => slot.conn.store(None),
+                Verdict::Alive => {
+                    open = true;
+                    true
+                }
+                Verdict::Idle => false,
                 Verdict::Silent => {
-                    slot.conn.store(None);
                     let why = conn.link.over().cloned().unwrap_or_default();
                     shared.detector.report(conn.node, Outcome::Unreachable);
                     self.mark_down(shared, Class::Meta, &why);
+                    false
                 }
             }
+        };
+        for slot in &self.slots {
+            let Some(conn) = slot.conn.load_full() else { continue };
+            if !judge(&conn) {
+                // Only this one: a new connection may have taken its place meanwhile.
+                slot.conn.compare_and_swap(&conn, None);
+            }
         }
+        self.retired.lock().retain(|conn| judge(conn));
         let unasked = clock::monotonic_ms().saturating_sub(self.asked_ms.load(Ordering::Relaxed));
         open || self.down.lock().is_some() || Duration::from_millis(unasked) < FORGET_AFTER
     }
 
+    /// New calls shall use new connections; the present ones end when their calls have.
+    pub(crate) fn retire(&self) {
+        for conn in self.slots.iter().filter_map(|slot| slot.conn.load_full()) {
+            conn.retire();
+        }
+    }
+
     /// Ends all connections.
     pub(crate) fn close(&self, why: &Status) {
-        for slot in &self.slots {
-            if let Some(conn) = slot.conn.swap(None) {
-                conn.link.close(why.clone());
-            }
+        let current = self.slots.iter().filter_map(|slot| slot.conn.swap(None));
+        for conn in current.chain(std::mem::take(&mut *self.retired.lock())) {
+            conn.link.close(why.clone());
         }
     }
 }

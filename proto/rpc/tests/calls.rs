@@ -352,3 +352,46 @@ fn raft_has_a_runtime_of_its_own_and_callers_may_be_anywhere() {
     }
     assert_eq!(on_raft.load(Ordering::SeqCst), 3, "votes are handled in Raft's runtime");
 }
+
+#[tokio::test]
+async fn a_replaced_connection_is_closed_when_its_calls_have_ended() {
+    let gate = Arc::new(Semaphore::new(0));
+    let limits = ServerConfig { max_connections: 2, ..Default::default() };
+    let (server, to) = serve_with(gated(&gate), limits).await;
+    let net = Net::new(NetConfig { data_connections: 1, ..config(0) });
+    let call = |net: Net, to: Endpoint| async move {
+        net.call::<Read>(&to, &ReadChunk::default(), Bytes::new(), soon()).await.map(drop)
+    };
+    let running = tokio::spawn(call(net.clone(), to.clone()));
+    until("the call is running", || server.in_flight() == 1).await;
+    net.set_identity(common::CLUSTER, NodeId(9));
+    let second = tokio::spawn(call(net.clone(), to.clone()));
+    until("the second call is running beside it", || server.in_flight() == 2).await;
+    gate.add_permits(2);
+    running.await.unwrap().unwrap();
+    second.await.unwrap().unwrap();
+    // The old connection makes room for a third one.
+    let deadline = soon();
+    while let Err(error) = ping(&net, &to).await {
+        assert_eq!(error.kind(), Code::Busy, "{error}");
+        assert!(Instant::now() < deadline, "the old connection was never closed");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_joined_says_who_it_is_from_then_on() {
+    let router = Router::new().on::<GetMap, _, _>(|context, _, _| async move {
+        // The peer's id comes back as the length of the payload.
+        Ok((Default::default(), Bytes::from(vec![0; context.peer.0 as usize])))
+    });
+    let (_server, to) = serve(router).await;
+    let net = client();
+    let seen = || async {
+        let reply = net.call::<GetMap>(&to, &Default::default(), Bytes::new(), soon()).await;
+        reply.unwrap().1.len()
+    };
+    assert_eq!(seen().await, 0);
+    net.set_identity(common::CLUSTER, NodeId(9));
+    assert_eq!(seen().await, 9);
+}
