@@ -213,13 +213,7 @@ impl Client {
                 continue;
             }
             removed += Box::pin(self.remove_below(bucket, key, Ino(entry.ino))).await?;
-            let name =
-                entry.key.strip_suffix(b"/").map_or(entry.key.clone(), |name| entry.key.slice_ref(name));
-            match self.mutate(Op::RemoveDir(RemoveDir { parent: dir.0, name })).await {
-                Ok(_) => removed += 1,
-                Err(error) if is_gone(&error) => {}
-                Err(error) => return Err(error),
-            }
+            removed += self.remove_emptied(dir, entry.name).await?;
         }
         Ok(removed + self.delete_keys(bucket, keys).await?)
     }

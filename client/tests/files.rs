@@ -45,6 +45,11 @@ async fn a_tree_is_made_walked_moved_and_removed() {
     assert_eq!(client.stat("/bucket/tree").await.unwrap_err().code(), Code::NotFound);
     assert_eq!(client.remove_all("/bucket/tree").await.unwrap_err().code(), Code::NotFound);
     assert!(names(&client, "/bucket").await.is_empty());
+
+    put(&client, "x/y", &bytes(10, 1)).await;
+    put(&client, "x", &bytes(10, 2)).await;
+    assert_eq!(client.remove_all("/bucket/x").await.unwrap(), 1);
+    assert_eq!(names(&client, "/bucket").await, ["x"], "the file beside the directory stays");
 }
 
 #[tokio::test(start_paused = true)]
