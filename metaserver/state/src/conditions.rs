@@ -11,18 +11,10 @@ use holdfast_proto::status::{Code, Status};
 
 const SECOND_NS: i64 = 1_000_000_000;
 
-/// The ETag of a file, without quotes.
-pub fn etag(inode: &Inode) -> String {
-    match &inode.object {
-        Some(object) if object.version == inode.version && !object.etag.is_empty() => object.etag.clone(),
-        _ => format!("{}-{}", inode.ino, inode.version),
-    }
-}
-
 /// Checks conditions against what is there; all must hold. A missing object fails `If-Match` with `NotFound`.
 pub fn check(conditions: Option<&Conditions>, there: Option<&Inode>) -> Result<(), Status> {
     let Some(wanted) = conditions else { return Ok(()) };
-    let tag = there.map(etag);
+    let tag = there.map(Inode::etag);
     if !wanted.if_match.is_empty() {
         let Some(tag) = &tag else {
             return Err(Status::new(Code::NotFound, "If-Match: there is no such object"));

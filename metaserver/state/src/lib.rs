@@ -39,7 +39,6 @@ pub mod work;
 pub use apply::apply;
 
 pub use check::{Report, check};
-pub use conditions::etag;
 pub use digest::digest;
 pub use queries::query;
 pub use table::{Broken, MemTable, Overlay, Tx, View};

@@ -8,13 +8,13 @@ pub use crate::content::{
 pub use crate::dirs::{IMPLICIT_MODE, MAX_KEY};
 pub use crate::nameless::FREED_AT_ONCE;
 pub use crate::names::MAX_NAME;
-pub use crate::ops::create_pgs::MAX_PGS;
-pub use crate::ops::delete_objects::MAX_OBJECTS;
-pub use crate::ops::genesis::STATE_VERSION;
-pub use crate::session::{MAX_GRANTS, REMEMBERED_ENTRIES, REMEMBERED_MOST, REMEMBERED_NS, WINDOW};
 pub use crate::ops::advance_gc::MAX_CURSORS;
 pub use crate::ops::assemble_upload::MIN_PART_BYTES;
 pub use crate::ops::clear_missing::MAX_NUMBERS;
+pub use crate::ops::create_pgs::MAX_PGS;
+pub use crate::ops::delete_objects::MAX_OBJECTS;
+pub use crate::ops::genesis::STATE_VERSION;
 pub use crate::ops::put_part::MAX_PART;
 pub use crate::ops::set_xattr::{MAX_VALUE, MAX_XATTRS};
+pub use crate::session::{MAX_GRANTS, REMEMBERED_ENTRIES, REMEMBERED_MOST, REMEMBERED_NS, WINDOW};
 pub use crate::uploads::FINISHED_KEPT_NS;

@@ -76,7 +76,8 @@ fn check_dentries(view: &dyn View, report: &mut Report, walk: &mut Walk) -> Resu
             && is_dir == (dentry.kind == FileKind::Directory as i32)
             && slashes == usize::from(is_dir)
             && walk.inodes.get(&parent).is_some_and(|dir| dir.kind == FileKind::Directory as i32);
-        report.expect(fits, "dentry_has_inode", || format!("{} -> inode {}", keys::describe(key), dentry.ino));
+        report
+            .expect(fits, "dentry_has_inode", || format!("{} -> inode {}", keys::describe(key), dentry.ino));
         let counts = walk.children.entry(parent).or_default();
         counts.0 += 1;
         counts.1 += u32::from(is_dir);
@@ -123,7 +124,9 @@ fn check_without_names(
     // A session that ended may let go in several commands; then it is at least remembered.
     for (session, ino) in &held {
         let known = sessions.open.contains_key(session) || view.get(&keys::session(*session))?.is_some();
-        report.expect(known, "nameless_has_holders", || format!("session {session} is gone but holds inode {ino}"));
+        report.expect(known, "nameless_has_holders", || {
+            format!("session {session} is gone but holds inode {ino}")
+        });
     }
     Ok(())
 }
@@ -159,7 +162,9 @@ fn check_uploads(view: &dyn View, report: &mut Report, walk: &mut Walk) -> Resul
     report.expect(found == spent, "uploads_fit", || "spent/ does not list the ended uploads".into());
     each::<Part>(view, keys::PART, report, |report, key, part| {
         let id = keys::u64_at(key, 1);
-        report.expect(uploads.contains_key(&id), "uploads_fit", || format!("{} has no upload", keys::describe(key)));
+        report.expect(uploads.contains_key(&id), "uploads_fit", || {
+            format!("{} has no upload", keys::describe(key))
+        });
         let mut end = 0;
         for extent in &part.extents {
             let fits = extent.offset >= end && extent.length > 0;
@@ -168,7 +173,8 @@ fn check_uploads(view: &dyn View, report: &mut Report, walk: &mut Walk) -> Resul
             refer(walk, report, extent);
         }
         let size = part.about.map_or(0, |about| about.size);
-        report.expect(end <= size, "extents_fit", || format!("{} is longer than it says", keys::describe(key)));
+        report
+            .expect(end <= size, "extents_fit", || format!("{} is longer than it says", keys::describe(key)));
         Ok(())
     })?;
     each::<Finished>(view, keys::FINISHED, report, |_, _, _| Ok(()))
@@ -181,10 +187,14 @@ fn check_inodes(view: &dyn View, report: &mut Report, walk: &mut Walk) -> Result
         check_content(view, report, walk, inode)?;
     }
     let orphans: Vec<u64> = walk.extents.keys().filter(|ino| !inodes.contains_key(ino)).copied().collect();
-    report.expect(orphans.is_empty(), "extents_fit", || format!("extents of inodes that do not exist: {orphans:?}"));
+    report.expect(orphans.is_empty(), "extents_fit", || {
+        format!("extents of inodes that do not exist: {orphans:?}")
+    });
     for (ino, why) in &walk.without_names {
         let there = inodes.get(ino).is_some_and(|inode| !walk.names.contains_key(ino) && (inode.nlink == 0));
-        report.expect(there, "every_inode_is_reachable", || format!("inode {ino} is {why}, but has names or is gone"));
+        report.expect(there, "every_inode_is_reachable", || {
+            format!("inode {ino} is {why}, but has names or is gone")
+        });
     }
     walk.inodes = inodes;
     Ok(())
@@ -226,7 +236,12 @@ fn check_content(view: &dyn View, report: &mut Report, walk: &mut Walk, inode: &
     let in_place = extents.len() as u64 == inode.extent_count
         && (if spilled { inode.extents.is_empty() } else { records.is_empty() });
     report.expect(in_place, "extents_fit", || {
-        format!("inode {ino} counts {} extents, has {} and {} records", inode.extent_count, inode.extents.len(), records.len())
+        format!(
+            "inode {ino} counts {} extents, has {} and {} records",
+            inode.extent_count,
+            inode.extents.len(),
+            records.len()
+        )
     });
     let (mut end, mut allocated, mut own) = (0, 0, 0u32);
     for extent in extents {
@@ -237,11 +252,17 @@ fn check_content(view: &dyn View, report: &mut Report, walk: &mut Walk, inode: &
         own += u32::from(extent.inline.is_some());
         refer(walk, report, extent);
     }
-    report.expect(end <= inode.size, "extents_fit", || format!("inode {ino} ends at {end}, beyond {}", inode.size));
-    report.expect(own == inode.inline_extents, "extents_fit", || format!("inode {ino} miscounts inline extents"));
+    report.expect(end <= inode.size, "extents_fit", || {
+        format!("inode {ino} ends at {end}, beyond {}", inode.size)
+    });
+    report.expect(own == inode.inline_extents, "extents_fit", || {
+        format!("inode {ino} miscounts inline extents")
+    });
     let inline = view.get(&keys::inline(ino))?;
     let inline_fits = match &inline {
-        Some(bytes) => inode.inline && bytes.len() as u64 == inode.size && inode.extent_count == 0 && !bytes.is_empty(),
+        Some(bytes) => {
+            inode.inline && bytes.len() as u64 == inode.size && inode.extent_count == 0 && !bytes.is_empty()
+        }
         None => !inode.inline,
     };
     report.expect(inline_fits, "inline_fits", || format!("inode {ino}"));
@@ -252,7 +273,8 @@ fn check_content(view: &dyn View, report: &mut Report, walk: &mut Walk, inode: &
     });
     let xattrs = keys::xattrs(ino);
     let found = view.scan(&xattrs, &keys::after_prefix(&xattrs), inode.xattr_count as usize + 1)?.len();
-    report.expect(found == inode.xattr_count as usize, "xattrs_counted", || format!("inode {ino} has {found}"));
+    report
+        .expect(found == inode.xattr_count as usize, "xattrs_counted", || format!("inode {ino} has {found}"));
     Ok(())
 }
 
@@ -267,7 +289,8 @@ fn refer(walk: &mut Walk, report: &mut Report, extent: &Extent) {
             report.expect(within, "extent_has_chunk", || format!("an extent reaches beyond {id}"));
         }
         (None, Some(bytes)) => {
-            let fits = bytes.len() as u64 == extent.length && bytes.len() <= crate::content::MAX_INLINE_EXTENT;
+            let fits =
+                bytes.len() as u64 == extent.length && bytes.len() <= crate::content::MAX_INLINE_EXTENT;
             report.expect(fits, "extents_fit", || "an extent carries bytes of another length".into());
             walk.own_bytes += extent.length;
         }
@@ -287,7 +310,9 @@ fn check_beside(view: &dyn View, report: &mut Report, walk: &Walk) -> Result<(),
     each::<Bucket>(view, keys::BUCKET, report, |report, key, _| {
         let dir = walk.inodes.get(&keys::u64_at(key, 1));
         let fits = dir.is_some_and(|dir| dir.kind == FileKind::Directory as i32 && dir.parent == ROOT_INO.0);
-        report.expect(fits, "dentry_has_inode", || format!("{} is no top-level directory", keys::describe(key)));
+        report.expect(fits, "dentry_has_inode", || {
+            format!("{} is no top-level directory", keys::describe(key))
+        });
         Ok(())
     })
 }
@@ -303,7 +328,10 @@ fn check_chunks(
         let found = walk.references.get(&id).copied().unwrap_or_default();
         let fits = (u64::from(chunk.references), chunk.live) == found && chunk.references > 0;
         report.expect(fits, "references_add_up", || {
-            format!("chunk {id} says {} and {} live bytes, extents say {found:?}", chunk.references, chunk.live)
+            format!(
+                "chunk {id} says {} and {} live bytes, extents say {found:?}",
+                chunk.references, chunk.live
+            )
         });
         chunks.insert(id, chunk);
         Ok(())

@@ -52,7 +52,9 @@ fn gather(view: &dyn View, report: &mut Report) -> Result<Map, Broken> {
     })?;
     each::<Disk>(view, keys::DISK, report, |report, _, disk| {
         map.marks.insert((disk.epoch, MapKind::Disk as u8, disk.id.into()));
-        report.expect(nodes.contains(&disk.node), "members_distinct", || format!("disk {} has no node", disk.id));
+        report.expect(nodes.contains(&disk.node), "members_distinct", || {
+            format!("disk {} has no node", disk.id)
+        });
         map.disks.insert(disk.id, disk);
         Ok(())
     })?;
@@ -84,13 +86,12 @@ fn check_marks(view: &dyn View, report: &mut Report, state: &State, map: &Map) -
 fn check_group(report: &mut Report, map: &Map, pg: &Pg) {
     let retired = pg.state == PgState::Retired as i32;
     let disks: BTreeSet<u32> = pg.members.iter().map(|member| member.disk).collect();
-    let wanted = map.classes.get(&pg.class).and_then(|class| class.redundancy).map_or(0, |r| r.members());
     let regular = pg.members.iter().filter(|member| !member.temporary).count();
     let in_order = pg.members.iter().skip(regular).all(|member| member.temporary);
     let fits = disks.len() == pg.members.len()
         && disks.iter().all(|disk| map.disks.contains_key(disk))
         && retired == pg.members.is_empty()
-        && regular <= wanted as usize
+        && map.classes.contains_key(&pg.class)
         && in_order
         && pg.members.iter().all(|member| member.joined <= pg.epoch);
     report.expect(fits, "members_distinct", || format!("group {} has members {:?}", pg.id, pg.members));
@@ -121,7 +122,9 @@ fn check_members(view: &dyn View, report: &mut Report, map: &Map) -> Result<BTre
     let mut leaving = BTreeSet::new();
     each::<Leave>(view, keys::LEAVE, report, |report, key, _| {
         let pair = (keys::u32_at(key, 1), keys::u32_at(key, 5));
-        report.expect(!members.contains(&pair), "member_records", || format!("{pair:?} leaves and is a member"));
+        report.expect(!members.contains(&pair), "member_records", || {
+            format!("{pair:?} leaves and is a member")
+        });
         leaving.insert(pair);
         Ok(())
     })?;

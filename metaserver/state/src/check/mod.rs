@@ -17,7 +17,7 @@
 //! | `xattrs_counted` | attributes belong to an inode and are counted |
 //! | `extent_has_chunk` | every extent of a file or part lies within a known chunk |
 //! | `references_add_up` | a chunk's references and live bytes are those of the extents, and not 0 |
-//! | `members_distinct` | a group's members are distinct, known disks; counts and positions fit its class |
+//! | `members_distinct` | a group's members are distinct, known disks, temporary ones last; its class exists |
 //! | `member_records` | `member/`, `gccursor/` and `leave/` fit the groups |
 //! | `missing_refers_to_member` | a `missing/` record is about a known chunk and a member, or a leaving disk |
 //! | `gc_is_dead` | a chunk number in `gc/` is not a live chunk, and appears once |

@@ -40,7 +40,9 @@ pub(super) fn check(view: &dyn View, report: &mut Report) -> Result<Sessions, Br
     each::<KeptReply>(view, keys::REPLY, report, |report, key, kept| {
         let (id, slot) = (keys::u64_at(key, 1), u16::from_be_bytes([key[9], key[10]]));
         let fits = found.open.contains_key(&id) && kept.seq % WINDOW == u64::from(slot);
-        report.expect(fits, "window_bounded", || format!("a reply of session {id} in slot {slot} is out of place"));
+        report.expect(fits, "window_bounded", || {
+            format!("a reply of session {id} in slot {slot} is out of place")
+        });
         Ok(())
     })?;
     Ok(found)

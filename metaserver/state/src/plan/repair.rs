@@ -261,8 +261,16 @@ impl Lens<'_> {
         let ready = self.stand_ins().find(|i| self.solid(*i))?;
         let replace =
             |index: usize| Step::Replace { member: self.identity(index), disk: self.identity(ready) };
-        if let Some(leaving) = self.regulars().find(|i| !self.stays(*i)) {
+        // One that still answers and holds everything is a copy too: it goes when the others are enough without it.
+        let may_go = |i: &usize| {
+            let counts = self.complete[*i] && self.answers(*i);
+            !self.stays(*i) && (!counts || self.solid_without(*i) >= self.wanted)
+        };
+        if let Some(leaving) = self.regulars().find(may_go) {
             return Some(replace(leaving));
+        }
+        if self.regulars().any(|i| !self.stays(i)) {
+            return None;
         }
         if !self.regulars().all(|i| self.solid(i)) {
             return None;

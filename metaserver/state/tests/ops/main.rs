@@ -1,0 +1,17 @@
+//! Tests of single operations, grouped as `src/ops/` is.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod buckets;
+mod cluster;
+mod commit;
+mod files;
+mod garbage;
+mod listing;
+mod objects;
+mod placement;
+mod rename;
+mod sessions;
+mod uploads;
+mod write;
