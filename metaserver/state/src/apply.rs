@@ -46,7 +46,7 @@ fn run_in_session<'v>(
     command: &Command,
 ) -> Result<(Reply, Option<Change<'v>>), Broken> {
     match session::admit(&mut cx, command)? {
-        Admission::Answered(reply) => Ok((reply, None)),
+        Admission::Answered(reply) => Ok((*reply, None)),
         Admission::Go(session) => execute(base, cx, command, Some(session)),
     }
 }

@@ -44,7 +44,7 @@ pub(crate) enum Admission {
     /// New: carry it out.
     Go(Session),
     /// Answered already, or refused without being executed. Nothing changes.
-    Answered(Reply),
+    Answered(Box<Reply>),
 }
 
 /// Looks a command up in its session's window, opening the session first if it asks for that.
@@ -63,7 +63,7 @@ pub(crate) fn admit(cx: &mut Change<'_>, command: &Command) -> Result<Admission,
     }
     let kept: Option<KeptReply> = cx.load(&keys::reply(command.session, slot(command.seq)))?;
     if let Some(kept) = kept.filter(|kept| kept.seq == command.seq) {
-        return Ok(Admission::Answered(kept.reply.unwrap_or_default()));
+        return Ok(Admission::Answered(Box::new(kept.reply.unwrap_or_default())));
     }
     session.floor = session.floor.max(command.lowest_unanswered.min(command.seq));
     if command.seq - session.floor >= WINDOW {
@@ -81,7 +81,7 @@ fn not_executed(code: Code, message: &str) -> Admission {
     if code == Code::Busy {
         status.after_ms = 20;
     }
-    Admission::Answered(Reply::refused(status))
+    Admission::Answered(Box::new(Reply::refused(status)))
 }
 
 fn opened(cx: &mut Change<'_>, open: &OpenSession) -> Session {

@@ -167,15 +167,25 @@ pub fn uploads_to_free(view: &dyn View, most: usize) -> Result<Vec<u64>, Broken>
     Ok(found.iter().map(|(key, _)| keys::u64_at(key, 1)).collect())
 }
 
-/// A page of uploads under way behind `after`: id and when they began, in nanoseconds.
+/// A page of uploads under way behind `after`: id and when they began, in nanoseconds. Shorter than `most` only at
+/// the end.
 pub fn uploads_under_way(view: &dyn View, after: u64, most: usize) -> Result<Vec<(u64, i64)>, Broken> {
-    let last = keys::upload(after);
-    let found = page::<records::Upload>(view, keys::UPLOAD, if after == 0 { &[] } else { &last }, most)?;
-    Ok(found
-        .into_iter()
-        .filter(|(_, upload)| !upload.ended)
-        .map(|(key, upload)| (keys::u64_at(&key, 1), upload.about.unwrap_or_default().created_ns))
-        .collect())
+    let mut from = if after == 0 { keys::all(keys::UPLOAD) } else { keys::next(&keys::upload(after)) };
+    let to = keys::after_prefix(&[keys::UPLOAD]);
+    let mut open = Vec::new();
+    loop {
+        let found = records::load_range::<records::Upload>(view, &from, &to, most.max(1))?;
+        let whole = found.len() < most.max(1);
+        for (key, upload) in found {
+            from = keys::next(&key);
+            if !upload.ended && open.len() < most {
+                open.push((keys::u64_at(&key, 1), upload.about.unwrap_or_default().created_ns));
+            }
+        }
+        if whole || open.len() >= most {
+            return Ok(open);
+        }
+    }
 }
 
 /// The record of a chunk, if metadata knows it.

@@ -38,7 +38,7 @@ fn existing(cx: &Change<'_>, op: &Create, inode: Inode) -> Outcome {
 fn make(cx: &mut Change<'_>, op: &Create, dir: &Inode, kind: FileKind) -> Result<Inode, Stop> {
     let is_link = kind == FileKind::Symlink;
     require(
-        is_link == !op.target.is_empty() && op.target.len() <= MAX_TARGET,
+        is_link != op.target.is_empty() && op.target.len() <= MAX_TARGET,
         Code::InvalidArgument,
         "a symbolic link, and nothing else, has a target of 1 to 4095 bytes",
     )?;

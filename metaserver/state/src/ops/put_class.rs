@@ -59,7 +59,7 @@ fn check_redundancy(redundancy: &Redundancy) -> Result<(), Stop> {
             (1..=MAX_DATA).contains(&e.data)
                 && (1..=MAX_PARITY).contains(&e.parity)
                 && e.cell_bytes > 0
-                && e.cell_bytes % BLOCK_BYTES == 0
+                && e.cell_bytes.is_multiple_of(BLOCK_BYTES)
                 && e.cell_bytes <= MAX_CHUNK_BYTES,
             Code::InvalidArgument,
             "an erasure class has 1 to 32 data and 1 to 8 parity shards and cells of a multiple of 4 KiB",
@@ -74,7 +74,7 @@ fn check_lengths(op: &PutClass, redundancy: &Redundancy) -> Result<(), Stop> {
         Some(Kind::Replicated(_)) | None => BLOCK_BYTES,
     };
     require(
-        (MIN_CHUNK_BYTES..=MAX_CHUNK_BYTES).contains(&op.chunk_bytes) && op.chunk_bytes % unit == 0,
+        (MIN_CHUNK_BYTES..=MAX_CHUNK_BYTES).contains(&op.chunk_bytes) && op.chunk_bytes.is_multiple_of(unit),
         Code::InvalidArgument,
         "the chunk size lies between 64 KiB and 256 MiB and is a multiple of 4 KiB (erasure: of a stripe)",
     )?;
