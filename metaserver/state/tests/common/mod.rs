@@ -1,7 +1,7 @@
 //! A small world to test in: a cluster with three nodes, a disk each, one class, one group, and a client session.
 //! Every command is followed by the whole-state checker.
 
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
 

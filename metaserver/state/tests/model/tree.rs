@@ -1,6 +1,6 @@
 //! The second implementation: nodes in a vector, directories as maps from stored names to nodes.
 
-#![allow(unreachable_pub)]
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::{BTreeMap, BTreeSet};
 
