@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use holdfast_proto::op::{ExpireSession, Op};
 use holdfast_proto::status::Status;
+use holdfast_state::work;
 use tokio::time::Instant;
 
 use super::board::Doing;
@@ -22,7 +23,7 @@ const PAGE: usize = 1000;
 const FORGET: Duration = Duration::from_secs(3600);
 
 /// Runs until leadership ends.
-pub async fn run<M: Metadata, C: Chunkservers>(leader: Arc<Leader<M, C>>) {
+pub(crate) async fn run<M: Metadata, C: Chunkservers>(leader: Arc<Leader<M, C>>) {
     while leader.pause(ROUND).await {
         match round(&leader).await {
             Ok((open, 0)) => leader.board.set(NAME, Doing::Idle, format!("{open} open")),
@@ -34,11 +35,11 @@ pub async fn run<M: Metadata, C: Chunkservers>(leader: Arc<Leader<M, C>>) {
 }
 
 /// Ends what is silent; how many are open and how many were ended.
-pub async fn round<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>) -> Result<(usize, usize), Status> {
+pub(crate) async fn round<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>) -> Result<(usize, usize), Status> {
     let (mut after, mut open, mut ended) = (None, 0, 0);
     loop {
         let page = leader.look(move |_, view| facts::sessions(view, after, PAGE)).await?;
-        let Some((last, _)) = page.last() else { return Ok((open, ended)) };
+        let Some((last, _)) = page.last() else { break };
         after = Some(*last);
         for (id, session) in &page {
             if !session.is_open() {
@@ -58,13 +59,19 @@ pub async fn round<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>) -> Resul
             }
         }
         if page.len() < PAGE {
-            return Ok((open, ended));
+            break;
         }
     }
+    // An ended session that held many nameless inodes lets go of them in several commands.
+    for session in leader.look(|_, view| work::ending_sessions(view, PAGE)).await? {
+        leader.propose(Op::ExpireSession(ExpireSession { session })).await?;
+        ended += 1;
+    }
+    Ok((open, ended))
 }
 
 /// Chunks that died at or before this index are relied on by nobody.
-pub async fn barrier<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>) -> Result<u64, Status> {
+pub(crate) async fn barrier<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>) -> Result<u64, Status> {
     let (mut after, mut lowest) = (None, None);
     loop {
         let (index, page) =

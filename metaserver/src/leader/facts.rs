@@ -7,26 +7,26 @@ use holdfast_proto::ids::{ChunkId, Grant};
 use holdfast_proto::map::{Member, Pg};
 use holdfast_proto::op::DiskRef;
 use holdfast_state::keys;
-use holdfast_state::records::{self, Chunk, Cluster, GcBatch, Id, Index, Leave, Nameless, Session, State};
+use holdfast_state::records::{self, Chunk, Cluster, GcBatch, Id, Index, Leave, Session, State};
 use holdfast_state::table::{Broken, View};
 
 /// The counters.
-pub fn state(view: &dyn View) -> Result<State, Broken> {
+pub(crate) fn state(view: &dyn View) -> Result<State, Broken> {
     Ok(records::load(view, &keys::state())?.unwrap_or_default())
 }
 
 /// The cluster's identity.
-pub fn cluster(view: &dyn View) -> Result<Cluster, Broken> {
+pub(crate) fn cluster(view: &dyn View) -> Result<Cluster, Broken> {
     Ok(records::load(view, &keys::cluster())?.unwrap_or_default())
 }
 
 /// A group as of this view.
-pub fn pg(view: &dyn View, pg: u32) -> Result<Option<Pg>, Broken> {
+pub(crate) fn pg(view: &dyn View, pg: u32) -> Result<Option<Pg>, Broken> {
     records::load(view, &keys::pg(pg))
 }
 
 /// A chunk's record.
-pub fn chunk(view: &dyn View, pg: u32, number: u64) -> Result<Option<Chunk>, Broken> {
+pub(crate) fn chunk(view: &dyn View, pg: u32, number: u64) -> Result<Option<Chunk>, Broken> {
     records::load(view, &keys::chunk(ChunkId::new(pg, number)))
 }
 
@@ -39,20 +39,25 @@ fn chunks_from(pg: u32, after: Option<u64>) -> Bytes {
 }
 
 /// A page of a group's chunks in order of number.
-pub fn chunks(view: &dyn View, pg: u32, after: Option<u64>, most: usize) -> Result<Vec<(u64, Chunk)>, Broken> {
+pub(crate) fn chunks(
+    view: &dyn View,
+    pg: u32,
+    after: Option<u64>,
+    most: usize,
+) -> Result<Vec<(u64, Chunk)>, Broken> {
     let to = keys::after_prefix(&keys::chunks(pg));
     let page = records::load_range::<Chunk>(view, &chunks_from(pg, after), &to, most)?;
     Ok(page.into_iter().map(|(key, chunk)| (keys::chunk_of(&key).number.0, chunk)).collect())
 }
 
 /// Whether a member has `missing/` records in its group.
-pub fn lacks(view: &dyn View, pg: u32, member: &Member) -> Result<bool, Broken> {
+pub(crate) fn lacks(view: &dyn View, pg: u32, member: &Member) -> Result<bool, Broken> {
     let prefix = keys::missing_in(member.disk, pg);
     Ok(!view.scan(&prefix, &keys::after_prefix(&prefix), 1)?.is_empty())
 }
 
 /// A page of chunk numbers that a disk lacks in a group.
-pub fn missing(
+pub(crate) fn missing(
     view: &dyn View,
     disk: u32,
     pg: u32,
@@ -66,7 +71,7 @@ pub fn missing(
 }
 
 /// Groups in which a disk lacks something, from `from` on, at most `most`. Costs one seek per group.
-pub fn groups_with_missing(view: &dyn View, disk: u32, from: u32, most: usize) -> Result<Vec<u32>, Broken> {
+pub(crate) fn groups_with_missing(view: &dyn View, disk: u32, from: u32, most: usize) -> Result<Vec<u32>, Broken> {
     let end = keys::after_prefix(&keys::missing_on(disk));
     let mut found = Vec::new();
     let mut at = keys::missing_in(disk, from);
@@ -80,22 +85,22 @@ pub fn groups_with_missing(view: &dyn View, disk: u32, from: u32, most: usize) -
 }
 
 /// The first group at or behind `from` that has garbage.
-pub fn next_with_garbage(view: &dyn View, from: u32) -> Result<Option<u32>, Broken> {
+pub(crate) fn next_with_garbage(view: &dyn View, from: u32) -> Result<Option<u32>, Broken> {
     let found = view.scan(&keys::gc_of(from), &[keys::GC + 1], 1)?;
     Ok(found.first().map(|(key, _)| keys::u32_at(key, 1)))
 }
 
 /// One batch of garbage.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Garbage {
+pub(crate) struct Garbage {
     /// Index of the command with which these chunks died.
-    pub index: u64,
+    pub(crate) index: u64,
     /// Their numbers.
-    pub numbers: Vec<u64>,
+    pub(crate) numbers: Vec<u64>,
 }
 
 /// Batches of a group with `after < index <= upto`, until `most` numbers are reached.
-pub fn garbage(view: &dyn View, pg: u32, after: u64, upto: u64, most: usize) -> Result<Vec<Garbage>, Broken> {
+pub(crate) fn garbage(view: &dyn View, pg: u32, after: u64, upto: u64, most: usize) -> Result<Vec<Garbage>, Broken> {
     let end = keys::after_prefix(&keys::gc(pg, upto));
     let mut from = keys::after_prefix(&keys::gc(pg, after));
     if after == 0 {
@@ -119,26 +124,26 @@ pub fn garbage(view: &dyn View, pg: u32, after: u64, upto: u64, most: usize) -> 
 }
 
 /// How far a member is with its group's garbage.
-pub fn gc_cursor(view: &dyn View, pg: u32, member: &Member) -> Result<u64, Broken> {
+pub(crate) fn gc_cursor(view: &dyn View, pg: u32, member: &Member) -> Result<u64, Broken> {
     let cursor: Option<Index> = records::load(view, &keys::gc_cursor(pg, member.disk, member.incarnation))?;
     Ok(cursor.map_or(0, |cursor| cursor.index))
 }
 
 /// A disk that left a group and may still hold its chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Left {
+pub(crate) struct Left {
     /// The disk in the life in which it was a member.
-    pub disk: DiskRef,
+    pub(crate) disk: DiskRef,
     /// The group.
-    pub pg: u32,
+    pub(crate) pg: u32,
     /// When it left.
-    pub index: u64,
+    pub(crate) index: u64,
     /// Epoch of the group after it left.
-    pub epoch: u64,
+    pub(crate) epoch: u64,
 }
 
 /// A page of leaves behind `after`.
-pub fn leaves(view: &dyn View, after: Option<(u32, u32)>, most: usize) -> Result<Vec<Left>, Broken> {
+pub(crate) fn leaves(view: &dyn View, after: Option<(u32, u32)>, most: usize) -> Result<Vec<Left>, Broken> {
     let from = after.map_or_else(|| keys::all(keys::LEAVE), |(disk, pg)| keys::next(&keys::leave(disk, pg)));
     let page = records::load_range::<Leave>(view, &from, &[keys::LEAVE + 1], most)?;
     let left = page.into_iter().map(|(key, leave)| Left {
@@ -151,7 +156,7 @@ pub fn leaves(view: &dyn View, after: Option<(u32, u32)>, most: usize) -> Result
 }
 
 /// A page of ids under a tag whose keys are one 64-bit number (`gcino/`, `spent/`).
-pub fn ids(view: &dyn View, tag: u8, after: Option<u64>, most: usize) -> Result<Vec<u64>, Broken> {
+pub(crate) fn ids(view: &dyn View, tag: u8, after: Option<u64>, most: usize) -> Result<Vec<u64>, Broken> {
     let mut from = keys::all(tag);
     if let Some(after) = after {
         let mut key = vec![tag];
@@ -163,26 +168,21 @@ pub fn ids(view: &dyn View, tag: u8, after: Option<u64>, most: usize) -> Result<
 }
 
 /// A page of sessions, ended ones included.
-pub fn sessions(view: &dyn View, after: Option<u64>, most: usize) -> Result<Vec<(u64, Session)>, Broken> {
+pub(crate) fn sessions(view: &dyn View, after: Option<u64>, most: usize) -> Result<Vec<(u64, Session)>, Broken> {
     let from = after.map_or_else(|| keys::all(keys::SESSION), |id| keys::next(&keys::session(id)));
     let page = records::load_range::<Session>(view, &from, &[keys::SESSION + 1], most)?;
     Ok(page.into_iter().map(|(key, session)| (keys::u64_at(&key, 1), session)).collect())
 }
 
 /// Whether a grant can still bring chunks into metadata: it is open, or not handed out yet.
-pub fn grant_may_commit(view: &dyn View, grant: Grant, state: &State) -> Result<bool, Broken> {
+pub(crate) fn grant_may_commit(view: &dyn View, grant: Grant, state: &State) -> Result<bool, Broken> {
     if grant.0 >= state.next_grant {
         return Ok(true);
     }
     Ok(records::load::<Id>(view, &keys::grant(grant.0))?.is_some())
 }
 
-/// Whether sessions hold an inode without names open.
-pub fn is_held(view: &dyn View, ino: u64) -> Result<bool, Broken> {
-    Ok(records::load::<Nameless>(view, &keys::nameless(ino))?.is_some())
-}
-
 /// Whether a disk left this group and still has to drop what it holds of it: until then it cannot join again.
-pub fn is_leaving(view: &dyn View, disk: u32, pg: u32) -> Result<bool, Broken> {
+pub(crate) fn is_leaving(view: &dyn View, disk: u32, pg: u32) -> Result<bool, Broken> {
     Ok(records::load::<Leave>(view, &keys::leave(disk, pg))?.is_some())
 }

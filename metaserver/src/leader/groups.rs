@@ -26,7 +26,7 @@ const DEFAULT_CLASS: u32 = 1;
 const GROUPS_PER_COMMAND: usize = 64;
 
 /// Runs until leadership ends.
-pub async fn run<M: Metadata, C: Chunkservers>(leader: Arc<Leader<M, C>>) {
+pub(crate) async fn run<M: Metadata, C: Chunkservers>(leader: Arc<Leader<M, C>>) {
     let mut measure = Measure::default();
     loop {
         match round(&leader, &mut measure).await {
@@ -42,7 +42,7 @@ pub async fn run<M: Metadata, C: Chunkservers>(leader: Arc<Leader<M, C>>) {
 }
 
 /// One round; how much it changed.
-pub async fn round<M: Metadata, C: Chunkservers>(
+pub(crate) async fn round<M: Metadata, C: Chunkservers>(
     leader: &Leader<M, C>,
     measure: &mut Measure,
 ) -> Result<usize, Status> {
@@ -78,7 +78,8 @@ async fn grow_default<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>) -> Re
 }
 
 async fn create_groups<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>) -> Result<usize, Status> {
-    let limits = create::Limits { per_disk: leader.knobs.load().groups_per_disk, ..create::Limits::default() };
+    let limits =
+        create::Limits { per_disk: leader.knobs.load().groups_per_disk, ..create::Limits::default() };
     let plan: Vec<NewPg> = {
         let cluster = leader.cluster.lock();
         cluster.classes.values().flat_map(|class| create::plan_groups(&cluster, class, &limits)).collect()
@@ -105,7 +106,11 @@ async fn set_states<M: Metadata, C: Chunkservers>(
             let state = fill::wanted_state(&cluster, pg, size.bytes, size.chunks);
             // Never retire on a count that may be old.
             let sure = state != PgState::Retired || size.whole;
-            (state != pg.state() && sure).then_some(SetPgState { pg: pg.id, if_epoch: pg.epoch, state: state as i32 })
+            (state != pg.state() && sure).then_some(SetPgState {
+                pg: pg.id,
+                if_epoch: pg.epoch,
+                state: state as i32,
+            })
         };
         cluster.pgs.values().filter_map(of).take(GROUPS_PER_COMMAND).collect()
     };

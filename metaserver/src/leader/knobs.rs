@@ -62,7 +62,11 @@ impl Knobs {
         let secs = |name| number(name).map(Duration::from_secs);
         let suspect = millis(settings::SUSPECT_MS)?;
         Ok(Self {
-            patience: Patience { suspect, down: millis(settings::DOWN_MS)?.max(suspect), ..Patience::default() },
+            patience: Patience {
+                suspect,
+                down: millis(settings::DOWN_MS)?.max(suspect),
+                ..Patience::default()
+            },
             grace: secs(settings::GRACE_SECONDS)?,
             temporary_after: secs(settings::TEMPORARY_MEMBER_SECONDS)?,
             groups_per_disk: small(settings::PGS_PER_DISK)?,

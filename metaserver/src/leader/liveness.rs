@@ -139,13 +139,15 @@ impl Hearing {
     pub fn node(&self, now: Instant, node: u64) -> NodeLiveness {
         let (heard, complainers) = match self.nodes.get(&node) {
             Some(state) => {
-                let fresh = state.complaints.values().filter(|at| now.duration_since(**at) < self.patience.complaint);
+                let fresh =
+                    state.complaints.values().filter(|at| now.duration_since(**at) < self.patience.complaint);
                 (state.heard, fresh.count())
             }
             None => (self.since, 0),
         };
         let silent = now.duration_since(heard);
-        let doubted = complainers >= ENOUGH_COMPLAINERS || (complainers > 0 && silent >= self.patience.doubted);
+        let doubted =
+            complainers >= ENOUGH_COMPLAINERS || (complainers > 0 && silent >= self.patience.doubted);
         let liveness = if silent >= self.patience.down {
             Liveness::Down
         } else if silent >= self.patience.suspect || doubted {
@@ -180,7 +182,10 @@ impl Hearing {
             Liveness::Alive | Liveness::Full | Liveness::Failed => 0,
             // Not named since the node's first heartbeat to us: counted from the election.
             _ if heard && report.is_none() => now.duration_since(self.since).as_millis() as u64,
-            _ => now.duration_since(self.nodes.get(&node).map_or(self.since, |state| state.heard)).as_millis() as u64,
+            _ => {
+                now.duration_since(self.nodes.get(&node).map_or(self.since, |state| state.heard)).as_millis()
+                    as u64
+            }
         };
         DiskNow { liveness, silent_ms: silent, used, free }
     }
@@ -259,7 +264,10 @@ mod tests {
         let mut hearing = Hearing::new(start, Patience::default());
         assert_eq!(hearing.disk(start, 7, 1, 5).liveness, Liveness::Suspect, "not heard of yet");
         hearing.beat(start, &beat(7, DiskCondition::Good));
-        assert_eq!(hearing.disk(start, 7, 1, 5), DiskNow { liveness: Liveness::Alive, silent_ms: 0, used: 0, free: 10 });
+        assert_eq!(
+            hearing.disk(start, 7, 1, 5),
+            DiskNow { liveness: Liveness::Alive, silent_ms: 0, used: 0, free: 10 }
+        );
         assert_eq!(hearing.disk(start, 7, 1, 4).liveness, Liveness::Down, "another life of it");
         assert_eq!(hearing.disk(start, 7, 2, 5).liveness, Liveness::Down, "the node does not name it");
         hearing.beat(start, &beat(7, DiskCondition::Failed));

@@ -21,13 +21,13 @@ const WALK_PAGE: usize = 1000;
 
 /// What a group holds, as far as it was walked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Measured {
+pub(crate) struct Measured {
     /// Chunks.
-    pub chunks: u64,
+    pub(crate) chunks: u64,
     /// Their bytes.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// It was walked from start to end at least once.
-    pub whole: bool,
+    pub(crate) whole: bool,
     /// Highest number seen.
     last: Option<u64>,
 }
@@ -41,7 +41,7 @@ struct Walk {
 
 /// Sizes of all groups.
 #[derive(Debug, Default)]
-pub struct Measure {
+pub(crate) struct Measure {
     groups: BTreeMap<u32, Measured>,
     walk: Walk,
     tail_from: u32,
@@ -52,12 +52,15 @@ pub struct Measure {
 
 impl Measure {
     /// Sizes as known now.
-    pub fn groups(&self) -> &BTreeMap<u32, Measured> {
+    pub(crate) fn groups(&self) -> &BTreeMap<u32, Measured> {
         &self.groups
     }
 
     /// Reads a little more.
-    pub async fn advance<M: Metadata, C: Chunkservers>(&mut self, leader: &Leader<M, C>) -> Result<(), Status> {
+    pub(crate) async fn advance<M: Metadata, C: Chunkservers>(
+        &mut self,
+        leader: &Leader<M, C>,
+    ) -> Result<(), Status> {
         let pgs: Vec<u32> = leader.cluster.lock().pgs.keys().copied().collect();
         self.groups.retain(|pg, _| pgs.binary_search(pg).is_ok());
         let now = leader.look(|_, view| facts::state(view)).await.map(|s| (s.chunks, s.bytes))?;
@@ -72,7 +75,11 @@ impl Measure {
     }
 
     /// Looks behind the ends of groups, as many as a round allows, and goes on from there in the next.
-    async fn tails<M: Metadata, C: Chunkservers>(&mut self, leader: &Leader<M, C>, pgs: &[u32]) -> Result<(), Status> {
+    async fn tails<M: Metadata, C: Chunkservers>(
+        &mut self,
+        leader: &Leader<M, C>,
+        pgs: &[u32],
+    ) -> Result<(), Status> {
         let start = pgs.partition_point(|pg| *pg < self.tail_from);
         let order = pgs[start..].iter().chain(&pgs[..start]);
         let asked: Vec<(u32, Option<u64>)> =

@@ -23,7 +23,11 @@ pub trait Metadata: Send + Sync + 'static {
 
     /// Carries out a command; its refusal is a reply. An error means that it was not carried out, or that nobody
     /// knows.
-    fn propose(&self, command: Command, deadline: Instant) -> impl Future<Output = Result<Reply, Status>> + Send;
+    fn propose(
+        &self,
+        command: Command,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Reply, Status>> + Send;
 
     /// A state at least as new as everything acknowledged before the call. Fails on a node that does not lead.
     fn read(&self, deadline: Instant) -> impl Future<Output = Result<(LogIndex, Self::View), Status>> + Send;
@@ -74,7 +78,12 @@ async fn call<M: Method>(
 }
 
 impl Chunkservers for Net {
-    async fn delete(&self, to: &Endpoint, order: DeleteChunks, deadline: Instant) -> Result<DeleteReply, Status> {
+    async fn delete(
+        &self,
+        to: &Endpoint,
+        order: DeleteChunks,
+        deadline: Instant,
+    ) -> Result<DeleteReply, Status> {
         call::<Delete>(self, to, &order, deadline).await
     }
 
@@ -82,11 +91,21 @@ impl Chunkservers for Net {
         call::<Pull>(self, to, &order, deadline).await
     }
 
-    async fn records(&self, to: &Endpoint, request: ListRecords, deadline: Instant) -> Result<RecordList, Status> {
+    async fn records(
+        &self,
+        to: &Endpoint,
+        request: ListRecords,
+        deadline: Instant,
+    ) -> Result<RecordList, Status> {
         call::<Records>(self, to, &request, deadline).await
     }
 
-    async fn verify(&self, to: &Endpoint, request: VerifyChunks, deadline: Instant) -> Result<VerifyReply, Status> {
+    async fn verify(
+        &self,
+        to: &Endpoint,
+        request: VerifyChunks,
+        deadline: Instant,
+    ) -> Result<VerifyReply, Status> {
         call::<Verify>(self, to, &request, deadline).await
     }
 }

@@ -17,7 +17,7 @@ use holdfast_state::plan::repair::{Assessment, Risk};
 use tokio::time::Instant;
 
 pub use fill::{Fill, fill_member, pull_missing};
-pub use run::run;
+pub use run::{repair_group, run};
 pub use survey::{Survey, change_member, survey};
 
 /// How safe data is, as of the last look.

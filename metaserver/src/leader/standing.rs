@@ -24,17 +24,17 @@ const ROUND: Duration = Duration::from_secs(1);
 
 /// What should happen to disks' standing now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     /// Give these up.
-    pub out: Vec<u32>,
+    pub(crate) out: Vec<u32>,
     /// Take these back.
-    pub back: Vec<u32>,
+    pub(crate) back: Vec<u32>,
     /// Losses are too wide: what was withheld.
-    pub held: Vec<u32>,
+    pub(crate) held: Vec<u32>,
 }
 
 /// Runs until leadership ends.
-pub async fn run<M: Metadata, C: Chunkservers>(leader: Arc<Leader<M, C>>) {
+pub(crate) async fn run<M: Metadata, C: Chunkservers>(leader: Arc<Leader<M, C>>) {
     let mut lately: Vec<(u32, Instant)> = Vec::new();
     while leader.pause(ROUND).await {
         let knobs = leader.knobs.load_full();
@@ -68,7 +68,8 @@ fn note_hold<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>, hold: bool) {
 
 fn report<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>, verdict: &Verdict) {
     if !verdict.held.is_empty() {
-        let detail = format!("{} disks are silent: too many to give up without an administrator", verdict.held.len());
+        let detail =
+            format!("{} disks are silent: too many to give up without an administrator", verdict.held.len());
         leader.board.set(NAME, Doing::Waiting, detail);
     } else if verdict.out.is_empty() && verdict.back.is_empty() {
         leader.board.set(NAME, Doing::Idle, "");
@@ -79,8 +80,11 @@ fn report<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>, verdict: &Verdict
 }
 
 async fn set<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>, disk: u32, standing: Standing) -> bool {
-    let Some(incarnation) = leader.cluster.lock().disks.get(&disk).map(|d| d.incarnation) else { return false };
-    let op = Op::SetDisk(SetDisk { id: disk, incarnation, standing: Some(standing as i32), ..SetDisk::default() });
+    let Some(incarnation) = leader.cluster.lock().disks.get(&disk).map(|d| d.incarnation) else {
+        return false;
+    };
+    let op =
+        Op::SetDisk(SetDisk { id: disk, incarnation, standing: Some(standing as i32), ..SetDisk::default() });
     match leader.propose(op).await {
         Ok(_) => true,
         Err(status) => {
@@ -91,7 +95,7 @@ async fn set<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>, disk: u32, sta
 }
 
 /// Decides from the cluster alone. `lately`: disks given up within the last grace.
-pub fn judge(cluster: &Cluster, knobs: &Knobs, lately: &BTreeSet<u32>) -> Verdict {
+pub(crate) fn judge(cluster: &Cluster, knobs: &Knobs, lately: &BTreeSet<u32>) -> Verdict {
     let grace_ms = knobs.grace.as_millis() as u64;
     let mut verdict = Verdict::default();
     for disk in cluster.disks.values() {

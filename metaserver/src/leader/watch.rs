@@ -28,7 +28,7 @@ const ROUND: Duration = Duration::from_millis(500);
 const STALL: Duration = Duration::from_secs(2);
 
 /// Runs until leadership ends.
-pub async fn run<M: Metadata, C: Chunkservers>(leader: Arc<Leader<M, C>>) {
+pub(crate) async fn run<M: Metadata, C: Chunkservers>(leader: Arc<Leader<M, C>>) {
     let mut stall = StallWatch::new(STALL);
     loop {
         if let Some(gap) = stall.stalled() {
@@ -79,7 +79,7 @@ pub async fn refresh_map<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>) ->
 }
 
 /// Joins what was heard into the cluster, and marks the groups of disks that changed.
-pub fn refresh_loads<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>, now: Instant) {
+pub(crate) fn refresh_loads<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>, now: Instant) {
     let temporary_after = leader.knobs.load().temporary_after.as_millis() as u64;
     let mut touched = Vec::new();
     {

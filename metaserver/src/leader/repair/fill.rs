@@ -80,7 +80,10 @@ impl Target {
     ) -> Result<Self, Status> {
         let away = |what: &str| Status::new(Code::Unavailable, format!("group {}: {what}", pg.id));
         let cluster = leader.cluster.lock();
-        let facts = cluster.member_disk(member).filter(|disk| disk.answers()).ok_or_else(|| away("the member is away"))?;
+        let facts = cluster
+            .member_disk(member)
+            .filter(|disk| disk.answers())
+            .ok_or_else(|| away("the member is away"))?;
         let to = endpoint(&cluster, facts.node).ok_or_else(|| away("the member's node is not known"))?;
         let redundancy = cluster
             .classes
@@ -107,7 +110,8 @@ impl Target {
         force: bool,
     ) -> Result<PullReply, Status> {
         let bytes: u64 = items.iter().map(|item| item.chunk_bytes).sum();
-        let slowest = if self.rate == 0 { SLOWEST_BYTES_PER_SEC } else { self.rate.min(SLOWEST_BYTES_PER_SEC) };
+        let slowest =
+            if self.rate == 0 { SLOWEST_BYTES_PER_SEC } else { self.rate.min(SLOWEST_BYTES_PER_SEC) };
         let deadline = Instant::now() + ORDER_TIME + Duration::from_secs(bytes / slowest.max(1));
         let order = PullChunks {
             order: Some(leader.order(self.pg.epoch, index)),
@@ -138,7 +142,13 @@ fn shard_of(pg: &Pg, member: &Member, redundancy: &Redundancy) -> u32 {
 
 /// Members that may have the chunks, best first: complete ones, then those that lack some, then what is not clean
 /// yet, failed disks last. Among equals the order differs from member to member, to spread the load.
-fn sources(cluster: &Cluster, pg: &Pg, target: &Member, lacking: &[DiskRef], redundancy: &Redundancy) -> Vec<Source> {
+fn sources(
+    cluster: &Cluster,
+    pg: &Pg,
+    target: &Member,
+    lacking: &[DiskRef],
+    redundancy: &Redundancy,
+) -> Vec<Source> {
     let mut ranked: Vec<((u8, u64), Source)> = Vec::new();
     for member in &pg.members {
         if member.identity() == target.identity() {
@@ -154,8 +164,12 @@ fn sources(cluster: &Cluster, pg: &Pg, target: &Member, lacking: &[DiskRef], red
             _ => continue,
         };
         let tie = mix(u64::from(pg.id), u64::from(target.disk), u64::from(member.disk));
-        let source =
-            Source { member: Some(*member), node: disk.node, address: at.address, shard: shard_of(pg, member, redundancy) };
+        let source = Source {
+            member: Some(*member),
+            node: disk.node,
+            address: at.address,
+            shard: shard_of(pg, member, redundancy),
+        };
         ranked.push(((rank, tie), source));
     }
     ranked.sort_by_key(|(rank, _)| *rank);
@@ -220,7 +234,13 @@ pub async fn fill_member<M: Metadata, C: Chunkservers>(
         walked_index: walked_index.unwrap_or(0),
     };
     leader.propose(Op::MemberClean(done)).await?;
-    tracing::info!(pg = pg.id, disk = member.disk, chunks = fill.chunks, bytes = fill.bytes, "a member is complete");
+    tracing::info!(
+        pg = pg.id,
+        disk = member.disk,
+        chunks = fill.chunks,
+        bytes = fill.bytes,
+        "a member is complete"
+    );
     Ok(fill)
 }
 
@@ -236,8 +256,15 @@ async fn note_failures<M: Metadata, C: Chunkservers>(
     if numbers.is_empty() {
         return Ok(());
     }
-    let first = reply.failed.first().and_then(|f| f.status.as_ref()).map(ToString::to_string).unwrap_or_default();
-    tracing::warn!(pg = pg.id, disk = member.disk, chunks = numbers.len(), first, "chunks could not be copied");
+    let first =
+        reply.failed.first().and_then(|f| f.status.as_ref()).map(ToString::to_string).unwrap_or_default();
+    tracing::warn!(
+        pg = pg.id,
+        disk = member.disk,
+        chunks = numbers.len(),
+        first,
+        "chunks could not be copied"
+    );
     leader.propose(Op::AddMissing(AddMissing { pg: pg.id, member: Some(identity(member)), numbers })).await?;
     Ok(())
 }

@@ -93,7 +93,9 @@ fn finish<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>, memory: &mut Memo
         Ok(()) => {
             memory.failures.remove(&done.pg);
         }
-        Err(status) if is_overtaken(&status) => tracing::debug!(pg = done.pg, %status, "a repair was overtaken"),
+        Err(status) if is_overtaken(&status) => {
+            tracing::debug!(pg = done.pg, %status, "a repair was overtaken")
+        }
         Err(status) => {
             let failure = memory.failures.entry(done.pg).or_insert_with(|| Failure {
                 times: 0,
@@ -142,7 +144,10 @@ fn describe<M: Metadata, C: Chunkservers>(
 ) -> (Doing, String) {
     let ailing = leader.outlook.lock().ailing.len();
     if throttled > 0 {
-        return (Doing::Throttled, format!("{running} repairs under way, {throttled} groups wait for a place"));
+        return (
+            Doing::Throttled,
+            format!("{running} repairs under way, {throttled} groups wait for a place"),
+        );
     }
     if running > 0 {
         return (Doing::Busy, format!("{running} repairs under way, {ailing} groups lack something"));
@@ -227,7 +232,7 @@ fn start<M: Metadata, C: Chunkservers>(
     memory.running.insert(survey.pg.id);
     let (leader, survey) = (leader.clone(), survey.clone());
     jobs.spawn(async move {
-        let outcome = repair(&leader, &survey, !crowded).await;
+        let outcome = repair_group(&leader, &survey, !crowded).await;
         Done { pg: survey.pg.id, disks, outcome }
     });
     true
@@ -243,7 +248,7 @@ fn targets(survey: &Survey) -> Vec<u32> {
 }
 
 /// One group: first the membership change, which later fills depend on, then what members lack.
-async fn repair<M: Metadata, C: Chunkservers>(
+pub async fn repair_group<M: Metadata, C: Chunkservers>(
     leader: &Leader<M, C>,
     survey: &Survey,
     may_fill: bool,
@@ -274,7 +279,8 @@ async fn repair<M: Metadata, C: Chunkservers>(
         }
     }
     for wanted in &survey.found.backfill {
-        let Some(member) = pg.members.iter().find(|m| (m.disk, m.incarnation) == (wanted.disk, wanted.incarnation))
+        let Some(member) =
+            pg.members.iter().find(|m| (m.disk, m.incarnation) == (wanted.disk, wanted.incarnation))
         else {
             continue;
         };

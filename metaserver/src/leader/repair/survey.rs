@@ -48,8 +48,10 @@ pub async fn survey<M: Metadata, C: Chunkservers>(
         let page = page.to_vec();
         let (index, seen, leaving) = leader
             .look(move |index, view| {
-                let leaving: BTreeSet<(u32, u32)> =
-                    facts::leaves(view, None, MOST_LEAVES)?.iter().map(|left| (left.disk.disk, left.pg)).collect();
+                let leaving: BTreeSet<(u32, u32)> = facts::leaves(view, None, MOST_LEAVES)?
+                    .iter()
+                    .map(|left| (left.disk.disk, left.pg))
+                    .collect();
                 let seen = page.into_iter().map(|id| see(view, id)).collect::<Result<Vec<_>, _>>()?;
                 Ok((index.0, seen, leaving))
             })
@@ -57,7 +59,9 @@ pub async fn survey<M: Metadata, C: Chunkservers>(
         let temporary_after_ms = leader.knobs.load().temporary_after.as_millis() as u64;
         let rules = Rules { temporary_after_ms, bytes: 0 };
         let cluster = leader.cluster.lock();
-        all.extend(seen.into_iter().flatten().filter_map(|seen| judge(&cluster, index, seen, rules, &leaving)));
+        all.extend(
+            seen.into_iter().flatten().filter_map(|seen| judge(&cluster, index, seen, rules, &leaving)),
+        );
     }
     Ok(all)
 }
@@ -103,7 +107,7 @@ pub async fn change_member<M: Metadata, C: Chunkservers>(
 }
 
 /// Groups in which some answering disk has `missing/` records: a few seeks per disk, nothing when there are none.
-pub async fn with_missing<M: Metadata, C: Chunkservers>(
+pub(crate) async fn with_missing<M: Metadata, C: Chunkservers>(
     leader: &Leader<M, C>,
     most_per_disk: usize,
 ) -> Result<BTreeSet<u32>, Status> {

@@ -1,0 +1,39 @@
+//! The metadata group as the leader's loops see it.
+
+use holdfast_proto::admin::MetaStatus;
+use holdfast_proto::ids::{LogIndex, NodeId};
+use holdfast_proto::op::{Command, Reply};
+use holdfast_proto::status::Status;
+use tokio::time::Instant;
+
+use super::ports::Metadata;
+use super::voters::Council;
+use crate::raft::Group;
+use crate::store::StateView;
+
+impl Metadata for Group {
+    type View = StateView;
+
+    async fn propose(&self, command: Command, deadline: Instant) -> Result<Reply, Status> {
+        Ok(self.propose_by(command, deadline).await?)
+    }
+
+    async fn read(&self, deadline: Instant) -> Result<(LogIndex, StateView), Status> {
+        let view = self.read_index_by(deadline).await?;
+        Ok((view.index(), view))
+    }
+}
+
+impl Council for Group {
+    fn status(&self) -> MetaStatus {
+        Group::status(self)
+    }
+
+    async fn add(&self, node: NodeId, address: &str) -> Result<(), Status> {
+        Ok(Group::add(self, node, address).await?)
+    }
+
+    async fn remove(&self, node: NodeId) -> Result<(), Status> {
+        Ok(Group::remove(self, node).await?)
+    }
+}

@@ -1,0 +1,123 @@
+//! The loop that lets the metadata group grow with the cluster: nodes with the meta role become learners, and voters
+//! when that makes their number odd.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_proto::admin::MetaStatus;
+use holdfast_proto::ids::NodeId;
+use holdfast_proto::map::{Node, Standing, roles};
+use holdfast_proto::status::Status;
+use holdfast_state::plan::cluster::Cluster;
+
+use super::board::Doing;
+use super::context::Leader;
+use super::ports::{Chunkservers, Metadata};
+
+const NAME: &str = "voters";
+const ROUND: Duration = Duration::from_secs(1);
+
+/// Wait after a change that failed.
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+/// Most members: five voters survive two failures; more only make every commit slower.
+const MOST_MEMBERS: usize = 5;
+
+/// The metadata group's own membership.
+pub trait Council: Send + Sync + 'static {
+    /// Voters, learners and progress.
+    fn status(&self) -> MetaStatus;
+    /// Adds a node: learner first, voter when the number becomes odd. Returns when it has caught up.
+    fn add(&self, node: NodeId, address: &str) -> impl Future<Output = Result<(), Status>> + Send;
+    /// Takes a node out.
+    fn remove(&self, node: NodeId) -> impl Future<Output = Result<(), Status>> + Send;
+}
+
+/// A change to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// This node joins.
+    Add(NodeId, String),
+    /// This node leaves.
+    Remove(NodeId),
+}
+
+/// The next change, if any: removed nodes leave first, then the longest-standing node joins.
+pub(crate) fn plan(status: &MetaStatus, cluster: &Cluster) -> Option<Change> {
+    let members: Vec<u64> = status.voters.iter().chain(&status.learners).map(|peer| peer.node).collect();
+    let removed = |id: &&u64| cluster.nodes.get(id).is_some_and(|n| n.standing() == Standing::Removed);
+    if let Some(gone) = members.iter().find(removed)
+        && members.len() > 1
+    {
+        return Some(Change::Remove(NodeId(*gone)));
+    }
+    if members.len() >= MOST_MEMBERS {
+        return None;
+    }
+    let fits = |node: &&Node| {
+        node.roles & roles::META != 0 && node.standing() == Standing::In && !members.contains(&node.id)
+    };
+    cluster.nodes.values().find(fits).map(|node| Change::Add(NodeId(node.id), node.address.clone()))
+}
+
+/// Runs until leadership ends.
+pub(crate) async fn run<M: Metadata + Council, C: Chunkservers>(leader: Arc<Leader<M, C>>) {
+    while leader.pause(ROUND).await {
+        let change = plan(&leader.meta.status(), &leader.cluster.lock());
+        let Some(change) = change else {
+            leader.board.set(NAME, Doing::Idle, "");
+            continue;
+        };
+        leader.board.set(NAME, Doing::Busy, format!("{change:?}"));
+        let making = async {
+            match &change {
+                Change::Add(node, address) => leader.meta.add(*node, address).await,
+                Change::Remove(node) => leader.meta.remove(*node).await,
+            }
+        };
+        let outcome = tokio::select! {
+            () = leader.stop.cancelled() => return,
+            outcome = making => outcome,
+        };
+        match outcome {
+            Ok(()) => tracing::info!(?change, "the metadata group changed"),
+            Err(status) => {
+                leader.board.set(NAME, Doing::Waiting, status.to_string());
+                tracing::warn!(?change, %status, "the metadata group did not change");
+                if !leader.pause(AFTER_FAILURE).await {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_proto::cluster::Peer;
+
+    use super::super::testing::cluster;
+    use super::*;
+
+    #[test]
+    fn meta_nodes_join_up_to_five_and_removed_ones_leave() {
+        let mut c = cluster(&[1; 7], 3);
+        for (id, node) in &mut c.nodes {
+            node.roles = if *id == 2 { roles::CHUNK } else { roles::META };
+        }
+        let peer = |node| Peer { node, address: String::new() };
+        let status = |voters: &[u64], learners: &[u64]| MetaStatus {
+            voters: voters.iter().map(|n| peer(*n)).collect(),
+            learners: learners.iter().map(|n| peer(*n)).collect(),
+            ..MetaStatus::default()
+        };
+        assert!(
+            matches!(plan(&status(&[1], &[]), &c), Some(Change::Add(NodeId(3), _))),
+            "node 2 has no meta role"
+        );
+        assert!(matches!(plan(&status(&[1], &[3]), &c), Some(Change::Add(NodeId(4), _))));
+        assert_eq!(plan(&status(&[1, 3, 4, 5, 6], &[]), &c), None);
+        c.nodes.get_mut(&4).unwrap().standing = Standing::Removed as i32;
+        assert_eq!(plan(&status(&[1, 3, 4, 5, 6], &[]), &c), Some(Change::Remove(NodeId(4))));
+    }
+}

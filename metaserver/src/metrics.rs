@@ -1,0 +1,65 @@
+//! The metrics of the metaserver: every name in one place. What the metadata group itself measures is read from it
+//! when the numbers are set, once per round of the leader.
+
+use std::sync::LazyLock;
+
+use holdfast_support::telemetry::{counter, gauge, gauges};
+use prometheus::{IntCounter, IntGauge, IntGaugeVec};
+
+struct Metrics {
+    busy: IntCounter,
+    leading: IntGauge,
+    groups: IntGaugeVec,
+    repaired_bytes: IntGauge,
+    repaired_chunks: IntGauge,
+    repairs_running: IntGauge,
+    state: IntGaugeVec,
+    disks: IntGaugeVec,
+}
+
+static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics {
+    busy: counter("holdfast_meta_refused_busy_total", "Requests refused because too much was under way."),
+    leading: gauge("holdfast_meta_leading", "1 while this node leads the metadata group."),
+    groups: gauges("holdfast_meta_groups", "Placement groups by risk; on the leader.", &["risk"]),
+    repaired_bytes: gauge(
+        "holdfast_meta_repaired_bytes",
+        "Bytes moved by repair since this leader was elected.",
+    ),
+    repaired_chunks: gauge("holdfast_meta_repaired_chunks", "Chunks repaired since this leader was elected."),
+    repairs_running: gauge("holdfast_meta_repairs_running", "Repairs under way."),
+    state: gauges("holdfast_meta_state", "Counters of the replicated state; on the leader.", &["what"]),
+    disks: gauges("holdfast_meta_disks", "Disks by liveness; on the leader.", &["liveness"]),
+});
+
+/// A request was refused because too much is under way.
+pub fn refused_busy() {
+    METRICS.busy.inc();
+}
+
+/// Whether this node leads.
+pub fn set_leading(leading: bool) {
+    METRICS.leading.set(i64::from(leading));
+}
+
+fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// How safe data is.
+pub fn set_redundancy(now: &holdfast_proto::admin::RedundancyStatus) {
+    let set = |risk: &str, count: u64| METRICS.groups.with_label_values(&[risk]).set(number(count));
+    set("healthy", now.pgs_healthy);
+    set("degraded", now.pgs_degraded);
+    set("at_risk", now.pgs_at_risk);
+    set("unavailable", now.pgs_unavailable);
+    METRICS.repaired_bytes.set(number(now.repaired_bytes));
+    METRICS.repaired_chunks.set(number(now.repaired_chunks));
+    METRICS.repairs_running.set(number(now.repairs_running));
+    METRICS.state.with_label_values(&["missing_chunks"]).set(number(now.missing_chunks));
+    METRICS.state.with_label_values(&["garbage_chunks"]).set(number(now.garbage_chunks));
+}
+
+/// Disks of one liveness.
+pub fn set_disks(liveness: &str, count: u64) {
+    METRICS.disks.with_label_values(&[liveness]).set(number(count));
+}

@@ -1,0 +1,72 @@
+//! `Ask`: a question to the metadata, answered linearizably. Everybody who waits at the same time shares one round to
+//! the voters.
+
+use holdfast_proto::map::Standing;
+use holdfast_proto::query::{Query, QueryReply, QueryRequest, Totals};
+use holdfast_proto::status::Status;
+use holdfast_rpc::Context;
+use holdfast_state::plan::cluster::Cluster;
+use tokio::time::Instant;
+
+use super::Services;
+
+/// What a question is taken to weigh while it is answered.
+const WEIGHT: usize = 4096;
+
+pub(super) async fn answer(
+    services: &Services,
+    context: Context,
+    request: QueryRequest,
+) -> Result<QueryReply, Status> {
+    let leader = services.leader()?;
+    let _place = services.admission.enter(WEIGHT)?;
+    if request.session != 0 {
+        leader.sessions.lock().touch(Instant::now(), request.session);
+    }
+    let view = services.group.read_index_by(context.deadline).await?;
+    let long = is_long(&request);
+    let answer = move || holdfast_state::query(&view, view.index(), &request);
+    let answered = if long {
+        // Pages read many keys: not on the threads that everybody's requests run on.
+        tokio::task::spawn_blocking(answer)
+            .await
+            .map_err(|_| Status::internal("the question was not answered"))?
+    } else {
+        answer()
+    };
+    let mut reply = answered.map_err(|broken| Status::internal(broken.to_string()))?;
+    if let Some(totals) = &mut reply.totals {
+        fill_totals(&leader.cluster.lock(), totals);
+    }
+    Ok(reply)
+}
+
+fn is_long(request: &QueryRequest) -> bool {
+    matches!(
+        request.query,
+        Some(
+            Query::ReadDir(_)
+                | Query::ListObjects(_)
+                | Query::GetExtents(_)
+                | Query::ListUploads(_)
+                | Query::ListParts(_)
+                | Query::ListChunks(_)
+                | Query::ListMissing(_)
+        )
+    )
+}
+
+/// Adds what only heartbeats know.
+pub(super) fn fill_totals(cluster: &Cluster, totals: &mut Totals) {
+    let here =
+        || cluster.disks.values().filter(|disk| !matches!(disk.standing, Standing::Out | Standing::Removed));
+    totals.raw_capacity = here().map(|disk| disk.capacity).sum();
+    totals.raw_used = here().map(|disk| disk.used).sum();
+    let free: u64 = here().filter(|disk| disk.takes_new()).map(|disk| disk.free).sum();
+    let copies = cluster
+        .classes
+        .get(&1)
+        .and_then(|class| class.redundancy)
+        .map_or(1, |r| u64::from(r.members()).div_ceil(u64::from(r.min_readable().max(1))));
+    totals.available = free / copies.max(1);
+}

@@ -1,0 +1,234 @@
+//! `Condition`: everything at a glance, and what is wrong with causes and consequences. Any node answers what it
+//! knows; `leader_view` says whether it leads. Nothing here waits for a quorum: in a fault the answer is partial and
+//! fast.
+
+use holdfast_proto::admin::{ClusterStatus, HealthIssue, MetaStatus, RedundancyStatus, StatusRequest};
+use holdfast_proto::cluster::DiskCondition;
+use holdfast_proto::map::{Liveness, Standing, roles};
+use holdfast_proto::query::Totals;
+use holdfast_proto::status::Status;
+use holdfast_rpc::{Context, Net};
+use holdfast_state::plan::repair::Risk;
+use holdfast_state::records::State;
+use holdfast_state::work;
+use tokio::time::Instant;
+
+use super::{Services, ask};
+use crate::leader::Leader;
+use crate::metrics;
+use crate::raft::Group;
+
+/// Severities of issues.
+const NOTE: u32 = 1;
+const WARNING: u32 = 2;
+const DANGER: u32 = 3;
+
+/// A leader whose quorum answered longer ago than this may not be the leader any more.
+const QUORUM_AGE_MS: u64 = 2000;
+
+pub(super) async fn answer(
+    services: &Services,
+    _context: Context,
+    _: StatusRequest,
+) -> Result<ClusterStatus, Status> {
+    let meta = services.group.status();
+    let Ok(leader) = services.leader() else {
+        let mut issues = Vec::new();
+        if meta.leader == 0 {
+            let what = "no leader is known here: names can neither be read nor changed until a majority of \
+                        metaservers reach each other; they elect one by themselves";
+            issues.push(issue("no_leader", DANGER, what.into(), 0));
+        }
+        return Ok(ClusterStatus { meta: Some(meta), issues, ..ClusterStatus::default() });
+    };
+    let view = services.group.local_view();
+    let state = work::state(&view).map_err(|broken| Status::internal(broken.to_string()))?;
+    let redundancy = redundancy(&leader, &state);
+    metrics::set_redundancy(&redundancy);
+    let mut totals =
+        Totals { inodes: state.inodes, bytes: state.bytes, chunks: state.chunks, ..Totals::default() };
+    let now = Instant::now();
+    let (nodes, map_epoch) = {
+        let hearing = leader.hearing.lock();
+        let cluster = leader.cluster.lock();
+        ask::fill_totals(&cluster, &mut totals);
+        let has_disks = |node: u64| cluster.disks.values().any(|disk| disk.node == node);
+        let nodes = cluster
+            .nodes
+            .values()
+            .filter(|node| node.standing() != Standing::Removed && has_disks(node.id))
+            .map(|node| hearing.node(now, node.id))
+            .collect::<Vec<_>>();
+        (nodes, cluster.epoch)
+    };
+    let disks = leader.hearing.lock().reports().cloned().collect();
+    let mut issues = quorum_issues(&meta);
+    issues.extend(data_issues(&leader, &redundancy));
+    issues.extend(disk_issues(&leader, now));
+    issues.sort_by_key(|issue| (std::cmp::Reverse(issue.severity), std::cmp::Reverse(issue.since_ms)));
+    Ok(ClusterStatus {
+        meta: Some(meta),
+        leader_view: true,
+        nodes,
+        disks,
+        redundancy: Some(redundancy),
+        issues,
+        totals: Some(totals),
+        sessions: state.sessions,
+        loops: leader.board.all(),
+        map_epoch,
+    })
+}
+
+fn issue(code: &str, severity: u32, message: String, since_ms: u64) -> HealthIssue {
+    HealthIssue { code: code.into(), severity, message, since_ms }
+}
+
+fn redundancy(leader: &Leader<Group, Net>, state: &State) -> RedundancyStatus {
+    let outlook = leader.outlook.lock();
+    let groups = leader.cluster.lock().pgs.len() as u64;
+    let (unavailable, at_risk, degraded) =
+        (outlook.count(Risk::Unavailable), outlook.count(Risk::AtRisk), outlook.count(Risk::Degraded));
+    RedundancyStatus {
+        pgs_healthy: groups.saturating_sub(unavailable + at_risk + degraded),
+        pgs_degraded: degraded,
+        pgs_at_risk: at_risk,
+        pgs_unavailable: unavailable,
+        missing_chunks: state.missing,
+        garbage_chunks: state.garbage,
+        repaired_bytes: outlook.repaired_bytes,
+        repaired_chunks: outlook.repaired_chunks,
+        repairs_running: outlook.running,
+        degraded_ms: outlook.degraded_since.map_or(0, |since| since.elapsed().as_millis().max(1) as u64),
+    }
+}
+
+fn quorum_issues(meta: &MetaStatus) -> Vec<HealthIssue> {
+    let mut issues = Vec::new();
+    if meta.voters.len() > 1 && meta.quorum_age_ms > QUORUM_AGE_MS {
+        let what =
+            "a majority of metaservers has not answered lately: nothing can be changed until it does".into();
+        issues.push(issue("quorum_lost", DANGER, what, meta.quorum_age_ms));
+    }
+    // A voter far behind does not count when the next one fails.
+    let behind = |node: u64| {
+        let matched = meta.progress.iter().find(|p| p.node == node).map(|p| p.matched);
+        node != meta.node && matched.is_none_or(|matched| matched + 10_000 < meta.last_log)
+    };
+    let lagging: Vec<String> =
+        meta.voters.iter().filter(|peer| behind(peer.node)).map(|peer| format!("n{}", peer.node)).collect();
+    if !lagging.is_empty() {
+        let what = format!(
+            "metaservers {} are behind or do not answer: fewer further failures are survived until they are back",
+            lagging.join(", ")
+        );
+        issues.push(issue("quorum_at_risk", WARNING, what, 0));
+    }
+    issues
+}
+
+fn data_issues(leader: &Leader<Group, Net>, now: &RedundancyStatus) -> Vec<HealthIssue> {
+    let mut issues = Vec::new();
+    let since = now.degraded_ms;
+    if now.pgs_unavailable > 0 {
+        let what = format!(
+            "{} placement groups cannot be read whole: too few of their disks answer. Nothing is given up; they \
+             return with their disks",
+            now.pgs_unavailable
+        );
+        issues.push(issue("pgs_unavailable", DANGER, what, since));
+    }
+    if now.pgs_at_risk > 0 {
+        let what = format!(
+            "{} placement groups would become unavailable with one more failure; repair takes them first",
+            now.pgs_at_risk
+        );
+        issues.push(issue("pgs_at_risk", DANGER, what, since));
+    }
+    if now.pgs_degraded > 0 {
+        let what = format!(
+            "{} placement groups lack a copy and could lose one more; they are being repaired",
+            now.pgs_degraded
+        );
+        issues.push(issue("pgs_degraded", WARNING, what, since));
+    }
+    let no_room = leader.outlook.lock().ailing.values().filter(|a| a.no_room).count();
+    if no_room > 0 {
+        let what =
+            format!("{no_room} placement groups need another disk, and none has room or is apart enough");
+        issues.push(issue("no_room_for_repair", WARNING, what, since));
+    }
+    if let Some(held) = *leader.held.lock() {
+        let what = "so many disks vanished that this may be a network or power failure: nothing is rebuilt until they \
+                    return, or until an administrator raises mass_failure_percent"
+            .into();
+        issues.push(issue("mass_failure", DANGER, what, held.elapsed().as_millis() as u64));
+    }
+    let cluster = leader.cluster.lock();
+    let single = cluster.classes.values().any(|class| class.redundancy.is_some_and(|r| r.members() == 1));
+    if single {
+        let what =
+            "a storage class keeps a single copy: a lost disk is lost data. It grows by itself as nodes join";
+        issues.push(issue("single_copy", NOTE, what.into(), 0));
+    }
+    issues
+}
+
+fn disk_issues(leader: &Leader<Group, Net>, now: Instant) -> Vec<HealthIssue> {
+    let hearing = leader.hearing.lock();
+    let cluster = leader.cluster.lock();
+    let mut issues = Vec::new();
+    let mut counts = std::collections::BTreeMap::new();
+    for disk in cluster.disks.values().filter(|disk| disk.standing != Standing::Removed) {
+        *counts.entry(format!("{:?}", disk.liveness).to_lowercase()).or_insert(0_u64) += 1;
+        let name = format!("disk d{} on node n{}", disk.id, disk.node);
+        let reason = hearing.report(disk.node, disk.id).map(|r| r.reason.clone()).unwrap_or_default();
+        match (disk.liveness, disk.standing) {
+            (Liveness::Failed, _) => {
+                let what =
+                    format!("{name} has failed ({reason}); its data is being rebuilt elsewhere. Replace it");
+                issues.push(issue("disk_failed", WARNING, what, 0));
+            }
+            (Liveness::Down, Standing::Out) => {
+                let what = format!(
+                    "{name} is given up; its data is rebuilt elsewhere. It is taken back if it returns"
+                );
+                issues.push(issue("disk_out", WARNING, what, disk.silent_ms));
+            }
+            (Liveness::Down, _) => {
+                let what = format!("{name} does not answer; its data is rebuilt elsewhere if it stays away");
+                issues.push(issue("disk_down", WARNING, what, disk.silent_ms));
+            }
+            (Liveness::Full, _) => {
+                let what = format!("{name} is full: it takes no new chunks. Add disks or delete data");
+                issues.push(issue("disk_full", WARNING, what, 0));
+            }
+            (Liveness::Alive | Liveness::Suspect, _) => {}
+        }
+        let recovering =
+            hearing.report(disk.node, disk.id).is_some_and(|r| r.condition() == DiskCondition::Recovering);
+        if recovering {
+            issues.push(issue(
+                "disk_recovering",
+                NOTE,
+                format!("{name} rebuilds its index; it serves reads"),
+                0,
+            ));
+        }
+    }
+    for (liveness, count) in counts {
+        metrics::set_disks(&liveness, count);
+    }
+    for node in cluster.nodes.values() {
+        let seen = hearing.node(now, node.id);
+        let chunk = node.roles & roles::CHUNK != 0 && node.standing() != Standing::Removed;
+        if chunk
+            && seen.liveness() == Liveness::Down
+            && cluster.disks.values().any(|disk| disk.node == node.id)
+        {
+            let what = format!("node n{} at {} does not answer", node.id, node.address);
+            issues.push(issue("node_down", WARNING, what, seen.silent_ms));
+        }
+    }
+    issues
+}
