@@ -225,8 +225,11 @@ impl Cluster {
 
     pub(super) fn config(&self, node: u64) -> GroupConfig {
         let mut config = GroupConfig::new(NodeId(node), address(node), self.dir(node));
-        config.timers.election_min_ms = 300;
-        config.timers.election_max_ms = 450;
+        // Tests share few cores with each other; figures are taken with the defaults.
+        if std::env::var_os("HOLDFAST_DEFAULT_TIMERS").is_none() {
+            config.timers.election_min_ms = 300;
+            config.timers.election_max_ms = 450;
+        }
         config.store.block_cache_bytes = 16 << 20;
         config.store.write_buffer_bytes = 16 << 20;
         let aborted = self.aborted.clone();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::harness::{Cluster, address, command, eventually};
+use super::harness::{Cluster, address, command};
 use crate::raft::{GroupConfig, MetaError};
 
 fn as_is(_: &mut GroupConfig) {}
@@ -73,10 +73,17 @@ async fn a_leader_that_is_to_go_hands_over_first() {
     let answer = cluster.groups[&leader].remove(leader.into()).await;
     let Err(MetaError::NotLeader { leader: Some(next), .. }) = answer else { panic!("{answer:?}") };
     assert_ne!(next.0, leader);
-    let next_group = cluster.groups[&next.0].clone();
-    eventually("the next one leads", || next_group.leadership().borrow().is_leader).await;
-    next_group.remove(leader.into()).await.unwrap();
-    assert_eq!(next_group.status().voters.len(), 2);
+    // Whoever leads by now takes it out; on a busy machine leadership may move once more.
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    loop {
+        let leads = cluster.ready().await;
+        let group = cluster.groups[&leads].clone();
+        if group.remove(leader.into()).await.is_ok() && !ids(&group.status().voters).contains(&leader) {
+            assert_eq!(group.status().voters.len(), 2);
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "it is never taken out");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
