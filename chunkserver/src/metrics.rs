@@ -1,13 +1,12 @@
 //! Every figure of the chunk role, by name, in one place.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use holdfast_support::telemetry;
 use parking_lot::Mutex;
-use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 /// Figures of the whole role, registered once per process.
 #[derive(Clone)]
@@ -40,66 +39,41 @@ pub struct Metrics {
 impl Metrics {
     /// The process's figures, registered with its telemetry at first use.
     pub fn global() -> &'static Self {
-        static GLOBAL: OnceLock<Metrics> = OnceLock::new();
-        GLOBAL.get_or_init(|| {
-            let registered = Self::new(holdfast_support::telemetry::registry());
-            registered
-                .or_else(|error| {
-                    tracing::error!(%error, "register the chunk role's metrics");
-                    Self::new(&Registry::new())
-                })
-                .unwrap_or_else(|error| unreachable!("metric names are literals: {error}"))
-        })
+        static GLOBAL: LazyLock<Metrics> = LazyLock::new(Metrics::register);
+        &GLOBAL
     }
 
-    /// Makes the figures and registers them.
-    pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let disk = &["disk"];
-        let counters = |name: &str, help: &str| {
-            let made = IntCounterVec::new(Opts::new(name, help), disk)?;
-            registry.register(Box::new(made.clone()))?;
-            Ok::<_, prometheus::Error>(made)
-        };
-        let gauges = |name: &str, help: &str| {
-            let made = IntGaugeVec::new(Opts::new(name, help), disk)?;
-            registry.register(Box::new(made.clone()))?;
-            Ok::<_, prometheus::Error>(made)
-        };
-        let counter = |name: &str, help: &str| {
-            let made = IntCounter::new(name, help)?;
-            registry.register(Box::new(made.clone()))?;
-            Ok::<_, prometheus::Error>(made)
-        };
-        let buckets = prometheus::exponential_buckets(0.0001, 2.0, 16)?;
-        let opts =
-            HistogramOpts::new("holdfast_chunk_commit_seconds", "Time of a group commit").buckets(buckets);
-        let commit_seconds = HistogramVec::new(opts, disk)?;
-        registry.register(Box::new(commit_seconds.clone()))?;
-        let in_flight = IntGauge::new("holdfast_chunk_in_flight_bytes", "Payload bytes being handled")?;
-        registry.register(Box::new(in_flight.clone()))?;
-        Ok(Self {
-            commit_seconds,
-            commits: counters(
-                "holdfast_chunk_commits_total",
-                "Group commits: one write, one fdatasync each",
-            )?,
-            committed_records: counters("holdfast_chunk_committed_records_total", "Records written")?,
-            committed_bytes: counters("holdfast_chunk_committed_bytes_total", "Bytes of records written")?,
-            scrubbed_bytes: counters("holdfast_chunk_scrubbed_bytes_total", "Bytes read back and checked")?,
-            damaged: counters("holdfast_chunk_damaged_total", "Damaged records found")?,
-            capacity: gauges("holdfast_disk_capacity_bytes", "Bytes the disk can keep")?,
-            used: gauges("holdfast_disk_used_bytes", "Bytes of records, live and dead")?,
-            free: gauges("holdfast_disk_free_bytes", "Bytes the disk can still take")?,
-            records: gauges("holdfast_disk_records", "Live records")?,
-            garbage: gauges("holdfast_disk_garbage_bytes", "Bytes of dead records not given back yet")?,
-            failed: gauges("holdfast_disk_failed", "1: the disk has failed and is out of service")?,
-            compacted_bytes: counters("holdfast_chunk_compacted_bytes_total", "Bytes copied by compaction")?,
-            in_flight,
-            refused_busy: counter("holdfast_chunk_busy_total", "Requests refused for lack of memory budget")?,
-            read_bytes: counter("holdfast_chunk_read_bytes_total", "Payload bytes served to readers")?,
-            pulled_bytes: counter("holdfast_chunk_pulled_bytes_total", "Bytes pulled by repair")?,
-            stale_orders: counter("holdfast_chunk_stale_orders_total", "Orders refused for term or epoch")?,
-        })
+    fn register() -> Self {
+        let counters = |name: &str, help: &str| telemetry::counters(name, help, &["disk"]);
+        let gauges = |name: &str, help: &str| telemetry::gauges(name, help, &["disk"]);
+        let counter = telemetry::counter;
+        // 100 us to 3 s, doubling.
+        let buckets: Vec<f64> = (0..16).map(|step| 0.0001 * f64::from(1u32 << step)).collect();
+        Self {
+            commit_seconds: telemetry::histograms(
+                "holdfast_chunk_commit_seconds",
+                "Time of a group commit",
+                &["disk"],
+                buckets,
+            ),
+            commits: counters("holdfast_chunk_commits_total", "Group commits: one write, one fdatasync each"),
+            committed_records: counters("holdfast_chunk_committed_records_total", "Records written"),
+            committed_bytes: counters("holdfast_chunk_committed_bytes_total", "Bytes of records written"),
+            scrubbed_bytes: counters("holdfast_chunk_scrubbed_bytes_total", "Bytes read back and checked"),
+            damaged: counters("holdfast_chunk_damaged_total", "Damaged records found"),
+            compacted_bytes: counters("holdfast_chunk_compacted_bytes_total", "Bytes copied by compaction"),
+            capacity: gauges("holdfast_disk_capacity_bytes", "Bytes the disk can keep"),
+            used: gauges("holdfast_disk_used_bytes", "Bytes of records, live and dead"),
+            free: gauges("holdfast_disk_free_bytes", "Bytes the disk can still take"),
+            records: gauges("holdfast_disk_records", "Live records"),
+            garbage: gauges("holdfast_disk_garbage_bytes", "Bytes of dead records not given back yet"),
+            failed: gauges("holdfast_disk_failed", "1: the disk has failed and is out of service"),
+            in_flight: telemetry::gauge("holdfast_chunk_in_flight_bytes", "Payload bytes being handled"),
+            refused_busy: counter("holdfast_chunk_busy_total", "Requests refused for lack of memory budget"),
+            read_bytes: counter("holdfast_chunk_read_bytes_total", "Payload bytes served to readers"),
+            pulled_bytes: counter("holdfast_chunk_pulled_bytes_total", "Bytes pulled by repair"),
+            stale_orders: counter("holdfast_chunk_stale_orders_total", "Orders refused for term or epoch"),
+        }
     }
 
     /// Figures of one disk; `label` is its directory.
@@ -155,11 +129,6 @@ pub struct DiskMetrics {
 }
 
 impl DiskMetrics {
-    /// Figures nobody looks at, for tests and tools.
-    pub fn unregistered() -> Result<Self, prometheus::Error> {
-        Ok(Metrics::new(&Registry::new())?.disk("unregistered"))
-    }
-
     pub(crate) fn committed(&self, records: usize, bytes: u64, took: Duration) {
         let inner = &self.inner;
         inner.commit_seconds.observe(took.as_secs_f64());

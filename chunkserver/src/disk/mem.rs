@@ -35,6 +35,8 @@ pub enum Operation {
 #[derive(Default)]
 struct MemFile {
     durable: Vec<u8>,
+    /// As durable, before the last sync.
+    before: Vec<u8>,
     now: Vec<u8>,
     /// Writes since the last sync: (offset, bytes); punches are zeros.
     pending: Vec<(usize, Vec<u8>)>,
@@ -104,6 +106,16 @@ impl MemDisk {
     /// Changes the size of the disk.
     pub fn set_capacity(&self, bytes: u64) {
         self.state.lock().capacity = bytes;
+    }
+
+    /// As if the last sync of every file had been left out.
+    pub fn forget_last_sync(&self) {
+        for file in self.state.lock().files.values() {
+            let mut file = file.lock();
+            if !file.before.is_empty() {
+                file.durable = std::mem::take(&mut file.before);
+            }
+        }
     }
 
     /// Flips one bit of a file, durably.
@@ -207,7 +219,7 @@ impl MemFile {
     }
 
     fn sync(&mut self) {
-        self.durable.clone_from(&self.now);
+        self.before = std::mem::replace(&mut self.durable, self.now.clone());
         self.pending.clear();
     }
 }

@@ -286,7 +286,7 @@ impl Walk<'_> {
         // What a record says was durable before it is; the rest has to prove itself.
         let said = records.iter().map(|(header, _)| header.stable).max().unwrap_or(0);
         let durable = said.max(self.position.map_or(0, |position| position.next_append));
-        let mut end = from;
+        let (mut end, mut sound) = (from, from);
         let mut torn = Vec::new();
         let mut changes = Changes::new(self.index);
         let mut buffer = Aligned::new(0);
@@ -297,9 +297,13 @@ impl Walk<'_> {
                 continue;
             }
             end = end.max(header.offset + header.shape().record_bytes);
+            if header.append < durable {
+                sound = end;
+            }
             self.apply(&mut changes, number, file, header, table)?;
         }
-        for (from, to) in skipped.into_iter().filter(|(from, _)| *from < end) {
+        // Garbage behind what is known to be durable is a part of the torn commit, not damage.
+        for (from, to) in skipped.into_iter().filter(|(from, _)| *from < sound) {
             self.skip(number, from, to, "no record".into());
         }
         self.void(file, &torn, end)?;

@@ -1,0 +1,247 @@
+//! The chunk role's RPC service: disks in service, the map they follow, and the handlers.
+//!
+//! What always holds:
+//! - Payload is admitted against one byte budget per process; beyond it the answer is `Busy`.
+//! - A request names disk and incarnation; another one is refused with `WrongDisk`.
+//! - Writes need membership under the current map, orders the highest term and a group epoch that is not older.
+
+mod admit;
+mod delete;
+mod heartbeat;
+mod home;
+mod maintain;
+mod map;
+mod orders;
+mod pull;
+mod read;
+mod served;
+mod write;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use holdfast_proto::cluster::DiskReport;
+use holdfast_proto::ids::{ClusterId, NodeId};
+use holdfast_proto::method::{Delete, Pull, Read, Records, Verify, Write};
+use holdfast_proto::op::DiskRef;
+use holdfast_proto::status::{Code, Status};
+use holdfast_rpc::{MetaCaller, Net, Router};
+use holdfast_support::budget::{ByteBudget, BytePermit};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::{Notify, Semaphore, watch};
+
+use crate::config::ChunkConfig;
+use crate::metrics::Metrics;
+use crate::store::IndexMemory;
+use maintain::Maintenance;
+use map::MapFollower;
+use orders::Orders;
+use served::ServedDisk;
+
+fn metrics() -> &'static Metrics {
+    Metrics::global()
+}
+
+/// What the handlers share.
+struct Inner {
+    config: ChunkConfig,
+    node: NodeId,
+    net: Net,
+    meta: MetaCaller,
+    map: MapFollower,
+    orders: Orders,
+    memory: IndexMemory,
+    budget: ByteBudget,
+    pulls: Semaphore,
+    disks: RwLock<BTreeMap<u32, Arc<ServedDisk>>>,
+    /// Directories that are not in service yet, with the reason.
+    pending: Mutex<BTreeMap<PathBuf, String>>,
+    upkeep: Mutex<Vec<Maintenance>>,
+    changed: Notify,
+    stop: watch::Sender<bool>,
+    started: Instant,
+}
+
+impl Inner {
+    fn stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    async fn stopped(&self) {
+        // The sender lives in this very struct, so this ends only with `true`.
+        let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
+    }
+
+    async fn condition_changed(&self) {
+        self.changed.notified().await;
+    }
+
+    fn cluster(&self) -> Option<ClusterId> {
+        self.map.cluster().or_else(|| self.net.cluster())
+    }
+
+    fn disks(&self) -> Vec<Arc<ServedDisk>> {
+        self.disks.read().values().cloned().collect()
+    }
+
+    fn reports(&self) -> Vec<DiskReport> {
+        let in_use = i64::try_from(self.budget.in_use()).unwrap_or(i64::MAX);
+        metrics().in_flight.set(in_use);
+        self.disks().iter().map(|disk| disk.report()).collect()
+    }
+
+    /// Puts a disk into service.
+    fn serve(self: &Arc<Self>, disk: ServedDisk, upkeep: Option<Maintenance>) {
+        let disk = Arc::new(disk);
+        tokio::spawn(watch_for_failure(self.clone(), disk.clone()));
+        self.disks.write().insert(disk.id().0, disk);
+        self.upkeep.lock().extend(upkeep);
+        self.changed.notify_one();
+    }
+
+    fn set_pending(&self, path: &Path, why: Option<String>) {
+        let mut pending = self.pending.lock();
+        match why {
+            Some(why) => pending.insert(path.to_owned(), why),
+            None => pending.remove(path),
+        };
+    }
+
+    /// The disk a request means; `any_life` lets incarnation 0 stand for whichever is here.
+    fn disk(&self, wanted: Option<DiskRef>, any_life: bool) -> Result<Arc<ServedDisk>, Status> {
+        if self.stopping() {
+            return Err(Status::new(Code::ShuttingDown, "this node is shutting down"));
+        }
+        let wanted = wanted.ok_or_else(|| Status::new(Code::InvalidArgument, "the request names no disk"))?;
+        let disk = self.disks.read().get(&wanted.disk).cloned();
+        let wrong = |why: String| Status { epoch: self.map.epoch(), ..Status::new(Code::WrongDisk, why) };
+        let disk =
+            disk.ok_or_else(|| wrong(format!("disk d{} is not in service on {}", wanted.disk, self.node)))?;
+        if wanted.incarnation != disk.incarnation().0 && !(any_life && wanted.incarnation == 0) {
+            let here = disk.incarnation();
+            return Err(wrong(format!(
+                "disk d{} is here as {here}, not i{}",
+                wanted.disk, wanted.incarnation
+            )));
+        }
+        Ok(disk)
+    }
+
+    /// Room for so many payload bytes.
+    fn admit(&self, bytes: u64) -> Result<BytePermit, Status> {
+        self.budget.try_take(bytes).map_err(|_| {
+            metrics().refused_busy.inc();
+            Status::busy(Duration::from_millis(20), "this node handles as many bytes as it may")
+        })
+    }
+
+    /// Whether the inventory may be believed: map and term are known.
+    fn reconciled(&self) -> Result<(), Status> {
+        if self.map.epoch() > 0 && self.orders.seen().term > 0 {
+            return Ok(());
+        }
+        Err(Status::busy(Duration::from_millis(500), "this node has not reconciled with the metadata yet"))
+    }
+}
+
+/// When a disk fails: tells the leader at once, and leaves a note on it, so that a restart does not believe it again.
+async fn watch_for_failure(inner: Arc<Inner>, disk: Arc<ServedDisk>) {
+    let Some(store) = &disk.store else { return };
+    let mut failed = store.failed();
+    tokio::select! {
+        _ = failed.wait_for(|failed| *failed) => {}
+        () = inner.stopped() => return,
+    }
+    inner.changed.notify_one();
+    let (home, why) = (disk.home.clone(), disk.failure().unwrap_or_default());
+    if let Err(error) = tokio::task::spawn_blocking(move || home.note_failure(&why)).await {
+        tracing::warn!(%error, "note on the disk that it has failed");
+    }
+}
+
+/// The running chunk role of a node.
+pub struct Chunkserver {
+    inner: Arc<Inner>,
+}
+
+impl Chunkserver {
+    /// Starts the role: returns at once with the handlers, and brings the disks into service in the background, each
+    /// as soon as it can be (a known disk needs nobody, a new one needs the leader). Needs a tokio runtime.
+    pub fn start(config: ChunkConfig, net: Net, meta: MetaCaller, node: NodeId) -> (Self, Router) {
+        let inner = Arc::new(Inner {
+            memory: IndexMemory::new(config.index_cache_bytes, config.index_buffer_bytes),
+            budget: ByteBudget::new(config.byte_budget),
+            pulls: Semaphore::new(config.pulls.max(1)),
+            map: MapFollower::new(meta.clone()),
+            orders: Orders::default(),
+            disks: RwLock::default(),
+            pending: Mutex::default(),
+            upkeep: Mutex::default(),
+            changed: Notify::new(),
+            stop: watch::Sender::new(false),
+            started: Instant::now(),
+            node,
+            net,
+            meta,
+            config,
+        });
+        for disk in inner.config.disks.clone() {
+            tokio::spawn(admit::bring_into_service(inner.clone(), disk));
+        }
+        tokio::spawn(heartbeat::run(inner.clone()));
+        let router = router(&inner);
+        (Self { inner }, router)
+    }
+
+    /// Every disk in service, as the leader hears of it. Blocks shortly.
+    pub fn reports(&self) -> Vec<DiskReport> {
+        self.inner.reports()
+    }
+
+    /// Directories that are not in service, with the reason.
+    pub fn pending(&self) -> BTreeMap<PathBuf, String> {
+        self.inner.pending.lock().clone()
+    }
+
+    /// Whether every directory is in service or known to have failed.
+    pub fn ready(&self) -> bool {
+        self.inner.disks.read().len() == self.inner.config.disks.len()
+    }
+
+    /// Takes no more requests, finishes what is queued, makes the indexes durable and frees the directories.
+    pub async fn shutdown(self) {
+        self.inner.stop.send_replace(true);
+        let disks = std::mem::take(&mut *self.inner.disks.write());
+        let upkeep = std::mem::take(&mut *self.inner.upkeep.lock());
+        let closed = tokio::task::spawn_blocking(move || {
+            for mut thread in upkeep {
+                thread.stop();
+            }
+            for disk in disks.into_values() {
+                if let Some(store) = &disk.store {
+                    store.close();
+                }
+            }
+        });
+        if let Err(error) = closed.await {
+            tracing::error!(%error, "close the disks");
+        }
+    }
+}
+
+fn router(inner: &Arc<Inner>) -> Router {
+    let shared = || inner.clone();
+    let (writes, reads, deletes, pulls, records, verifies) =
+        (shared(), shared(), shared(), shared(), shared(), shared());
+    Router::new()
+        .on::<Write, _, _>(move |context, request, payload| {
+            write::write(writes.clone(), context, request, payload)
+        })
+        .on::<Read, _, _>(move |context, request, _| read::read(reads.clone(), context, request))
+        .on::<Delete, _, _>(move |context, request, _| delete::delete(deletes.clone(), context, request))
+        .on::<Pull, _, _>(move |context, request, _| pull::pull(pulls.clone(), context, request))
+        .on::<Records, _, _>(move |_, request, _| read::records(records.clone(), request))
+        .on::<Verify, _, _>(move |_, request, _| read::verify(verifies.clone(), request))
+}

@@ -1,0 +1,182 @@
+//! The directory of a disk: lock, superblock, sidecars. Everything durable here goes through `crashsafe`.
+//!
+//! ```text
+//! <disk>/LOCK         held while the process lives
+//! <disk>/superblock   which disk this is
+//! <disk>/authority    highest (metadata incarnation, term) of an order it obeyed
+//! <disk>/FAILED       why it was taken out of service; remove it to re-admit the disk
+//! <disk>/REPLACE      put there by a person: this empty directory replaces the disk that was here
+//! <disk>/segments/    the log
+//! <disk>/index/       the index
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use holdfast_support::crashsafe;
+use holdfast_support::crc::crc32c;
+use holdfast_support::dirlock::{DirLock, LockError};
+
+use super::orders::Authority;
+use crate::error::OpenError;
+use crate::format::FormatFault;
+use crate::format::field;
+use crate::format::superblock::Superblock;
+
+const SUPERBLOCK: &str = "superblock";
+const AUTHORITY: &str = "authority";
+const FAILED: &str = "FAILED";
+const REPLACE: &str = "REPLACE";
+
+/// A locked disk directory.
+#[derive(Debug)]
+pub(crate) struct DiskHome {
+    path: PathBuf,
+    _lock: DirLock,
+}
+
+impl DiskHome {
+    /// Makes the directory if its parent is there, and locks it.
+    pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
+        crashsafe::create_dir(path).map_err(OpenError::io(format!("make {}", path.display())))?;
+        let lock = DirLock::acquire(path).map_err(|error| match error {
+            LockError::InUse { .. } => OpenError::Locked(path.display().to_string()),
+            LockError::Io { source, .. } => OpenError::io(format!("lock {}", path.display()))(source),
+        })?;
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn segments(&self) -> PathBuf {
+        self.path.join("segments")
+    }
+
+    pub(crate) fn index(&self) -> PathBuf {
+        self.path.join("index")
+    }
+
+    /// The superblock; `None` in a directory that never was a disk.
+    pub(crate) fn superblock(&self) -> Result<Option<Superblock>, OpenError> {
+        let file = self.path.join(SUPERBLOCK);
+        let bytes = crashsafe::read_file(&file).map_err(OpenError::io(format!("read {}", file.display())))?;
+        let Some(bytes) = bytes else {
+            if self.has_segments() {
+                return Err(OpenError::Refused(format!(
+                    "{} has segments but no superblock: it is left alone; restore the superblock, or move the \
+                     segments away to use the directory as a new disk",
+                    self.path.display()
+                )));
+            }
+            return Ok(None);
+        };
+        match Superblock::decode(&bytes) {
+            Ok(superblock) => Ok(Some(superblock)),
+            Err(FormatFault::Version(version)) => {
+                Err(OpenError::Version { what: file.display().to_string(), version })
+            }
+            Err(fault) => Err(OpenError::Refused(format!("{} is damaged: {fault}", file.display()))),
+        }
+    }
+
+    fn has_segments(&self) -> bool {
+        std::fs::read_dir(self.segments()).is_ok_and(|mut entries| entries.next().is_some())
+    }
+
+    pub(crate) fn write_superblock(&self, superblock: &Superblock) -> Result<(), OpenError> {
+        let file = self.path.join(SUPERBLOCK);
+        crashsafe::write_file(&file, &superblock.encode())
+            .map_err(OpenError::io(format!("write {}", file.display())))
+    }
+
+    /// The highest authority obeyed so far.
+    pub(crate) fn authority(&self) -> Authority {
+        let bytes = crashsafe::read_file(&self.path.join(AUTHORITY)).ok().flatten().unwrap_or_default();
+        let valid =
+            bytes.len() == 20 && field::u32_at(&bytes, 16) == crc32c(bytes.get(..16).unwrap_or_default());
+        // Lost, it is learnt again from the leader before the first order is obeyed.
+        if !valid {
+            return Authority::default();
+        }
+        Authority { meta_incarnation: field::u64_at(&bytes, 0), term: field::u64_at(&bytes, 8) }
+    }
+
+    pub(crate) fn write_authority(&self, authority: Authority) -> std::io::Result<()> {
+        let mut bytes = [authority.meta_incarnation.to_le_bytes(), authority.term.to_le_bytes()].concat();
+        bytes.extend_from_slice(&crc32c(&bytes).to_le_bytes());
+        crashsafe::write_file(&self.path.join(AUTHORITY), &bytes)
+    }
+
+    /// Why it was taken out of service earlier, if it was.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let bytes = crashsafe::read_file(&self.path.join(FAILED)).ok().flatten()?;
+        let why = String::from_utf8_lossy(&bytes).trim().to_owned();
+        let file = self.path.join(FAILED);
+        Some(format!(
+            "failed earlier ({why}); check the hardware, then remove {} to re-admit it",
+            file.display()
+        ))
+    }
+
+    /// Notes that the disk has failed. A disk that cannot even take this note needs none.
+    pub(crate) fn note_failure(&self, why: &str) {
+        if let Err(error) = crashsafe::write_file(&self.path.join(FAILED), format!("{why}\n").as_bytes()) {
+            tracing::warn!(disk = %self.path.display(), %error, "note on the disk that it has failed");
+        }
+    }
+
+    /// Whether a person asked for this directory to replace the disk that was here.
+    pub(crate) fn replace_wanted(&self) -> bool {
+        self.path.join(REPLACE).exists()
+    }
+
+    pub(crate) fn replace_done(&self) {
+        if let Err(error) = crashsafe::remove_file(&self.path.join(REPLACE)) {
+            tracing::warn!(disk = %self.path.display(), %error, "remove the REPLACE marker");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_proto::ids::{ClusterId, DiskId, Incarnation, NodeId};
+
+    use super::*;
+
+    #[test]
+    fn keeps_what_it_was_told_and_locks() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("disk0");
+        let home = DiskHome::open(&path).unwrap();
+        assert!(matches!(DiskHome::open(&path), Err(OpenError::Locked(_))));
+        assert!(home.superblock().unwrap().is_none());
+        let superblock = Superblock {
+            disk: DiskId(1),
+            incarnation: Incarnation(2),
+            cluster: ClusterId([3; 16]),
+            fingerprint: [4; 16],
+            node: NodeId(5),
+            created: 6,
+        };
+        home.write_superblock(&superblock).unwrap();
+        home.write_authority(Authority { meta_incarnation: 1, term: 9 }).unwrap();
+        home.note_failure("EIO");
+        drop(home);
+        let home = DiskHome::open(&path).unwrap();
+        assert_eq!(home.superblock().unwrap(), Some(superblock));
+        assert_eq!(home.authority(), Authority { meta_incarnation: 1, term: 9 });
+        assert!(home.failure().unwrap().contains("EIO"));
+    }
+
+    #[test]
+    fn segments_without_superblock_are_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = DiskHome::open(dir.path()).unwrap();
+        std::fs::create_dir(home.segments()).unwrap();
+        std::fs::write(home.segments().join("0000000000000001.seg"), b"x").unwrap();
+        assert!(home.superblock().unwrap_err().to_string().contains("no superblock"));
+        std::fs::write(dir.path().join("superblock"), b"garbage that is not a superblock").unwrap();
+        assert!(home.superblock().unwrap_err().to_string().contains("damaged"));
+    }
+}
