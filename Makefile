@@ -19,7 +19,7 @@ packages:
 	@deploy/setup.sh build
 
 build: packages ## Build the `holdfast` binary
-	$(CARGO) build --release -p holdfast-cli
+	$(CARGO) build --release --workspace --bins
 	@echo "built $(BIN)"
 
 test: ## Install what is missing, build, run every test
@@ -51,8 +51,8 @@ lint: packages ## Formatting and clippy, as CI runs them
 	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
 
 bench: packages ## Measure a fresh single-node store with `holdfast bench`
-	$(CARGO) build --release -p holdfast-cli -p holdfast-tests
-	$(DEMO) bench
+	$(CARGO) build --release --workspace --bins
+	@deploy/demo/bench.sh
 
 deny: ## Check licences, advisories and sources of dependencies (needs cargo-deny)
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \

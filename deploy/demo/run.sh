@@ -10,5 +10,6 @@ PATH="$HOME/.cargo/bin:$PATH"
 export PATH
 
 deploy/setup.sh build demo
-cargo build --release -p holdfast-cli -p holdfast-tests --bins
+# All of the workspace, so that features are the same as for the tests and nothing is built twice.
+cargo build --release --workspace --bins
 exec "$CARGO_TARGET_DIR/release/demo" start "$PWD/.demo"

@@ -1,0 +1,155 @@
+//! `holdfast admin keys`: S3 access keys. A secret is shown once, when it is made, or written into a file.
+
+use clap::{Args, Subcommand};
+use holdfast_proto::op::{DeleteKey, KeyRule, Op, PutKey};
+use holdfast_proto::query::{ListKeys, Query};
+use serde::Serialize;
+
+use crate::args::SecretOut;
+use crate::failure::{Doing, Failure, Outcome};
+use crate::output::{Output, Table};
+use crate::remote::Remote;
+use crate::server::secrets;
+
+#[derive(Args, Debug)]
+pub(crate) struct KeysArgs {
+    #[command(subcommand)]
+    command: Option<KeysCommand>,
+}
+
+#[derive(Subcommand, Debug)]
+enum KeysCommand {
+    /// Make a key; its secret is generated
+    Add {
+        /// For people
+        #[arg(long, default_value = "")]
+        description: String,
+        /// What it may do where: `bucket:rwm` (read, write, manage); a bucket may end in `*`. Default: `*:rwm`
+        #[arg(long = "allow", value_name = "BUCKET:RIGHTS", default_value = "*:rwm")]
+        allow: Vec<String>,
+        #[command(flatten)]
+        out: SecretOut,
+    },
+    /// Delete a key
+    Rm {
+        /// Access key id
+        access_key: String,
+    },
+}
+
+#[derive(Serialize)]
+struct View {
+    access_key: String,
+    description: String,
+    rules: Vec<String>,
+    disabled: bool,
+}
+
+#[derive(Serialize)]
+struct NewKey {
+    access_key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_key: Option<String>,
+}
+
+pub(super) async fn run(remote: &Remote, args: KeysArgs, output: Output) -> Outcome<()> {
+    match args.command {
+        None => list(remote, output).await,
+        Some(KeysCommand::Add { description, allow, out }) => {
+            add(remote, description, &allow, &out, output).await
+        }
+        Some(KeysCommand::Rm { access_key }) => {
+            let what = format!("delete key {access_key}");
+            remote.mutate(Op::DeleteKey(DeleteKey { access_key })).await.doing(what)?;
+            Ok(())
+        }
+    }
+}
+
+async fn list(remote: &Remote, output: Output) -> Outcome<()> {
+    let reply = remote.ask(Query::ListKeys(ListKeys {})).await?;
+    let views: Vec<View> = reply
+        .keys
+        .into_iter()
+        .map(|key| View {
+            access_key: key.access_key,
+            description: key.description,
+            rules: key.rules.iter().map(rule_text).collect(),
+            disabled: key.disabled,
+        })
+        .collect();
+    output.show(&views, |out| {
+        let mut table = Table::new(&["access key", "may", "description"]);
+        for view in &views {
+            let may = if view.disabled { "nothing: disabled".to_owned() } else { view.rules.join(" ") };
+            table.row(vec![view.access_key.clone(), may, view.description.clone()]);
+        }
+        table.write(out)
+    })
+}
+
+async fn add(
+    remote: &Remote,
+    description: String,
+    allow: &[String],
+    out: &SecretOut,
+    output: Output,
+) -> Outcome<()> {
+    let rules = allow.iter().map(|text| parse_rule(text)).collect::<Outcome<Vec<_>>>()?;
+    let (access_key, secret_key) = (secrets::access_key(), secrets::secret_key());
+    if let Some(path) = &out.secret_file {
+        // First the file: a key whose secret nobody has would be useless.
+        secrets::write_file(path, &format!("{secret_key}\n"))?;
+    }
+    let op = PutKey {
+        access_key: access_key.clone(),
+        secret_key: secret_key.clone(),
+        description,
+        rules,
+        disabled: false,
+    };
+    remote.mutate(Op::PutKey(op)).await.doing("make a key")?;
+    let shown = NewKey { access_key, secret_key: out.secret_file.is_none().then_some(secret_key) };
+    output.show(&shown, |w| {
+        writeln!(w, "access key: {}", shown.access_key)?;
+        match (&shown.secret_key, &out.secret_file) {
+            (Some(secret), _) => writeln!(w, "secret key: {secret}\nThe secret is not shown again."),
+            (None, Some(path)) => writeln!(w, "secret key: in {}", path.display()),
+            (None, None) => Ok(()),
+        }
+    })
+}
+
+fn parse_rule(text: &str) -> Outcome<KeyRule> {
+    let complain = || Failure::usage(format!("'{text}': write BUCKET:RIGHTS, rights being letters of rwm"));
+    let (bucket, rights) = text.rsplit_once(':').ok_or_else(complain)?;
+    if bucket.is_empty() || rights.is_empty() || rights.chars().any(|c| !"rwm".contains(c)) {
+        return Err(complain());
+    }
+    let may = |c| rights.contains(c);
+    Ok(KeyRule { bucket: bucket.to_owned(), read: may('r'), write: may('w'), manage: may('m') })
+}
+
+fn rule_text(rule: &KeyRule) -> String {
+    let rights: String = [(rule.read, 'r'), (rule.write, 'w'), (rule.manage, 'm')]
+        .iter()
+        .filter(|(on, _)| *on)
+        .map(|(_, letter)| *letter)
+        .collect();
+    format!("{}:{rights}", rule.bucket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_survive_text() {
+        for text in ["*:rwm", "logs-*:w", "a:r"] {
+            assert_eq!(rule_text(&parse_rule(text).unwrap()), text);
+        }
+        for bad in ["a", "a:", ":r", "a:x"] {
+            assert!(parse_rule(bad).is_err());
+        }
+    }
+}

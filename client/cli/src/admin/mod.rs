@@ -1,0 +1,145 @@
+//! `holdfast admin`: look at and steer the cluster. One file per noun.
+
+mod classes;
+mod disks;
+mod keys;
+mod map;
+mod meta;
+mod nodes;
+mod pgs;
+mod settings;
+mod status;
+mod token;
+
+use clap::{Subcommand, ValueEnum};
+use holdfast_proto::admin::{ClusterStatus, StatusRequest};
+use holdfast_proto::ids::NodeId;
+use holdfast_proto::map::{Liveness, MapReply, MapRequest, Standing};
+use holdfast_proto::method::{Condition, GetMap};
+use holdfast_rpc::Endpoint;
+
+use crate::failure::Outcome;
+use crate::output::Output;
+use crate::remote::Remote;
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum AdminCommand {
+    /// Health, capacity and redundancy at a glance
+    Status,
+    /// List nodes, or change one
+    Nodes(nodes::NodesArgs),
+    /// List disks, or change one
+    Disks(disks::DisksArgs),
+    /// List placement groups
+    Pgs(pgs::PgsArgs),
+    /// The whole cluster map
+    Map,
+    /// The metadata group: show, add, remove, replace, transfer
+    Meta(meta::MetaArgs),
+    /// S3 access keys
+    Keys(keys::KeysArgs),
+    /// The token with which nodes join
+    Token(token::TokenArgs),
+    /// Cluster settings
+    Set(settings::SetArgs),
+    /// Storage classes
+    Classes(classes::ClassesArgs),
+}
+
+pub(crate) async fn run(remote: &Remote, command: AdminCommand, output: Output) -> Outcome<()> {
+    match command {
+        AdminCommand::Status => status::run(remote, output).await,
+        AdminCommand::Nodes(args) => nodes::run(remote, &args, output).await,
+        AdminCommand::Disks(args) => disks::run(remote, &args, output).await,
+        AdminCommand::Pgs(args) => pgs::run(remote, &args, output).await,
+        AdminCommand::Map => map::run(remote, output).await,
+        AdminCommand::Meta(args) => meta::run(remote, &args, output).await,
+        AdminCommand::Keys(args) => keys::run(remote, args, output).await,
+        AdminCommand::Token(args) => token::run(remote, &args, output).await,
+        AdminCommand::Set(args) => settings::run(remote, &args, output).await,
+        AdminCommand::Classes(args) => classes::run(remote, &args, output).await,
+    }
+}
+
+/// The whole map as the leader has it.
+pub(crate) async fn whole_map(remote: &Remote) -> Outcome<MapReply> {
+    remote.ask_leader::<GetMap>(&MapRequest { have: 0, pgs: Vec::new(), all_pgs: true }).await
+}
+
+/// The cluster's condition as the leader sees it. Without a leader, what some metaserver knows: partial, but an
+/// answer.
+pub(crate) async fn condition(remote: &Remote) -> Outcome<ClusterStatus> {
+    let first = remote.ask_leader::<Condition>(&StatusRequest {}).await?;
+    let meta = first.meta.clone().unwrap_or_default();
+    let leader = meta.voters.iter().find(|peer| peer.node == meta.leader);
+    match leader {
+        Some(peer) if !first.leader_view => {
+            let endpoint = Endpoint::new(NodeId(peer.node), peer.address.clone());
+            Ok(remote.ask_node::<Condition>(&endpoint, &StatusRequest {}).await.unwrap_or(first))
+        }
+        _ => Ok(first),
+    }
+}
+
+/// How a node or disk takes part, as an administrator says it.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+enum StandingArg {
+    /// Takes part
+    In,
+    /// Is emptied, keeps serving meanwhile
+    Drain,
+    /// Is gone: its data is rebuilt elsewhere
+    Out,
+    /// Is away for a while: nothing is rebuilt
+    Maintenance,
+}
+
+impl StandingArg {
+    fn number(self) -> i32 {
+        let standing = match self {
+            Self::In => Standing::In,
+            Self::Drain => Standing::Draining,
+            Self::Out => Standing::Out,
+            Self::Maintenance => Standing::Maintenance,
+        };
+        standing as i32
+    }
+}
+
+fn standing_name(number: i32) -> &'static str {
+    match Standing::try_from(number) {
+        Ok(Standing::In) => "in",
+        Ok(Standing::Draining) => "draining",
+        Ok(Standing::Out) => "out",
+        Ok(Standing::Removed) => "removed",
+        Ok(Standing::Maintenance) => "maintenance",
+        Err(_) => "unknown",
+    }
+}
+
+fn liveness_name(number: i32) -> &'static str {
+    match Liveness::try_from(number) {
+        Ok(Liveness::Alive) => "alive",
+        Ok(Liveness::Suspect) => "suspect",
+        Ok(Liveness::Down) => "down",
+        Ok(Liveness::Failed) => "failed",
+        Ok(Liveness::Full) => "full",
+        Err(_) => "unknown",
+    }
+}
+
+fn role_names(bits: u32) -> String {
+    use holdfast_proto::map::roles;
+    [
+        (roles::META, "meta"),
+        (roles::CHUNK, "chunk"),
+        (roles::GATEWAY, "gateway"),
+        (roles::WORKER, "worker"),
+        (roles::WITNESS, "witness"),
+    ]
+    .iter()
+    .filter(|(bit, _)| bits & bit != 0)
+    .map(|(_, name)| *name)
+    .collect::<Vec<_>>()
+    .join(",")
+}

@@ -1,0 +1,9 @@
+//! The roles of a node, each started and stopped behind the same few calls.
+
+mod chunk;
+mod door;
+mod meta;
+
+pub(crate) use chunk::Chunk;
+pub(crate) use door::Door;
+pub(crate) use meta::Meta;

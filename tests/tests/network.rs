@@ -1,0 +1,53 @@
+//! Packets are dropped: towards the leader, from the leader, between two nodes. No socket is closed, nobody is told.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use holdfast_tests::cluster::Builder;
+use holdfast_tests::load::{self, Load, Plan};
+use holdfast_tests::netns::{Direction, Network};
+use holdfast_tests::oracle::Oracle;
+use holdfast_tests::skip_unless_root_with;
+
+async fn black_hole(network: Arc<Network>, direction: Direction) -> Result<()> {
+    let mut cluster = Builder::new("blackhole").nodes(3).network(&network).start().await?;
+    let oracle = Arc::new(Oracle::new(&cluster.scratch()?.join("journal"))?);
+    let plan =
+        Plan { attempt: Duration::from_millis(1500), patience: Duration::from_secs(15), ..Plan::default() };
+    let bucket = plan.bucket.clone();
+    let load = Load::start(cluster.s3(), Arc::clone(&oracle), plan).await?;
+    load.progress(200, Duration::from_secs(20)).await?;
+
+    let leader = cluster.leader().await?;
+    let cut = Instant::now();
+    network.drop_packets(leader, direction)?;
+    let gap = load.first_ack_after(cut, Duration::from_secs(15)).await?;
+    println!("{direction:?}: the leader vanished, {gap:?} to the next acknowledged operation");
+    ensure!(gap < Duration::from_secs(5), "fail-over took {gap:?}");
+    load.progress(200, Duration::from_secs(20)).await?;
+
+    network.heal(leader)?;
+    load.progress(200, Duration::from_secs(20)).await?;
+    cluster.wait_status("all to live", Duration::from_secs(20), |s| s.nodes_alive == 3).await?;
+    let summary = load.stop().await?;
+    ensure!(summary.failures.is_empty(), "operations failed for good: {:?}", summary.failures);
+    let checked = load::verify(&cluster.s3(), &bucket, &oracle).await?;
+    println!("{} operations, {} repeated, {checked} keys checked", summary.acknowledged, summary.retries);
+    cluster.wait_redundant(Duration::from_secs(40)).await?;
+    cluster.finish().await
+}
+
+#[test]
+fn the_leader_vanishes_from_the_network() -> Result<()> {
+    skip_unless_root_with!("ip", "iptables");
+    let network = Network::make(3)?;
+    network.block_on(black_hole(Arc::clone(&network), Direction::Both))?
+}
+
+#[test]
+fn the_leader_is_heard_but_hears_nothing() -> Result<()> {
+    skip_unless_root_with!("ip", "iptables");
+    let network = Network::make(3)?;
+    network.block_on(black_hole(Arc::clone(&network), Direction::In))?
+}
