@@ -2,6 +2,8 @@
 //! extents. After every step both must show the same tree, the same bytes, the same hard links and the same
 //! listings, and the checker must be content.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 #[path = "model/tree.rs"]
 mod tree;
@@ -161,7 +163,7 @@ impl Pair {
 
     fn write(&mut self, step: &Step, file: usize) -> Op {
         let length = step.bytes.len() as u64;
-        let append = step.x % 4 == 0;
+        let append = step.x.is_multiple_of(4);
         let hole = !append && step.x % 4 == 1;
         let offset = if append { 0 } else { step.offset };
         let mut op = Write { ino: self.inos[&file], append, ..Write::default() };

@@ -1,6 +1,8 @@
 //! The same log gives the same state: applied twice, and cut into batches in any way, the digests are equal and so
 //! is every reply. The crate must stay free of what would make it otherwise.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use std::process::Command as Process;

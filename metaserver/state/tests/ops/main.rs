@@ -1,5 +1,7 @@
 //! Tests of single operations, grouped as `src/ops/` is.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 #[path = "../common/mod.rs"]
 mod common;
 
