@@ -1,5 +1,7 @@
 //! Paths, directories and uploads, through the library's conveniences.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
+
 mod fakes;
 
 use bytes::Bytes;

@@ -1,5 +1,7 @@
 //! Reads: every byte given out was checked, and comes from one version of the file, from whichever member has it.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
+
 mod fakes;
 
 use std::sync::atomic::Ordering;

@@ -1,5 +1,7 @@
 //! Sessions: exactly once, through lost replies, changes of leader and expiry; and what heartbeats protect.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
+
 mod fakes;
 
 use std::collections::HashSet;

@@ -1,5 +1,7 @@
 //! Writes: what is acknowledged is there, on as many members as promised, whatever happens to one of them.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
+
 mod fakes;
 
 use std::sync::Arc;

@@ -2,6 +2,7 @@
 //! frozen, full, forgetful or wrong. Everything goes through the RPC crate's network in memory.
 
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
 
 use std::collections::HashMap;
 use std::sync::Arc;
