@@ -60,7 +60,9 @@ impl Default for GatewayConfig {
 impl GatewayConfig {
     /// Says what makes no sense in it.
     pub fn check(&self) -> Result<(), String> {
-        let region_fits = |r: &str| !r.is_empty() && r.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let region_fits = |r: &str| {
+            !r.is_empty() && r.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
         if !region_fits(&self.region) {
             return Err(format!("region {:?}: only a-z, 0-9 and '-' are allowed", self.region));
         }

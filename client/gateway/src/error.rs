@@ -3,8 +3,8 @@
 //! What always holds: every match is complete, so a new code asks for a decision here. What the caller did wrong is told
 //! in full; what went wrong inside is told as "try again", and the log has the rest.
 
-use http::StatusCode;
 use holdfast_proto::status::{Code, Status};
+use http::StatusCode;
 use s3s::{S3Error, S3ErrorCode};
 
 use crate::auth::AuthError;
@@ -36,7 +36,9 @@ fn row(code: Code) -> Row {
         Code::InvalidArgument => Row("InvalidArgument", S::BAD_REQUEST),
         Code::NotFound => Row("NoSuchKey", S::NOT_FOUND),
         Code::Exists => Row("BucketAlreadyExists", S::CONFLICT),
-        Code::NotADirectory | Code::IsADirectory | Code::TooManyLinks | Code::Loop | Code::NoAttribute => BAD_REQUEST,
+        Code::NotADirectory | Code::IsADirectory | Code::TooManyLinks | Code::Loop | Code::NoAttribute => {
+            BAD_REQUEST
+        }
         Code::NotEmpty => Row("BucketNotEmpty", S::CONFLICT),
         Code::NameTooLong => Row("KeyTooLongError", S::BAD_REQUEST),
         Code::PermissionDenied | Code::Unauthenticated => DENIED,
@@ -121,14 +123,21 @@ impl From<AuthError> for S3Error {
     fn from(error: AuthError) -> Self {
         use StatusCode as S;
         let row = match &error {
-            AuthError::Anonymous | AuthError::MissingDate | AuthError::Expired | AuthError::HeadersNotSigned(_) => DENIED,
-            AuthError::UnsupportedScheme | AuthError::TwoSignatures | AuthError::MissingContentSha256 => BAD_REQUEST,
+            AuthError::Anonymous
+            | AuthError::MissingDate
+            | AuthError::Expired
+            | AuthError::HeadersNotSigned(_) => DENIED,
+            AuthError::UnsupportedScheme | AuthError::TwoSignatures | AuthError::MissingContentSha256 => {
+                BAD_REQUEST
+            }
             AuthError::MalformedHeader(_) => Row("AuthorizationHeaderMalformed", S::BAD_REQUEST),
             AuthError::MalformedQuery(_) => Row("AuthorizationQueryParametersError", S::BAD_REQUEST),
             AuthError::Skewed => Row("RequestTimeTooSkewed", S::FORBIDDEN),
             AuthError::UnknownKey | AuthError::DisabledKey => Row("InvalidAccessKeyId", S::FORBIDDEN),
             AuthError::Mismatch => Row("SignatureDoesNotMatch", S::FORBIDDEN),
-            AuthError::InvalidContentSha256 | AuthError::DuplicateHeader(_) => Row("InvalidArgument", S::BAD_REQUEST),
+            AuthError::InvalidContentSha256 | AuthError::DuplicateHeader(_) => {
+                Row("InvalidArgument", S::BAD_REQUEST)
+            }
             AuthError::UnsupportedPayload => Row("NotImplemented", S::NOT_IMPLEMENTED),
             AuthError::InvalidUri => Row("InvalidURI", S::BAD_REQUEST),
             AuthError::KeysUnavailable => UNAVAILABLE,

@@ -58,7 +58,8 @@ impl Gateway {
         let door = Arc::new(Door::new(Arc::clone(&config), store, keys));
         let stop = CancellationToken::new();
         let listening = Listening::new(config.max_connections);
-        let accepting = tokio::spawn(listener::accept(listener, door, config, listening.clone(), stop.clone()));
+        let accepting =
+            tokio::spawn(listener::accept(listener, door, config, listening.clone(), stop.clone()));
         tracing::info!(%address, "S3 door open");
         Ok(Self { address, stop, accepting, listening, keys: refreshing })
     }

@@ -31,8 +31,8 @@ pub struct Metrics {
 }
 
 const LATENCIES: &[f64] = &[
-    0.0002, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0, 2.0, 4.0, 8.0, 16.0,
-    32.0,
+    0.0002, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0, 2.0, 4.0, 8.0,
+    16.0, 32.0,
 ];
 
 fn opts(short: &str, help: &str) -> Opts {
@@ -44,7 +44,9 @@ fn opts(short: &str, help: &str) -> Opts {
 impl Metrics {
     fn new() -> Self {
         let counter = |short, help| IntCounter::with_opts(opts(short, help)).expect("constant name");
-        let counters = |short, help, labels: &[&str]| IntCounterVec::new(opts(short, help), labels).expect("constant name");
+        let counters = |short, help, labels: &[&str]| {
+            IntCounterVec::new(opts(short, help), labels).expect("constant name")
+        };
         let gauge = |short, help| IntGauge::with_opts(opts(short, help)).expect("constant name");
         let seconds = HistogramOpts::from(opts("request_seconds", "Time to the headers of the answer"));
         Self {

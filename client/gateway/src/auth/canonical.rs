@@ -90,7 +90,9 @@ fn push_query(out: &mut Vec<u8>, query: &[(String, String)]) {
     let mut pairs: Vec<(String, String)> = query
         .iter()
         .filter(|(name, _)| name != "X-Amz-Signature")
-        .map(|(name, value)| (encode_percent(name.as_bytes(), false), encode_percent(value.as_bytes(), false)))
+        .map(|(name, value)| {
+            (encode_percent(name.as_bytes(), false), encode_percent(value.as_bytes(), false))
+        })
         .collect();
     pairs.sort_unstable();
     for (i, (name, value)) in pairs.iter().enumerate() {

@@ -69,7 +69,8 @@ impl Claim {
     }
 
     fn from_header(value: &str, headers: &HeaderMap) -> Result<Self, AuthError> {
-        let bad = |why: &str| AuthError::MalformedHeader(format!("the authorization header is malformed; {why}"));
+        let bad =
+            |why: &str| AuthError::MalformedHeader(format!("the authorization header is malformed; {why}"));
         let Some(rest) = value.strip_prefix(ALGORITHM).filter(|r| r.starts_with([' ', '\t'])) else {
             return Err(AuthError::UnsupportedScheme);
         };
@@ -140,7 +141,9 @@ impl Claim {
             return Err("the signature must be 64 hexadecimal digits");
         }
         let signed_headers: Vec<String> = signed.split(';').map(str::to_owned).collect();
-        let plain = |name: &String| !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && !b.is_ascii_uppercase());
+        let plain = |name: &String| {
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && !b.is_ascii_uppercase())
+        };
         if signed_headers.len() > MAX_SIGNED_HEADERS || !signed_headers.iter().all(plain) {
             return Err("SignedHeaders must be a list of names in lower case");
         }
@@ -180,7 +183,9 @@ impl Claim {
             return Ok(());
         };
         Err(match self.place {
-            Place::Header => AuthError::MalformedHeader(format!("the authorization header is malformed; {wrong}")),
+            Place::Header => {
+                AuthError::MalformedHeader(format!("the authorization header is malformed; {wrong}"))
+            }
             Place::Query { .. } => AuthError::MalformedQuery(wrong),
         })
     }
@@ -197,7 +202,8 @@ fn parse_amz_date(text: &str) -> Option<i64> {
         digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?
     };
     let month = Month::try_from(u8::try_from(number(4, 6)?).ok()?).ok()?;
-    let date = Date::from_calendar_date(number(0, 4)? as i32, month, u8::try_from(number(6, 8)?).ok()?).ok()?;
+    let date =
+        Date::from_calendar_date(number(0, 4)? as i32, month, u8::try_from(number(6, 8)?).ok()?).ok()?;
     let time = Time::from_hms(number(9, 11)? as u8, number(11, 13)? as u8, number(13, 15)? as u8).ok()?;
     Some(PrimitiveDateTime::new(date, time).assume_utc().unix_timestamp())
 }
@@ -209,7 +215,14 @@ mod tests {
     #[test]
     fn dates_parse_or_are_refused() {
         assert_eq!(parse_amz_date("20130524T000000Z"), Some(1_369_353_600));
-        for bad in ["", "20130524T000000", "20131324T000000Z", "20130524T250000Z", "2013052AT000000Z", "20130524 000000Z"] {
+        for bad in [
+            "",
+            "20130524T000000",
+            "20131324T000000Z",
+            "20130524T250000Z",
+            "2013052AT000000Z",
+            "20130524 000000Z",
+        ] {
             assert_eq!(parse_amz_date(bad), None, "{bad}");
         }
     }
@@ -224,16 +237,27 @@ mod tests {
             "AWS AKID:abc=".to_owned(),
             "Basic abc".to_owned(),
             "AWS4-HMAC-SHA256 Credential=a/20130524/r/s3/aws4_request".to_owned(),
-            format!("AWS4-HMAC-SHA256 Credential=a/20130525/r/s3/aws4_request, SignedHeaders=host, Signature={sig}"),
-            format!("AWS4-HMAC-SHA256 Credential=20130524/r/s3/aws4_request, SignedHeaders=host, Signature={sig}"),
-            format!("AWS4-HMAC-SHA256 Credential=a/20130524/r/s3/aws4_request, SignedHeaders=Host, Signature={sig}"),
-            format!("AWS4-HMAC-SHA256 Credential=a/20130524/r/s3/aws4_request, SignedHeaders=host, Signature={sig}, Signature={sig}"),
-            "AWS4-HMAC-SHA256 Credential=a/20130524/r/s3/aws4_request, SignedHeaders=host, Signature=ab".to_owned(),
+            format!(
+                "AWS4-HMAC-SHA256 Credential=a/20130525/r/s3/aws4_request, SignedHeaders=host, Signature={sig}"
+            ),
+            format!(
+                "AWS4-HMAC-SHA256 Credential=20130524/r/s3/aws4_request, SignedHeaders=host, Signature={sig}"
+            ),
+            format!(
+                "AWS4-HMAC-SHA256 Credential=a/20130524/r/s3/aws4_request, SignedHeaders=Host, Signature={sig}"
+            ),
+            format!(
+                "AWS4-HMAC-SHA256 Credential=a/20130524/r/s3/aws4_request, SignedHeaders=host, Signature={sig}, Signature={sig}"
+            ),
+            "AWS4-HMAC-SHA256 Credential=a/20130524/r/s3/aws4_request, SignedHeaders=host, Signature=ab"
+                .to_owned(),
         ] {
             headers.insert("authorization", bad.parse().unwrap());
             assert!(Claim::find(&headers, &[]).is_err(), "{bad}");
         }
-        let good = format!("AWS4-HMAC-SHA256 Credential=a/b/20130524/r/s3/aws4_request,SignedHeaders=host;x-amz-date,Signature={sig}");
+        let good = format!(
+            "AWS4-HMAC-SHA256 Credential=a/b/20130524/r/s3/aws4_request,SignedHeaders=host;x-amz-date,Signature={sig}"
+        );
         headers.insert("authorization", good.parse().unwrap());
         let claim = Claim::find(&headers, &[]).unwrap();
         assert_eq!(claim.access_key, "a/b");

@@ -36,7 +36,10 @@ pub(crate) struct AccessKey {
 
 impl std::fmt::Debug for AccessKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AccessKey").field("id", &self.id).field("disabled", &self.disabled).finish_non_exhaustive()
+        f.debug_struct("AccessKey")
+            .field("id", &self.id)
+            .field("disabled", &self.disabled)
+            .finish_non_exhaustive()
     }
 }
 
@@ -144,6 +147,11 @@ impl KeyRing {
 impl AccessKey {
     /// A key with these rules, for tests of what it may do.
     pub(crate) fn for_test(rules: Vec<KeyRule>) -> Self {
-        Self::new(PutKey { access_key: "test".into(), secret_key: "secret".into(), rules, ..PutKey::default() })
+        Self::new(PutKey {
+            access_key: "test".into(),
+            secret_key: "secret".into(),
+            rules,
+            ..PutKey::default()
+        })
     }
 }

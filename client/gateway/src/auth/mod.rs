@@ -28,9 +28,9 @@ use crate::auth::claim::{Claim, Place};
 use crate::auth::keys::{AccessKey, KeyRing};
 use crate::auth::signing::ChunkSigner;
 
-pub(crate) use canonical::{decode_percent, encode_percent, parse_query};
 #[cfg(test)]
 pub(crate) use canonical::request as canonical_request;
+pub(crate) use canonical::{decode_percent, encode_percent, parse_query};
 
 /// How far a client's clock may be off, in seconds.
 const MAX_SKEW_S: i64 = 15 * 60;

@@ -27,13 +27,31 @@ pub(crate) fn needed(operation: &str) -> Option<Right> {
     Some(match operation {
         "ListBuckets" => Right::KeyOnly,
         "HeadBucket" | "GetBucketLocation" | "GetBucketVersioning" | "GetBucketAcl" => Right::Any,
-        "GetBucketPolicy" | "GetBucketCors" | "GetBucketLifecycleConfiguration" | "GetBucketTagging"
-        | "GetBucketEncryption" | "GetObjectLockConfiguration" => Right::Any,
-        "GetObject" | "HeadObject" | "GetObjectTagging" | "GetObjectAttributes" | "GetObjectAcl" | "ListObjects"
-        | "ListObjectsV2" | "ListObjectVersions" => Right::Read,
+        "GetBucketPolicy"
+        | "GetBucketCors"
+        | "GetBucketLifecycleConfiguration"
+        | "GetBucketTagging"
+        | "GetBucketEncryption"
+        | "GetObjectLockConfiguration" => Right::Any,
+        "GetObject"
+        | "HeadObject"
+        | "GetObjectTagging"
+        | "GetObjectAttributes"
+        | "GetObjectAcl"
+        | "ListObjects"
+        | "ListObjectsV2"
+        | "ListObjectVersions" => Right::Read,
         "ListMultipartUploads" | "ListParts" => Right::ReadOrWrite,
-        "PutObject" | "CopyObject" | "DeleteObject" | "DeleteObjects" | "PutObjectTagging" | "DeleteObjectTagging"
-        | "CreateMultipartUpload" | "UploadPart" | "UploadPartCopy" | "CompleteMultipartUpload"
+        "PutObject"
+        | "CopyObject"
+        | "DeleteObject"
+        | "DeleteObjects"
+        | "PutObjectTagging"
+        | "DeleteObjectTagging"
+        | "CreateMultipartUpload"
+        | "UploadPart"
+        | "UploadPartCopy"
+        | "CompleteMultipartUpload"
         | "AbortMultipartUpload" => Right::Write,
         "CreateBucket" | "DeleteBucket" => Right::Manage,
         _ => return None,
@@ -79,7 +97,8 @@ mod tests {
 
     #[test]
     fn rules_give_what_they_name_where_they_name_it() {
-        let key = AccessKey::for_test(vec![rule("logs-*", true, false, false), rule("drop", false, true, false)]);
+        let key =
+            AccessKey::for_test(vec![rule("logs-*", true, false, false), rule("drop", false, true, false)]);
         assert!(allowed(&key, Right::Read, "logs-a"));
         assert!(allowed(&key, Right::Any, "logs-a"));
         assert!(!allowed(&key, Right::Write, "logs-a"));

@@ -52,7 +52,12 @@ impl std::fmt::Debug for ChunkSigner {
 impl ChunkSigner {
     /// Begins behind the signature of the request itself.
     pub(super) fn new(claim: &Claim, key: [u8; 32]) -> Self {
-        Self { key, amz_date: claim.amz_date.clone(), scope: claim.scope(), previous: claim.signature.clone() }
+        Self {
+            key,
+            amz_date: claim.amz_date.clone(),
+            scope: claim.scope(),
+            previous: claim.signature.clone(),
+        }
     }
 
     #[cfg(test)]
@@ -109,8 +114,10 @@ pub(crate) mod client {
 
         pub(crate) fn sign_trailer(&self, canonical: &[u8]) -> String {
             let hash = hex::encode(Sha256::digest(canonical));
-            let text =
-                format!("AWS4-HMAC-SHA256-TRAILER\n{}\n{}\n{}\n{hash}", self.amz_date, self.scope, self.previous);
+            let text = format!(
+                "AWS4-HMAC-SHA256-TRAILER\n{}\n{}\n{}\n{hash}",
+                self.amz_date, self.scope, self.previous
+            );
             hex::encode(hmac(&self.key, text.as_bytes()))
         }
     }

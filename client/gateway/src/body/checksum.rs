@@ -78,7 +78,7 @@ impl Algorithm {
         STANDARD.decode(text).ok().filter(|bytes| bytes.len() == self.length())
     }
 
-    fn from_number(self, crc: u64) -> Vec<u8> {
+    fn bytes_of(self, crc: u64) -> Vec<u8> {
         crc.to_be_bytes()[8 - self.length()..].to_vec()
     }
 
@@ -93,7 +93,7 @@ impl Algorithm {
                 Some(before) => crc_fast::checksum_combine(crc, before, number, *length),
             });
         }
-        whole.map(|n| self.from_number(n))
+        whole.map(|n| self.bytes_of(n))
     }
 
     /// The checksum of some bytes.
@@ -132,7 +132,7 @@ impl Hasher {
 
     pub(crate) fn finish(self) -> Vec<u8> {
         match self {
-            Self::Crc(algorithm, digest) => algorithm.from_number(digest.finalize()),
+            Self::Crc(algorithm, digest) => algorithm.bytes_of(digest.finalize()),
             Self::Sha1(digest) => digest.finalize().to_vec(),
             Self::Sha256(digest) => digest.finalize().to_vec(),
         }
@@ -158,7 +158,9 @@ pub(crate) enum ChecksumError {
     Several,
     #[error("value for {0} header is invalid")]
     Invalid(&'static str),
-    #[error("x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found")]
+    #[error(
+        "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found"
+    )]
     Announced,
     #[error("the algorithm {0} is not known")]
     Unknown(String),

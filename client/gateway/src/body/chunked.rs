@@ -76,7 +76,8 @@ impl Decoder {
                         self.hash.update(&data);
                     }
                     let left = left - take as u64;
-                    self.state = if left == 0 { State::DataEnd { seen_cr: false } } else { State::Data { left } };
+                    self.state =
+                        if left == 0 { State::DataEnd { seen_cr: false } } else { State::Data { left } };
                     if left == 0 {
                         self.check_chunk()?;
                     }
@@ -157,7 +158,8 @@ impl Decoder {
     fn check_trailer(&self) -> Result<HeaderMap, BodyError> {
         let malformed = BodyError::MalformedTrailer;
         let text = std::str::from_utf8(&self.trailer).map_err(|_| malformed("not text"))?;
-        let lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).filter(|l| !l.is_empty());
+        let lines =
+            text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).filter(|l| !l.is_empty());
         let mut pairs: Vec<(String, &str)> = Vec::new();
         let mut signature = None;
         for line in lines {
@@ -173,7 +175,11 @@ impl Decoder {
         }
         pairs.sort_unstable();
         let Some(announced) = &self.announced else {
-            return if pairs.is_empty() && signature.is_none() { Ok(HeaderMap::new()) } else { Err(malformed("none was announced")) };
+            return if pairs.is_empty() && signature.is_none() {
+                Ok(HeaderMap::new())
+            } else {
+                Err(malformed("none was announced"))
+            };
         };
         if let Some(signer) = &self.signer {
             let canonical: String = pairs.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
@@ -218,7 +224,12 @@ mod tests {
     const SCOPE: &str = "20130524/us-east-1/s3/aws4_request";
 
     fn signer(seed: &str) -> Box<ChunkSigner> {
-        Box::new(ChunkSigner::for_test(signing_key(SECRET, "20130524", "us-east-1"), "20130524T000000Z", SCOPE, seed))
+        Box::new(ChunkSigner::for_test(
+            signing_key(SECRET, "20130524", "us-east-1"),
+            "20130524T000000Z",
+            SCOPE,
+            seed,
+        ))
     }
 
     fn decode(mut decoder: Decoder, wire: &[u8], step: usize) -> Result<(Vec<u8>, HeaderMap), BodyError> {
@@ -235,11 +246,17 @@ mod tests {
     /// The example of the S3 documentation, with its signatures.
     fn documented() -> Vec<u8> {
         let mut wire = Vec::new();
-        wire.extend_from_slice(b"10000;chunk-signature=b474d8862b1487a5145d686f57f013e54db672cee1c953b3010fb58501ef5aa2\r\n");
+        wire.extend_from_slice(
+            b"10000;chunk-signature=b474d8862b1487a5145d686f57f013e54db672cee1c953b3010fb58501ef5aa2\r\n",
+        );
         wire.extend_from_slice(&[b'a'; 65536]);
-        wire.extend_from_slice(b"\r\n400;chunk-signature=1c1344b170168f8e65b41376b44b20fe354e373826ccbbe2c1d40a8cae51e5c7\r\n");
+        wire.extend_from_slice(
+            b"\r\n400;chunk-signature=1c1344b170168f8e65b41376b44b20fe354e373826ccbbe2c1d40a8cae51e5c7\r\n",
+        );
         wire.extend_from_slice(&[b'a'; 1024]);
-        wire.extend_from_slice(b"\r\n0;chunk-signature=2ca2aba2005185cf7159c6277faf83795951dd77a3a99e6e65d5c9f85863f992\r\n\r\n");
+        wire.extend_from_slice(
+            b"\r\n0;chunk-signature=2ca2aba2005185cf7159c6277faf83795951dd77a3a99e6e65d5c9f85863f992\r\n\r\n",
+        );
         wire.extend_from_slice(b"x-amz-checksum-crc32c:sOO8/Q==\r\nx-amz-trailer-signature:d81f82fc3505edab99d459891051a732e8730629a2e4a59689829ca17fe2e435\r\n\r\n");
         wire
     }
@@ -278,17 +295,25 @@ mod tests {
             assert!(decode(documented_decoder(), &wire[..cut], 8192).is_err(), "cut at {cut}");
         }
         let no_trailer = Decoder::new(Some(signer(SEED)), Some(vec![]), 66560);
-        assert!(decode(no_trailer, &wire[..trailer_at], 8192).is_err(), "a signed trailer cannot be left out");
+        assert!(
+            decode(no_trailer, &wire[..trailer_at], 8192).is_err(),
+            "a signed trailer cannot be left out"
+        );
     }
 
     #[test]
     fn unsigned_bodies_keep_their_announced_length_and_trailer() {
-        let decoder = |length, names: &[&str]| Decoder::new(None, Some(names.iter().map(|n| (*n).into()).collect()), length);
+        let decoder = |length, names: &[&str]| {
+            Decoder::new(None, Some(names.iter().map(|n| (*n).into()).collect()), length)
+        };
         let wire = b"5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n";
         let (data, trailer) = decode(decoder(5, &["x-amz-checksum-crc32"]), wire, 3).unwrap();
         assert_eq!((data.as_slice(), trailer.len()), (&b"hello"[..], 1));
         assert_eq!(decode(decoder(4, &["x-amz-checksum-crc32"]), wire, 3).unwrap_err(), BodyError::TooLong);
-        assert_eq!(decode(decoder(6, &["x-amz-checksum-crc32"]), wire, 3).unwrap_err(), BodyError::Incomplete);
+        assert_eq!(
+            decode(decoder(6, &["x-amz-checksum-crc32"]), wire, 3).unwrap_err(),
+            BodyError::Incomplete
+        );
         assert!(decode(decoder(5, &["x-amz-checksum-sha1"]), wire, 3).is_err());
         assert!(decode(decoder(5, &[]), wire, 3).is_err());
         assert!(decode(Decoder::new(None, None, 5), wire, 3).is_err());

@@ -44,7 +44,10 @@ pub(crate) struct Upload {
 
 impl std::fmt::Debug for Upload {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Upload").field("length", &self.length).field("seen", &self.seen).finish_non_exhaustive()
+        f.debug_struct("Upload")
+            .field("length", &self.length)
+            .field("seen", &self.seen)
+            .finish_non_exhaustive()
     }
 }
 
@@ -77,7 +80,12 @@ fn announced_trailer(headers: &HeaderMap) -> Vec<String> {
 
 impl Upload {
     /// The body of a request whose signature was checked.
-    pub(crate) fn new(source: Incoming, headers: &HeaderMap, payload: Payload, pace: Pace) -> Result<Self, LengthError> {
+    pub(crate) fn new(
+        source: Incoming,
+        headers: &HeaderMap,
+        payload: Payload,
+        pace: Pace,
+    ) -> Result<Self, LengthError> {
         let content_length = number(headers, "content-length")?;
         let chunked_length = number(headers, "x-amz-decoded-content-length")?;
         let empty = http_body::Body::is_end_stream(&source);
@@ -191,7 +199,8 @@ impl Upload {
             match frame {
                 None => return Ok(None),
                 Some(Err(error)) => {
-                    let early = error.is_incomplete_message() || error.is_body_write_aborted() || error.is_closed();
+                    let early =
+                        error.is_incomplete_message() || error.is_body_write_aborted() || error.is_closed();
                     return Err(if early { BodyError::Incomplete } else { BodyError::Broken });
                 }
                 Some(Ok(frame)) => {

@@ -67,7 +67,10 @@ impl Answer {
     pub(super) fn elements(&self, name: &str) -> Vec<String> {
         let text = self.text();
         let (open, close) = (format!("<{name}>"), format!("</{name}>"));
-        text.split(&open).skip(1).filter_map(|rest| rest.split_once(&close).map(|(inner, _)| inner.to_owned())).collect()
+        text.split(&open)
+            .skip(1)
+            .filter_map(|rest| rest.split_once(&close).map(|(inner, _)| inner.to_owned()))
+            .collect()
     }
 
     #[track_caller]
@@ -192,7 +195,8 @@ impl Call {
 
     fn signature(&self, names: &[String], payload: &str, date: &str, query: &[(String, String)]) -> String {
         let canonical =
-            crate::auth::canonical_request(&self.method, self.path(), query, &self.headers, names, payload).unwrap();
+            crate::auth::canonical_request(&self.method, self.path(), query, &self.headers, names, payload)
+                .unwrap();
         sign(&canonical, date, &self.client.scope(date), &self.client.key(date))
     }
 
@@ -231,7 +235,8 @@ impl Call {
         self = self.payload(payload).signed();
         let date = self.headers["x-amz-date"].to_str().unwrap().to_owned();
         let seed = self.headers["authorization"].to_str().unwrap().rsplit('=').next().unwrap().to_owned();
-        let mut signer = ChunkSigner::for_test(self.client.key(&date), &date, &self.client.scope(&date), &seed);
+        let mut signer =
+            ChunkSigner::for_test(self.client.key(&date), &date, &self.client.scope(&date), &seed);
         let mut wire = Vec::new();
         for piece in data.chunks(chunk).chain([&[][..]]) {
             let signature = signer.sign_chunk(piece);
@@ -243,7 +248,9 @@ impl Call {
         }
         if let Some((name, value)) = trailer {
             let signature = signer.sign_trailer(format!("{name}:{value}\n").as_bytes());
-            wire.extend_from_slice(format!("{name}:{value}\r\nx-amz-trailer-signature:{signature}\r\n").as_bytes());
+            wire.extend_from_slice(
+                format!("{name}:{value}\r\nx-amz-trailer-signature:{signature}\r\n").as_bytes(),
+            );
         }
         wire.extend_from_slice(b"\r\n");
         tamper(&mut wire);
@@ -297,14 +304,18 @@ fn parse(all: &[u8], head: bool) -> Answer {
     while text.starts_with(b"HTTP/1.1 100") {
         text = &text[text.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4..];
     }
-    let end = text.windows(4).position(|w| w == b"\r\n\r\n").unwrap_or_else(|| panic!("no answer: {} bytes", all.len()));
+    let end = text
+        .windows(4)
+        .position(|w| w == b"\r\n\r\n")
+        .unwrap_or_else(|| panic!("no answer: {} bytes", all.len()));
     let lines = std::str::from_utf8(&text[..end]).unwrap();
     let mut lines = lines.split("\r\n");
     let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
     let mut headers = HeaderMap::new();
     for line in lines {
         let (name, value) = line.split_once(": ").unwrap();
-        headers.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        headers
+            .append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap());
     }
     let body = text[end + 4..].to_vec();
     if !head && let Some(length) = headers.get("content-length") {

@@ -62,12 +62,20 @@ async fn oversized_and_malformed_requests_are_refused() {
     let garbage = exchange(client.address, b"\x16\x03\x01 nonsense\r\n\r\n", false).await;
     assert_eq!(garbage.status, 400);
     client.post("/bucket?delete", &"x".repeat(10_001)).send().await.refused(400, "MaxMessageLengthExceeded");
-    let no_length = client.put("/bucket/k", b"").header("transfer-encoding", "chunked").payload("UNSIGNED-PAYLOAD").signed();
+    let no_length = client
+        .put("/bucket/k", b"")
+        .header("transfer-encoding", "chunked")
+        .payload("UNSIGNED-PAYLOAD")
+        .signed();
     let mut wire = String::from_utf8(no_length.wire()).unwrap();
     wire = wire.replace("content-length: 0\r\n", "");
     wire.push_str("1\r\nx\r\n0\r\n\r\n");
     exchange(client.address, wire.as_bytes(), false).await.refused(411, "MissingContentLength");
-    let big = client.put("/bucket/k", b"").header("content-length", "6000000000").payload("UNSIGNED-PAYLOAD").signed();
+    let big = client
+        .put("/bucket/k", b"")
+        .header("content-length", "6000000000")
+        .payload("UNSIGNED-PAYLOAD")
+        .signed();
     let answer = exchange(client.address, &big.wire(), false).await;
     answer.refused(400, "EntityTooLarge");
     world.stop().await;
@@ -126,8 +134,40 @@ async fn buckets_can_be_host_names() {
     let client = world.client();
     client.put("/a/b%20c?x=1", b"hosted").header("host", "bucket.s3.test:9000").send().await.expect(200);
     assert_eq!(client.get("/bucket/a/b%20c").send().await.expect(200).body, b"hosted");
-    let listed = client.get("/?list-type=2&prefix=a/").header("host", "bucket.s3.test").send().await.expect(200);
+    let listed =
+        client.get("/?list-type=2&prefix=a/").header("host", "bucket.s3.test").send().await.expect(200);
     assert_eq!(listed.elements("Key"), ["a/b c"]);
     client.get("/").header("host", "absent.s3.test").send().await.refused(404, "NoSuchBucket");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_instead_of_100_continue_closes_the_connection() {
+    let world = World::start().await;
+    let client = world.client();
+    // Each of them would leave a client that keeps the connection in doubt where the next answer begins.
+    for (call, status) in [
+        (client.put("/bucket/empty", b""), 200),
+        (client.put("/absent/k", b""), 404),
+        (world.client_of("ROOT", "wrong").put("/bucket/k", b"x"), 403),
+    ] {
+        let wire = call.header("expect", "100-continue").signed().wire();
+        let wire = String::from_utf8(wire).unwrap().replace("connection: close\r\n", "");
+        let mut socket = TcpStream::connect(client.address).await.unwrap();
+        let head = &wire[..wire.find("\r\n\r\n").unwrap() + 4];
+        socket.write_all(head.as_bytes()).await.unwrap();
+        let answer = read_to_close(&mut socket).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        assert!(answer.to_ascii_lowercase().contains("connection: close"), "{answer}");
+    }
+    let mut socket = TcpStream::connect(client.address).await.unwrap();
+    let wire = client.put("/bucket/k", b"waited").header("expect", "100-continue").signed().wire();
+    socket.write_all(&wire[..wire.len() - 6]).await.unwrap();
+    let mut go_on = [0; 25];
+    socket.read_exact(&mut go_on).await.unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    socket.write_all(b"waited").await.unwrap();
+    assert!(read_to_close(&mut socket).await.starts_with("HTTP/1.1 200"));
+    assert_eq!(client.get("/bucket/k").send().await.expect(200).body, b"waited");
     world.stop().await;
 }

@@ -62,7 +62,8 @@ async fn delimiters_fold_what_lies_below() {
     let (mut seen, mut token) = (Vec::new(), String::new());
     loop {
         let next = if token.is_empty() { String::new() } else { format!("&continuation-token={token}") };
-        let page = client.get(&format!("/bucket?list-type=2&delimiter=/&max-keys=1{next}")).send().await.expect(200);
+        let page =
+            client.get(&format!("/bucket?list-type=2&delimiter=/&max-keys=1{next}")).send().await.expect(200);
         seen.extend(page.elements("Key"));
         seen.extend(page.elements("CommonPrefixes"));
         token = page.element("NextContinuationToken");

@@ -1,6 +1,7 @@
 //! The whole door over a socket, against a store in memory: the real state machine, the real signatures.
 
 mod client;
+mod cost;
 mod http_limits;
 mod listing;
 mod multipart;
@@ -67,7 +68,14 @@ async fn boto3_round_trip() {
     let endpoint = format!("http://{}", world.gateway.local_addr());
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/s3/roundtrip.py");
     let mut command = tokio::process::Command::new("python3");
-    command.arg(script).args(["--endpoint", &endpoint, "--access-key", "ROOT", "--secret-key", "root-secret"]);
+    command.arg(script).args([
+        "--endpoint",
+        &endpoint,
+        "--access-key",
+        "ROOT",
+        "--secret-key",
+        "root-secret",
+    ]);
     let output = command.output().await.unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));

@@ -38,7 +38,10 @@ async fn an_object_comes_back_with_its_headers() {
         assert!(!back.header("last-modified").is_empty());
     }
     let tags = client.get("/bucket/a/b.txt?tagging").send().await.expect(200);
-    assert_eq!((tags.elements("Key"), tags.elements("Value")), (vec!["a".into(), "b".into()], vec!["1".into(), "two".into()]));
+    assert_eq!(
+        (tags.elements("Key"), tags.elements("Value")),
+        (vec!["a".into(), "b".into()], vec!["1".into(), "two".into()])
+    );
     world.stop().await;
 }
 
@@ -60,7 +63,20 @@ async fn every_key_that_is_text_is_a_key() {
     let world = World::start().await;
     let client = world.client();
     let long = "k".repeat(1024);
-    let keys = ["a", "a/b", "a/", "..", "../x", "a//b", "/lead", "a/../b", "a b+c%?#&=", "ünï/日本", "tab\tnl\n", &long];
+    let keys = [
+        "a",
+        "a/b",
+        "a/",
+        "..",
+        "../x",
+        "a//b",
+        "/lead",
+        "a/../b",
+        "a b+c%?#&=",
+        "ünï/日本",
+        "tab\tnl\n",
+        &long,
+    ];
     for key in keys {
         let target = format!("/bucket/{}", crate::auth::encode_percent(key.as_bytes(), true));
         client.put(&target, key.as_bytes()).send().await.expect(200);
@@ -91,18 +107,50 @@ async fn checksums_are_verified_kept_and_shown() {
         let put = client.put(&target, data).header(algorithm.header(), &value);
         assert_eq!(put.send().await.expect(200).header(algorithm.header()), value);
         let got = client.get(&target).header("x-amz-checksum-mode", "ENABLED").send().await.expect(200);
-        assert_eq!((got.header(algorithm.header()), got.header("x-amz-checksum-type")), (value.as_str(), "FULL_OBJECT"));
+        assert_eq!(
+            (got.header(algorithm.header()), got.header("x-amz-checksum-type")),
+            (value.as_str(), "FULL_OBJECT")
+        );
         let silent = client.get(&target).send().await.expect(200);
         assert_eq!(silent.header(algorithm.header()), "");
         let wrong = base64(&algorithm.of(b"other"));
-        client.put("/bucket/bad", data).header(algorithm.header(), &wrong).send().await.refused(400, "BadDigest");
-        client.put("/bucket/bad", data).header(algorithm.header(), "AA==").send().await.refused(400, "InvalidRequest");
+        client
+            .put("/bucket/bad", data)
+            .header(algorithm.header(), &wrong)
+            .send()
+            .await
+            .refused(400, "BadDigest");
+        client
+            .put("/bucket/bad", data)
+            .header(algorithm.header(), "AA==")
+            .send()
+            .await
+            .refused(400, "InvalidRequest");
     }
-    let two = client.put("/bucket/bad", data).header("x-amz-checksum-crc32", &base64(&Algorithm::Crc32.of(data)));
-    two.header("x-amz-checksum-sha1", &base64(&Algorithm::Sha1.of(data))).send().await.refused(400, "InvalidRequest");
-    client.put("/bucket/bad", data).header("content-md5", "AAAAAAAAAAAAAAAAAAAAAA==").send().await.refused(400, "BadDigest");
-    client.put("/bucket/bad", data).header("content-md5", "nonsense").send().await.refused(400, "InvalidDigest");
-    client.put("/bucket/bad", data).header("x-amz-sdk-checksum-algorithm", "CRC32").send().await.refused(400, "InvalidRequest");
+    let two =
+        client.put("/bucket/bad", data).header("x-amz-checksum-crc32", &base64(&Algorithm::Crc32.of(data)));
+    two.header("x-amz-checksum-sha1", &base64(&Algorithm::Sha1.of(data)))
+        .send()
+        .await
+        .refused(400, "InvalidRequest");
+    client
+        .put("/bucket/bad", data)
+        .header("content-md5", "AAAAAAAAAAAAAAAAAAAAAA==")
+        .send()
+        .await
+        .refused(400, "BadDigest");
+    client
+        .put("/bucket/bad", data)
+        .header("content-md5", "nonsense")
+        .send()
+        .await
+        .refused(400, "InvalidDigest");
+    client
+        .put("/bucket/bad", data)
+        .header("x-amz-sdk-checksum-algorithm", "CRC32")
+        .send()
+        .await
+        .refused(400, "InvalidRequest");
     client.get("/bucket/bad").send().await.refused(404, "NoSuchKey");
     world.stop().await;
 }
@@ -116,10 +164,25 @@ async fn conditions_hold_on_reads_writes_and_deletes() {
     assert_eq!((fresh.header("etag"), fresh.body.len()), (etag.as_str(), 0));
     client.get("/bucket/k").header("if-match", "\"x\"").send().await.refused(412, "PreconditionFailed");
     client.call(Method::HEAD, "/bucket/k").header("if-match", "\"x\"").send().await.expect(412);
-    client.get("/bucket/k").header("if-modified-since", "Wed, 21 Oct 2065 07:28:00 GMT").send().await.expect(304);
+    client
+        .get("/bucket/k")
+        .header("if-modified-since", "Wed, 21 Oct 2065 07:28:00 GMT")
+        .send()
+        .await
+        .expect(304);
 
-    client.put("/bucket/k", b"two").header("if-none-match", "*").send().await.refused(412, "PreconditionFailed");
-    client.put("/bucket/k", b"two").header("if-match", "\"x\"").send().await.refused(412, "PreconditionFailed");
+    client
+        .put("/bucket/k", b"two")
+        .header("if-none-match", "*")
+        .send()
+        .await
+        .refused(412, "PreconditionFailed");
+    client
+        .put("/bucket/k", b"two")
+        .header("if-match", "\"x\"")
+        .send()
+        .await
+        .refused(412, "PreconditionFailed");
     client.put("/bucket/new", b"two").header("if-match", "\"x\"").send().await.refused(404, "NoSuchKey");
     client.put("/bucket/k", b"two").header("if-match", &etag).send().await.expect(200);
     client.put("/bucket/new", b"new").header("if-none-match", "*").send().await.expect(200);
@@ -139,7 +202,12 @@ async fn ranges_are_cut_from_small_and_large_objects() {
         let data: Vec<u8> = (0..size).map(|i| (i % 253) as u8).collect();
         client.put("/bucket/k", &data).send().await.expect(200);
         let get = |range: &str| client.get("/bucket/k").header("range", range).send();
-        for (range, from, to) in [("bytes=0-0", 0, 1), ("bytes=10-19", 10, 20), ("bytes=-5", size - 5, size), ("bytes=50-", 50, size)] {
+        for (range, from, to) in [
+            ("bytes=0-0", 0, 1),
+            ("bytes=10-19", 10, 20),
+            ("bytes=-5", size - 5, size),
+            ("bytes=50-", 50, size),
+        ] {
             let answer = get(range).await.expect(206);
             assert!(answer.body == data[from..to], "{range}");
             assert_eq!(answer.header("content-range"), format!("bytes {from}-{}/{size}", to - 1));
@@ -147,7 +215,8 @@ async fn ranges_are_cut_from_small_and_large_objects() {
         let beyond = get(&format!("bytes={size}-")).await.refused(416, "InvalidRange");
         assert_eq!(beyond.header("content-range"), format!("bytes */{size}"));
         assert!(get("bytes=0-1,5-6").await.expect(200).body == data);
-        let stale = client.get("/bucket/k").header("range", "bytes=0-0").header("if-range", "\"x\"").send().await;
+        let stale =
+            client.get("/bucket/k").header("range", "bytes=0-0").header("if-range", "\"x\"").send().await;
         assert_eq!(stale.expect(200).body.len(), size);
     }
     let head = client.call(Method::HEAD, "/bucket/k").header("range", "bytes=1-4").send().await.expect(206);
@@ -166,25 +235,49 @@ async fn copies_carry_bytes_and_headers() {
     let world = World::start().await;
     let client = world.client();
     let data = vec![3; 9_000_000];
-    let put = client.put("/bucket/src%20x", &data).header("x-amz-meta-a", "1").header("content-type", "text/x").header("x-amz-tagging", "t=1");
+    let put = client
+        .put("/bucket/src%20x", &data)
+        .header("x-amz-meta-a", "1")
+        .header("content-type", "text/x")
+        .header("x-amz-tagging", "t=1");
     let etag = put.send().await.expect(200).header("etag").to_owned();
     let copy = |target: &str| client.put(target, b"").header("x-amz-copy-source", "/bucket/src%20x");
     let answer = copy("/bucket/dst").send().await.expect(200);
-    assert_eq!(answer.element("ETag").replace("&quot;", "\""), etag);
+    assert_eq!(answer.element("ETag"), etag);
     let back = client.get("/bucket/dst").send().await.expect(200);
     assert!(back.body == data);
-    assert_eq!((back.header("x-amz-meta-a"), back.header("content-type"), back.header("x-amz-tagging-count")), ("1", "text/x", "1"));
+    assert_eq!(
+        (back.header("x-amz-meta-a"), back.header("content-type"), back.header("x-amz-tagging-count")),
+        ("1", "text/x", "1")
+    );
 
-    let replace = copy("/bucket/dst2").header("x-amz-metadata-directive", "REPLACE").header("x-amz-meta-b", "2");
-    replace.header("x-amz-tagging-directive", "REPLACE").header("x-amz-tagging", "u=2&v=3").send().await.expect(200);
+    let replace =
+        copy("/bucket/dst2").header("x-amz-metadata-directive", "REPLACE").header("x-amz-meta-b", "2");
+    replace
+        .header("x-amz-tagging-directive", "REPLACE")
+        .header("x-amz-tagging", "u=2&v=3")
+        .send()
+        .await
+        .expect(200);
     let back = client.get("/bucket/dst2").send().await.expect(200);
-    assert_eq!((back.header("x-amz-meta-a"), back.header("x-amz-meta-b"), back.header("x-amz-tagging-count")), ("", "2", "2"));
+    assert_eq!(
+        (back.header("x-amz-meta-a"), back.header("x-amz-meta-b"), back.header("x-amz-tagging-count")),
+        ("", "2", "2")
+    );
     assert_eq!(back.header("etag"), etag);
 
     copy("/bucket/src%20x").send().await.refused(400, "InvalidRequest");
     copy("/bucket/src%20x").header("x-amz-metadata-directive", "REPLACE").send().await.expect(200);
-    copy("/bucket/d").header("x-amz-copy-source-if-match", "\"x\"").send().await.refused(412, "PreconditionFailed");
-    copy("/bucket/d").header("x-amz-copy-source-if-none-match", &etag).send().await.refused(412, "PreconditionFailed");
+    copy("/bucket/d")
+        .header("x-amz-copy-source-if-match", "\"x\"")
+        .send()
+        .await
+        .refused(412, "PreconditionFailed");
+    copy("/bucket/d")
+        .header("x-amz-copy-source-if-none-match", &etag)
+        .send()
+        .await
+        .refused(412, "PreconditionFailed");
     copy("/bucket/d").header("x-amz-copy-source-if-match", &etag).send().await.expect(200);
     for bad in ["/bucket/absent", "/bucket/"] {
         let status = client.put("/bucket/d", b"").header("x-amz-copy-source", bad).send().await.status;
@@ -203,11 +296,16 @@ async fn a_thousand_keys_go_at_once() {
     let object = |key: String| format!("<Object><Key>{key}</Key></Object>");
     let list = |n: usize| (0..n).map(|i| object(format!("d/{i}"))).collect::<String>();
     let changed = world.store.calls().1;
-    let answer = client.post("/bucket?delete", &format!("<Delete>{}</Delete>", list(1000))).send().await.expect(200);
+    let answer =
+        client.post("/bucket?delete", &format!("<Delete>{}</Delete>", list(1000))).send().await.expect(200);
     assert_eq!(answer.elements("Deleted").len(), 1000);
     assert_eq!(world.store.calls().1, changed + 4);
     client.get("/bucket/d/3").send().await.refused(404, "NoSuchKey");
-    client.post("/bucket?delete", &format!("<Delete>{}</Delete>", list(1001))).send().await.refused(400, "MalformedXML");
+    client
+        .post("/bucket?delete", &format!("<Delete>{}</Delete>", list(1001)))
+        .send()
+        .await
+        .refused(400, "MalformedXML");
     client.post("/bucket?delete", "<Delete>").send().await.refused(400, "MalformedXML");
 
     client.put("/bucket/e", b"x").send().await.expect(200);
@@ -252,16 +350,25 @@ async fn buckets_come_and_go() {
 async fn tags_and_attributes_can_be_asked_for() {
     let world = World::start().await;
     let client = world.client();
-    client.put("/bucket/k", b"x").header("x-amz-checksum-crc32", &base64(&Algorithm::Crc32.of(b"x"))).send().await.expect(200);
+    client
+        .put("/bucket/k", b"x")
+        .header("x-amz-checksum-crc32", &base64(&Algorithm::Crc32.of(b"x")))
+        .send()
+        .await
+        .expect(200);
     let tags = "<Tagging><TagSet><Tag><Key>a</Key><Value>1</Value></Tag></TagSet></Tagging>";
     client.put("/bucket/k?tagging", tags.as_bytes()).send().await.expect(200);
     assert_eq!(client.get("/bucket/k?tagging").send().await.expect(200).element("Value"), "1");
     client.delete("/bucket/k?tagging").send().await.expect(204);
     assert_eq!(client.get("/bucket/k?tagging").send().await.expect(200).elements("Tag").len(), 0);
     client.put("/bucket/absent?tagging", tags.as_bytes()).send().await.refused(404, "NoSuchKey");
-    let ask = client.get("/bucket/k?attributes").header("x-amz-object-attributes", "ETag,ObjectSize,Checksum");
+    let ask =
+        client.get("/bucket/k?attributes").header("x-amz-object-attributes", "ETag,ObjectSize,Checksum");
     let answer = ask.send().await.expect(200);
-    assert_eq!((answer.element("ObjectSize"), answer.element("ETag")), ("1".into(), "9dd4e461268c8034f5c8564e155c67a6".into()));
+    assert_eq!(
+        (answer.element("ObjectSize"), answer.element("ETag").replace('"', "")),
+        ("1".into(), "9dd4e461268c8034f5c8564e155c67a6".into())
+    );
     assert!(!answer.element("ChecksumCRC32").is_empty());
     world.stop().await;
 }

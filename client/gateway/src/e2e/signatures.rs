@@ -62,12 +62,21 @@ async fn one_wrong_thing_is_enough() {
     let mut other_service = client.clone();
     other_service.service = "sts".into();
     other_service.put("/bucket/k", b"x").send().await.refused(400, "AuthorizationHeaderMalformed");
-    world.client_of("ROOT", "wrong").put("/bucket/k", b"x").send().await.refused(403, "SignatureDoesNotMatch");
+    world
+        .client_of("ROOT", "wrong")
+        .put("/bucket/k", b"x")
+        .send()
+        .await
+        .refused(403, "SignatureDoesNotMatch");
     world.client_of("NOBODY", "x").put("/bucket/k", b"x").send().await.refused(403, "InvalidAccessKeyId");
 
-    let v2 = client.put("/bucket/k", b"x").header("authorization", "AWS ROOT:c2lnbmF0dXJl").header("date", "x");
+    let v2 =
+        client.put("/bucket/k", b"x").header("authorization", "AWS ROOT:c2lnbmF0dXJl").header("date", "x");
     v2.send_as_is().await.refused(400, "InvalidRequest");
-    client.put("/bucket/k?AWSAccessKeyId=ROOT&Signature=x&Expires=9999999999", b"x").send_as_is().await
+    client
+        .put("/bucket/k?AWSAccessKeyId=ROOT&Signature=x&Expires=9999999999", b"x")
+        .send_as_is()
+        .await
         .refused(400, "InvalidRequest");
     nothing_stored(&world).await;
     world.stop().await;
@@ -78,7 +87,12 @@ async fn presigned_urls_work_until_they_expire() {
     let world = World::start().await;
     let client = world.client();
     client.put("/bucket/k%20x", b"signed away").presigned(60).send_as_is().await.expect(200);
-    let answer = client.get("/bucket/k%20x?response-content-type=text%2Fplain").presigned(60).send_as_is().await.expect(200);
+    let answer = client
+        .get("/bucket/k%20x?response-content-type=text%2Fplain")
+        .presigned(60)
+        .send_as_is()
+        .await
+        .expect(200);
     assert_eq!((answer.body.as_slice(), answer.header("content-type")), (&b"signed away"[..], "text/plain"));
 
     let mut past = client.clone();
@@ -107,13 +121,25 @@ async fn signed_streams_are_checked_to_the_last_byte() {
     let crc = base64(&Algorithm::Crc32.of(&data));
     let name = "x-amz-checksum-crc32";
     let put = |tamper: fn(&mut Vec<u8>)| client.put("/bucket/k", &data).chunked(65_536, None, tamper);
-    let with_trailer =
-        |value: &str, tamper: fn(&mut Vec<u8>)| client.put("/bucket/k", &data).chunked(65_536, Some((name, value)), tamper);
+    let with_trailer = |value: &str, tamper: fn(&mut Vec<u8>)| {
+        client.put("/bucket/k", &data).chunked(65_536, Some((name, value)), tamper)
+    };
 
     put(|w| w[200] ^= 1).send_as_is().await.refused(403, "SignatureDoesNotMatch");
-    put(|w| { let at = w.len() - 200; w[at] ^= 1 }).send_as_is().await.refused(403, "SignatureDoesNotMatch");
-    put(|w| { let at = w.len() - 10; w[at] = if w[at] == b'0' { b'1' } else { b'0' } }).send_as_is().await
-        .refused(403, "SignatureDoesNotMatch");
+    put(|w| {
+        let at = w.len() - 200;
+        w[at] ^= 1
+    })
+    .send_as_is()
+    .await
+    .refused(403, "SignatureDoesNotMatch");
+    put(|w| {
+        let at = w.len() - 10;
+        w[at] = if w[at] == b'0' { b'1' } else { b'0' }
+    })
+    .send_as_is()
+    .await
+    .refused(403, "SignatureDoesNotMatch");
     // The closing chunk is cut off.
     put(|w| w.truncate(w.len() - 89)).send_as_is().await.refused(400, "IncompleteBody");
     // The last chunk with data is cut off, the closing one stays.
@@ -123,8 +149,13 @@ async fn signed_streams_are_checked_to_the_last_byte() {
         w.extend(tail);
     });
     assert!([400, 403].contains(&cut.send_as_is().await.status));
-    with_trailer(&crc, |w| { let at = w.len() - 20; w[at] = if w[at] == b'0' { b'1' } else { b'0' } }).send_as_is().await
-        .refused(403, "SignatureDoesNotMatch");
+    with_trailer(&crc, |w| {
+        let at = w.len() - 20;
+        w[at] = if w[at] == b'0' { b'1' } else { b'0' }
+    })
+    .send_as_is()
+    .await
+    .refused(403, "SignatureDoesNotMatch");
     // The whole trailer is cut off.
     let no_trailer = with_trailer(&crc, |w| {
         let at = w.windows(5).rposition(|x| x == b"x-amz").unwrap();
@@ -161,7 +192,10 @@ async fn unsigned_streams_keep_length_and_checksum() {
     put("6", crc, good).send().await.refused(400, "IncompleteBody");
     put("4", crc, good).send().await.refused(400, "IncompleteBody");
     put("5", "x-amz-checksum-sha1", good).send().await.refused(400, "MalformedTrailerError");
-    put("5", crc, "5\r\nhallo\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n").send().await.refused(400, "BadDigest");
+    put("5", crc, "5\r\nhallo\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n")
+        .send()
+        .await
+        .refused(400, "BadDigest");
     put("5", crc, "5\r\nhello\r\n0\r\n\r\n").send().await.refused(400, "MalformedTrailerError");
     put("5", crc, "5\r\nhello\r\n").send().await.refused(400, "IncompleteBody");
     put("5", crc, "zz\r\nhello\r\n").send().await.refused(400, "IncompleteBody");

@@ -46,7 +46,10 @@ pub(crate) fn of<T>(request: &S3Request<T>) -> S3Result<Arc<Envelope>> {
 fn take(headers: &mut HeaderMap, name: &'static str) -> Result<Option<String>, S3Error> {
     let value = headers.remove(name);
     let Some(value) = value else { return Ok(None) };
-    value.to_str().map(|v| Some(v.to_owned())).map_err(|_| error::invalid(format!("{name} is not plain text")))
+    value
+        .to_str()
+        .map(|v| Some(v.to_owned()))
+        .map_err(|_| error::invalid(format!("{name} is not plain text")))
 }
 
 impl Envelope {
@@ -74,10 +77,12 @@ impl Envelope {
 
     /// The body, once.
     pub(crate) fn take_upload(&self) -> S3Result<Upload> {
-        self.upload.lock().take().ok_or_else(|| error::refuse(
-            "InternalError",
-            http::StatusCode::INTERNAL_SERVER_ERROR,
-            "the body was taken already",
-        ))
+        self.upload.lock().take().ok_or_else(|| {
+            error::refuse(
+                "InternalError",
+                http::StatusCode::INTERNAL_SERVER_ERROR,
+                "the body was taken already",
+            )
+        })
     }
 }

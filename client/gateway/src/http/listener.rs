@@ -24,7 +24,8 @@ const MAX_HEADERS: usize = 160;
 /// Rest after a failed accept: the process is out of file descriptors or memory.
 const ACCEPT_REST: Duration = Duration::from_millis(20);
 
-const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\nConnection: close\r\n\r\n";
+const FULL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\nConnection: close\r\n\r\n";
 
 /// The connections of one door.
 #[derive(Clone)]
@@ -80,7 +81,8 @@ pub(crate) async fn accept(
             turn_away(&socket);
             continue;
         };
-        let (door, config, stop, cut) = (Arc::clone(&door), Arc::clone(&config), stop.clone(), listening.cut.clone());
+        let (door, config, stop, cut) =
+            (Arc::clone(&door), Arc::clone(&config), stop.clone(), listening.cut.clone());
         listening.tasks.spawn(async move {
             METRICS.connections.inc();
             tokio::select! {

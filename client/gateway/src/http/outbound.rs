@@ -39,7 +39,8 @@ impl Record {
         if !self.log {
             return;
         }
-        let (bucket, key) = self.target.as_ref().map_or((None, None), |t| (t.bucket.as_deref(), t.key.as_deref()));
+        let (bucket, key) =
+            self.target.as_ref().map_or((None, None), |t| (t.bucket.as_deref(), t.key.as_deref()));
         tracing::info!(
             target: "holdfast::s3::access",
             request_id = %self.request_id,

@@ -83,13 +83,22 @@ impl Door {
         METRICS.in_flight.inc();
         let request_id = format!("{:016X}", self.next_id.fetch_add(1, Ordering::Relaxed));
         let method = request.method().clone();
+        let waits = request.headers().contains_key(header::EXPECT);
         // A defect in one operation must not take the connection and its log line with it.
-        let handled = AssertUnwindSafe(Box::pin(self.handle(request, request_id.clone()))).catch_unwind().await;
+        let handled =
+            AssertUnwindSafe(Box::pin(self.handle(request, request_id.clone()))).catch_unwind().await;
         let handled = handled.unwrap_or_else(|_| {
             tracing::error!(%request_id, "an operation panicked");
             Handled::refused(S3Error::new(s3s::S3ErrorCode::InternalError), None)
         });
-        self.dress(handled, request_id, method, peer, began)
+        let untouched = handled.bytes_in == 0;
+        let mut response = self.dress(handled, request_id, method, peer, began);
+        if waits && (untouched || !response.status().is_success()) {
+            // A client that waits for "100 Continue" and gets its answer instead does not send its body. Both ends agree
+            // on where the next request begins only if it comes on another connection.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
     }
 
     async fn handle(&self, request: Request<Incoming>, request_id: String) -> Handled {
@@ -130,7 +139,9 @@ impl Door {
         let left = envelope.upload.lock().take();
         if let Some(upload) = left {
             bytes_in += upload.wire_bytes();
-            upload.drain(DRAIN, DRAIN_PATIENCE).await;
+            if bytes_in > 0 {
+                upload.drain(DRAIN, DRAIN_PATIENCE).await;
+            }
         }
         Handled { response, envelope: Some(envelope), target: Some(target), bytes_in }
     }
@@ -153,7 +164,10 @@ impl Door {
         crate::s3::access::refuse_unsupported(&parts.headers)?;
         let query = parse_query(parts.uri.query().unwrap_or("")).unwrap_or_default();
         let has = |name: &str| query.iter().any(|(n, _)| n == name);
-        let is_form = parts.headers.get(header::CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"multipart/form-data"));
+        let is_form = parts
+            .headers
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|t| t.as_bytes().starts_with(b"multipart/form-data"));
         if parts.method == Method::POST && is_form {
             return Err(error::not_offered("uploads by HTML form are not offered"));
         }
@@ -188,7 +202,12 @@ impl Door {
         Ok(Body::from(permit.guard(bytes)))
     }
 
-    async fn operate(&self, parts: Parts, body: Body, envelope: &Arc<Envelope>) -> Result<Response<Body>, S3Error> {
+    async fn operate(
+        &self,
+        parts: Parts,
+        body: Body,
+        envelope: &Arc<Envelope>,
+    ) -> Result<Response<Body>, S3Error> {
         let mut request = Request::from_parts(parts, body);
         request.extensions_mut().insert(Companion(Arc::clone(envelope)));
         self.s3.call(request).await.map_err(|error| {
@@ -212,8 +231,16 @@ impl Door {
             plain
         });
         let (mut parts, body) = response.into_parts();
+        // The S3 library knows partial answers to GET only.
+        if method == Method::HEAD
+            && parts.status == StatusCode::OK
+            && parts.headers.contains_key(header::CONTENT_RANGE)
+        {
+            parts.status = StatusCode::PARTIAL_CONTENT;
+        }
         let failed = parts.status.is_client_error() || parts.status.is_server_error();
-        let (body, code) = if failed { complete_error(body, &handled.target, &request_id) } else { (body, None) };
+        let (body, code) =
+            if failed { complete_error(body, &handled.target, &request_id) } else { (body, None) };
         let bodiless = method == Method::HEAD || parts.status == StatusCode::NOT_MODIFIED;
         let body = if bodiless && (failed || parts.status == StatusCode::NOT_MODIFIED) {
             parts.headers.remove(header::CONTENT_TYPE);
@@ -257,9 +284,13 @@ fn complete_error(body: Body, target: &Option<Target>, request_id: &str) -> (Bod
     let Some(bytes) = body.bytes() else { return (body, None) };
     let Ok(text) = std::str::from_utf8(&bytes) else { return (body, None) };
     let Some(head) = text.strip_suffix("</Error>") else { return (body, None) };
-    let code = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map(|(code, _)| code.to_owned());
+    let code = text
+        .split_once("<Code>")
+        .and_then(|(_, rest)| rest.split_once("</Code>"))
+        .map(|(code, _)| code.to_owned());
     let resource = target.as_ref().map_or("/", |t| t.path.as_str());
-    let whole = format!("{head}<Resource>{}</Resource><RequestId>{request_id}</RequestId></Error>", escape(resource));
+    let whole =
+        format!("{head}<Resource>{}</Resource><RequestId>{request_id}</RequestId></Error>", escape(resource));
     (Body::from(whole), code)
 }
 
@@ -278,8 +309,13 @@ fn escape(text: &str) -> String {
 }
 
 /// Headers that the signature check has used up.
-const USED_UP: [&str; 5] =
-    ["authorization", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token", "x-amz-decoded-content-length"];
+const USED_UP: [&str; 5] = [
+    "authorization",
+    "x-amz-content-sha256",
+    "x-amz-date",
+    "x-amz-security-token",
+    "x-amz-decoded-content-length",
+];
 
 fn strip(parts: &mut Parts, target: &Target, query: &[(String, String)]) -> S3Result<()> {
     for name in USED_UP {
@@ -310,7 +346,8 @@ mod tests {
 
     #[test]
     fn error_documents_name_resource_and_request() {
-        let target = Target { path: "/b/<k>\u{1}".into(), path_style: "/b/x".into(), bucket: None, key: None };
+        let target =
+            Target { path: "/b/<k>\u{1}".into(), path_style: "/b/x".into(), bucket: None, key: None };
         let body = Body::from("<Error><Code>NoSuchKey</Code></Error>".to_owned());
         let (body, code) = complete_error(body, &Some(target), "ID");
         assert_eq!(code.as_deref(), Some("NoSuchKey"));

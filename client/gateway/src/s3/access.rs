@@ -58,13 +58,41 @@ pub(crate) fn require(key: &AccessKey, right: Right, bucket: &str) -> Result<(),
 /// A name that lives for ever.
 fn label(operation: &str) -> &'static str {
     const NAMES: [&str; 35] = [
-        "ListBuckets", "HeadBucket", "GetBucketLocation", "GetBucketVersioning", "GetBucketAcl", "GetBucketPolicy",
-        "GetBucketCors", "GetBucketLifecycleConfiguration", "GetBucketTagging", "GetBucketEncryption",
-        "GetObjectLockConfiguration", "GetObject", "HeadObject", "GetObjectTagging", "GetObjectAttributes",
-        "GetObjectAcl", "ListObjects", "ListObjectsV2", "ListObjectVersions", "ListMultipartUploads", "ListParts",
-        "PutObject", "CopyObject", "DeleteObject", "DeleteObjects", "PutObjectTagging", "DeleteObjectTagging",
-        "CreateMultipartUpload", "UploadPart", "UploadPartCopy", "CompleteMultipartUpload", "AbortMultipartUpload",
-        "CreateBucket", "DeleteBucket", "Other",
+        "ListBuckets",
+        "HeadBucket",
+        "GetBucketLocation",
+        "GetBucketVersioning",
+        "GetBucketAcl",
+        "GetBucketPolicy",
+        "GetBucketCors",
+        "GetBucketLifecycleConfiguration",
+        "GetBucketTagging",
+        "GetBucketEncryption",
+        "GetObjectLockConfiguration",
+        "GetObject",
+        "HeadObject",
+        "GetObjectTagging",
+        "GetObjectAttributes",
+        "GetObjectAcl",
+        "ListObjects",
+        "ListObjectsV2",
+        "ListObjectVersions",
+        "ListMultipartUploads",
+        "ListParts",
+        "PutObject",
+        "CopyObject",
+        "DeleteObject",
+        "DeleteObjects",
+        "PutObjectTagging",
+        "DeleteObjectTagging",
+        "CreateMultipartUpload",
+        "UploadPart",
+        "UploadPartCopy",
+        "CompleteMultipartUpload",
+        "AbortMultipartUpload",
+        "CreateBucket",
+        "DeleteBucket",
+        "Other",
     ];
     NAMES.into_iter().find(|name| *name == operation).unwrap_or("Other")
 }
@@ -74,7 +102,9 @@ pub(crate) fn refuse_unsupported(headers: &HeaderMap) -> S3Result<()> {
     for name in headers.keys() {
         let name = name.as_str();
         let Some(wish) = name.strip_prefix("x-amz-") else { continue };
-        if wish.starts_with("server-side-encryption") || wish.starts_with("copy-source-server-side-encryption") {
+        if wish.starts_with("server-side-encryption")
+            || wish.starts_with("copy-source-server-side-encryption")
+        {
             return Err(error::not_offered("server-side encryption is not offered"));
         }
         if wish.starts_with("object-lock-") || wish == "bucket-object-lock-enabled" {
@@ -89,7 +119,8 @@ pub(crate) fn refuse_unsupported(headers: &HeaderMap) -> S3Result<()> {
         if wish == "write-offset-bytes" {
             return Err(error::not_offered("writing at an offset is not offered"));
         }
-        let is_private = |v: &http::HeaderValue| matches!(v.as_bytes(), b"private" | b"bucket-owner-full-control");
+        let is_private =
+            |v: &http::HeaderValue| matches!(v.as_bytes(), b"private" | b"bucket-owner-full-control");
         if wish == "acl" && !headers.get_all(name).iter().all(is_private) {
             return Err(no_acl());
         }

@@ -15,7 +15,8 @@ pub(super) async fn get_object_attributes(
     let input = request.input;
     meta::check_version(input.version_id.as_deref())?;
     let inode = get::lookup(door, &input.bucket, &input.key).await?;
-    let names: Vec<&str> = input.object_attributes.iter().flat_map(|a| a.as_str().split(',')).map(str::trim).collect();
+    let names: Vec<&str> =
+        input.object_attributes.iter().flat_map(|a| a.as_str().split(',')).map(str::trim).collect();
     let wants = |name: &str| names.contains(&name);
     for name in &names {
         if !["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"].contains(name) {
@@ -31,7 +32,8 @@ pub(super) async fn get_object_attributes(
         output.e_tag = Some(meta::etag(&inode));
     }
     if wants("Checksum") && !checksums.is_empty() {
-        let mut checksum = dto::Checksum { checksum_type: meta::type_of(checksums), ..dto::Checksum::default() };
+        let mut checksum =
+            dto::Checksum { checksum_type: meta::type_of(checksums), ..dto::Checksum::default() };
         meta::set_checksums!(checksum, checksums);
         output.checksum = Some(checksum);
     }
@@ -56,8 +58,11 @@ fn parts(
     if part_bytes.is_empty() {
         return Ok(None);
     }
-    let most = usize::try_from(most.unwrap_or(1000)).map_err(|_| error::invalid("max-parts must not be negative"))?.min(1000);
-    let marker = usize::try_from(marker.unwrap_or(0)).map_err(|_| error::invalid("the part number marker must not be negative"))?;
+    let most = usize::try_from(most.unwrap_or(1000))
+        .map_err(|_| error::invalid("max-parts must not be negative"))?
+        .min(1000);
+    let marker = usize::try_from(marker.unwrap_or(0))
+        .map_err(|_| error::invalid("the part number marker must not be negative"))?;
     let number = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
     let numbered = part_bytes.iter().enumerate().skip(marker).take(most).map(|(i, bytes)| dto::ObjectPart {
         part_number: Some(number(i + 1)),

@@ -19,7 +19,11 @@ pub(super) fn owner() -> dto::Owner {
 
 async fn ask_bucket(door: &Operations, name: &str) -> Result<Bucket, Status> {
     let reply = door.store.ask(Query::GetBucket(query::GetBucket { name: name.to_owned() })).await?;
-    reply.buckets.into_iter().next().ok_or_else(|| Status::new(Code::NoSuchBucket, "the specified bucket does not exist"))
+    reply
+        .buckets
+        .into_iter()
+        .next()
+        .ok_or_else(|| Status::new(Code::NoSuchBucket, "the specified bucket does not exist"))
 }
 
 /// The bucket, or the refusal that it is not there.
@@ -36,7 +40,9 @@ pub(super) async fn list_buckets(
     let input = request.input;
     let most = match input.max_buckets {
         None => 10_000,
-        Some(n) => usize::try_from(n).ok().filter(|n| (1..=10_000).contains(n))
+        Some(n) => usize::try_from(n)
+            .ok()
+            .filter(|n| (1..=10_000).contains(n))
             .ok_or_else(|| error::invalid("max-buckets must be between 1 and 10000"))?,
     };
     let reply = door.store.ask(Query::ListBuckets(query::ListBuckets {})).await;
@@ -88,7 +94,9 @@ pub(super) async fn create_bucket(
     let command = op::CreateBucket { name: input.bucket.clone(), owner: envelope.key.id.clone(), class: 0 };
     match door.store.change(Op::CreateBucket(command)).await {
         Ok(_) => {}
-        Err(status) if status.kind() == Code::Exists => return Err(taken(door, &input.bucket, &envelope.key.id).await),
+        Err(status) if status.kind() == Code::Exists => {
+            return Err(taken(door, &input.bucket, &envelope.key.id).await);
+        }
         Err(status) => return Err(error::from_status(&status)),
     }
     Ok(S3Response::new(dto::CreateBucketOutput { location: Some(format!("/{}", input.bucket)) }))
@@ -102,7 +110,11 @@ async fn taken(door: &Operations, name: &str, key_id: &str) -> s3s::S3Error {
             StatusCode::CONFLICT,
             "your previous request to create the named bucket succeeded and you already own it",
         ),
-        Ok(_) => error::refuse("BucketAlreadyExists", StatusCode::CONFLICT, "the requested bucket name is not available"),
+        Ok(_) => error::refuse(
+            "BucketAlreadyExists",
+            StatusCode::CONFLICT,
+            "the requested bucket name is not available",
+        ),
         Err(status) => error::from_status(&status),
     }
 }

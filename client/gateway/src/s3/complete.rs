@@ -79,7 +79,8 @@ pub(super) async fn complete_multipart_upload(
     };
     let reply = door.store.complete(completion).await.map_err(|status| error::from_status(&status))?;
     door.uploads.forget(number);
-    let stored = reply.inode.and_then(|inode| inode.object).map(|object| object.checksums).unwrap_or_default();
+    let stored =
+        reply.inode.and_then(|inode| inode.object).map(|object| object.checksums).unwrap_or_default();
     Ok(S3Response::new(answer(&envelope.host, input.bucket, input.key, etag, &stored)))
 }
 
@@ -91,7 +92,10 @@ fn answer(
     checksums: &[ObjectChecksum],
 ) -> dto::CompleteMultipartUploadOutput {
     let mut output = dto::CompleteMultipartUploadOutput {
-        location: Some(format!("http://{host}/{bucket}/{}", crate::auth::encode_percent(key.as_bytes(), true))),
+        location: Some(format!(
+            "http://{host}/{bucket}/{}",
+            crate::auth::encode_percent(key.as_bytes(), true)
+        )),
         bucket: Some(bucket),
         key: Some(key),
         e_tag: Some(dto::ETag::Strong(etag)),
@@ -160,7 +164,7 @@ fn joined_etag(named: &[Named]) -> S3Result<String> {
 fn check_parts<'p>(named: &[Named], there: &'p [Part]) -> S3Result<Vec<&'p Part>> {
     let by_number: HashMap<u32, &Part> = there.iter().map(|part| (part.part, part)).collect();
     let mut parts = Vec::with_capacity(named.len());
-    for (i, name) in named.iter().enumerate() {
+    for name in named {
         let part = by_number.get(&name.part).copied().filter(|p| p.etag == name.etag);
         let part = part.ok_or_else(|| invalid_part(name.part))?;
         for (algorithm, value) in &name.checksums {
@@ -169,13 +173,14 @@ fn check_parts<'p>(named: &[Named], there: &'p [Part]) -> S3Result<Vec<&'p Part>
                 return Err(invalid_part(name.part));
             }
         }
-        if i + 1 < named.len() && part.size < MIN_PART_BYTES {
-            return Err(error::from_status(&Status::new(
-                Code::PartTooSmall,
-                "your proposed upload is smaller than the minimum allowed size",
-            )));
-        }
         parts.push(part);
+    }
+    let all_but_last = parts.split_last().map_or(&[][..], |(_, before)| before);
+    if all_but_last.iter().any(|part| part.size < MIN_PART_BYTES) {
+        return Err(error::from_status(&Status::new(
+            Code::PartTooSmall,
+            "your proposed upload is smaller than the minimum allowed size",
+        )));
     }
     Ok(parts)
 }
@@ -230,7 +235,8 @@ fn check_given(input: &dto::CompleteMultipartUploadInput, computed: Option<&Obje
     let plain = |value: &str| value.split_once('-').map_or(value, |(head, _)| head).to_owned();
     for (algorithm, value) in given {
         let Some(value) = value else { continue };
-        let same = computed.is_some_and(|c| c.algorithm == algorithm.name() && plain(&c.value) == plain(value));
+        let same =
+            computed.is_some_and(|c| c.algorithm == algorithm.name() && plain(&c.value) == plain(value));
         if !same {
             return Err(crate::body::BodyError::ChecksumMismatch(algorithm.name()).into());
         }

@@ -83,10 +83,13 @@ fn parse_tag(text: &str) -> Option<(Tag, &str)> {
 
 /// Seconds since the Unix epoch of an HTTP date, in the forms clients use.
 pub(crate) fn parse_date(text: &str) -> Option<i64> {
-    let imf = format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+    let imf = format_description!(
+        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+    );
     let parsed = time::PrimitiveDateTime::parse(text, imf).map(time::PrimitiveDateTime::assume_utc);
     let parsed = parsed.or_else(|_| OffsetDateTime::parse(text, &Rfc2822));
-    let parsed = parsed.or_else(|_| OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339));
+    let parsed =
+        parsed.or_else(|_| OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339));
     parsed.ok().map(OffsetDateTime::unix_timestamp)
 }
 
@@ -205,7 +208,13 @@ mod tests {
     fn inode() -> Inode {
         let object = ObjectMeta { etag: "abc".into(), version: 5, ..ObjectMeta::default() };
         // 2015-10-21T07:28:00.5Z: dates are compared by the second.
-        Inode { ino: 9, version: 5, mtime_ns: 1_445_412_480 * NANOS + NANOS / 2, object: Some(object), ..Inode::default() }
+        Inode {
+            ino: 9,
+            version: 5,
+            mtime_ns: 1_445_412_480 * NANOS + NANOS / 2,
+            object: Some(object),
+            ..Inode::default()
+        }
     }
 
     fn conditions(pairs: &[(&'static str, &str)]) -> S3Result<Preconditions> {

@@ -61,8 +61,10 @@ pub(super) async fn copy_object(
     let S3Request { input, headers, .. } = request;
     let key = meta::check_key(&input.key)?;
     let (source_bucket, source_key) = source(&envelope, &input.copy_source)?;
-    let replace = replaces(input.metadata_directive.as_ref().map(dto::MetadataDirective::as_str), "metadata")?;
-    let replace_tags = replaces(input.tagging_directive.as_ref().map(dto::TaggingDirective::as_str), "tagging")?;
+    let replace =
+        replaces(input.metadata_directive.as_ref().map(dto::MetadataDirective::as_str), "metadata")?;
+    let replace_tags =
+        replaces(input.tagging_directive.as_ref().map(dto::TaggingDirective::as_str), "tagging")?;
     if meta::storage_class(&*door.store, input.storage_class.as_ref())? != 0 {
         return Err(error::not_offered("a copy stays in the storage class of its source"));
     }
@@ -91,7 +93,8 @@ pub(super) async fn copy_object(
         tags: if replace_tags { tags } else { Vec::new() },
         ..CopyObject::default()
     };
-    let reply = door.store.change(Op::CopyObject(command)).await.map_err(|status| error::from_status(&status))?;
+    let reply =
+        door.store.change(Op::CopyObject(command)).await.map_err(|status| error::from_status(&status))?;
     let copy = reply.inode.unwrap_or(inode);
     let mut result = dto::CopyObjectResult {
         e_tag: Some(meta::etag(&copy)),
@@ -217,11 +220,20 @@ mod tests {
 
     #[test]
     fn new_headers_keep_what_describes_the_bytes() {
-        let old = ObjectMeta { etag: "e-3".into(), version: 4, parts: 3, part_bytes: vec![1, 2, 3], ..Default::default() };
+        let old = ObjectMeta {
+            etag: "e-3".into(),
+            version: 4,
+            parts: 3,
+            part_bytes: vec![1, 2, 3],
+            ..Default::default()
+        };
         let inode = Inode { version: 4, object: Some(old), ..Inode::default() };
         let said = ObjectMeta { content_type: Some("text/plain".into()), ..ObjectMeta::default() };
         let new = replaced(said.clone(), &inode);
-        assert_eq!((new.etag.as_str(), new.parts, new.content_type.as_deref()), ("e-3", 3, Some("text/plain")));
+        assert_eq!(
+            (new.etag.as_str(), new.parts, new.content_type.as_deref()),
+            ("e-3", 3, Some("text/plain"))
+        );
         let changed = Inode { version: 5, ..inode };
         assert_eq!(replaced(said, &changed).etag, "");
     }

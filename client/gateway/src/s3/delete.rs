@@ -85,9 +85,8 @@ pub(super) async fn delete_objects(
             Err(refusal) => errors.push(shown(object.key, &refusal)),
         }
     }
-    let results = stream::iter(commands(&input.bucket, victims)).map(|(keys, command)| async move {
-        (keys, run(door, command).await)
-    });
+    let results = stream::iter(commands(&input.bucket, victims))
+        .map(|(keys, command)| async move { (keys, run(door, command).await) });
     let mut results = results.buffered(AT_ONCE);
     let mut deleted = Vec::new();
     while let Some((keys, outcomes)) = results.next().await {
@@ -95,7 +94,9 @@ pub(super) async fn delete_objects(
             match status.kind() {
                 // Nothing happened to any key, and it will not get better: the request as a whole failed.
                 Code::NoSuchBucket => return Err(error::from_status(&status)),
-                _ if gone(&status) => deleted.push(dto::DeletedObject { key: Some(key), ..Default::default() }),
+                _ if gone(&status) => {
+                    deleted.push(dto::DeletedObject { key: Some(key), ..Default::default() })
+                }
                 _ => errors.push(shown(key, &error::from_status(&status))),
             }
         }
@@ -135,7 +136,8 @@ fn commands(bucket: &str, victims: Vec<Victim>) -> Vec<(Vec<String>, DeleteObjec
     };
     let (conditional, plain): (Vec<_>, Vec<_>) = victims.into_iter().partition(|v| v.etag.is_some());
     let plain: Vec<String> = plain.into_iter().map(|v| v.key).collect();
-    let mut all: Vec<_> = plain.chunks(PER_COMMAND).map(|keys| (keys.to_vec(), command(keys, None))).collect();
+    let mut all: Vec<_> =
+        plain.chunks(PER_COMMAND).map(|keys| (keys.to_vec(), command(keys, None))).collect();
     for victim in conditional {
         let condition = Conditions { if_match: victim.etag.into_iter().collect(), ..Conditions::default() };
         let keys = vec![victim.key];

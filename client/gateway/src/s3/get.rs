@@ -10,8 +10,8 @@ use futures::stream::{self, BoxStream, StreamExt};
 use holdfast_proto::inode::{FileKind, Inode};
 use holdfast_proto::query::{self, Query};
 use holdfast_proto::status::{Code, Status};
-use http::header::{self, HeaderMap, HeaderValue};
 use http::StatusCode;
+use http::header::{self, HeaderMap, HeaderValue};
 use http_body::{Frame, SizeHint};
 use s3s::dto::{GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, StreamingBlob};
 use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, StdError};
@@ -52,7 +52,9 @@ pub(super) async fn get_object(
 
     let mut output = GetObjectOutput::default();
     meta::describe!(output, inode);
-    if input.checksum_mode.as_ref().is_some_and(|m| m.as_str() == "ENABLED") && selection.content_range.is_none() {
+    if input.checksum_mode.as_ref().is_some_and(|m| m.as_str() == "ENABLED")
+        && selection.content_range.is_none()
+    {
         meta::set_checksums!(output, meta::checksums(inode));
         output.checksum_type = meta::type_of(meta::checksums(inode));
     }
@@ -81,20 +83,17 @@ pub(super) async fn head_object(
 
     let mut output = HeadObjectOutput::default();
     meta::describe!(output, &inode);
-    if input.checksum_mode.as_ref().is_some_and(|m| m.as_str() == "ENABLED") && selection.content_range.is_none() {
+    if input.checksum_mode.as_ref().is_some_and(|m| m.as_str() == "ENABLED")
+        && selection.content_range.is_none()
+    {
         meta::set_checksums!(output, meta::checksums(&inode));
         output.checksum_type = meta::type_of(meta::checksums(&inode));
     }
     output.storage_class = meta::shown_class(&*door.store, inode.class).map(Into::into);
     output.parts_count = selection.parts;
     output.content_length = Some(length(&selection.range));
-    let partial = selection.content_range.is_some();
     output.content_range = selection.content_range;
-    let mut response = S3Response::with_headers(output, meta::raw_headers(inode.object.as_ref()));
-    if partial {
-        response.status = Some(StatusCode::PARTIAL_CONTENT);
-    }
-    Ok(response)
+    Ok(S3Response::with_headers(output, meta::raw_headers(inode.object.as_ref())))
 }
 
 /// Finds an object's inode, without content.
@@ -105,7 +104,8 @@ pub(super) async fn lookup(door: &Operations, bucket: &str, key: &str) -> S3Resu
         content: false,
         conditions: None,
     };
-    let reply = door.store.ask(Query::GetObject(question)).await.map_err(|status| error::from_status(&status))?;
+    let reply =
+        door.store.ask(Query::GetObject(question)).await.map_err(|status| error::from_status(&status))?;
     let inode = reply.inode.ok_or_else(|| error::from_status(&Status::new(Code::NotFound, "no such key")))?;
     refuse_directory(&inode)?;
     Ok(inode)
@@ -159,10 +159,13 @@ fn unmodified_headers(inode: &Inode) -> HeaderMap {
 
 fn select(envelope: &Envelope, part: Option<i32>, inode: &Inode) -> S3Result<Selection> {
     let size = inode.size;
-    let content_range = |r: &Range<u64>| Some(format!("bytes {}-{}/{size}", r.start, r.end.saturating_sub(1)));
+    let content_range =
+        |r: &Range<u64>| Some(format!("bytes {}-{}/{size}", r.start, r.end.saturating_sub(1)));
     if let Some(number) = part {
         if envelope.range.is_some() {
-            return Err(error::bad_request("cannot specify both Range header and partNumber query parameter"));
+            return Err(error::bad_request(
+                "cannot specify both Range header and partNumber query parameter",
+            ));
         }
         let part_bytes = meta::part_bytes(inode);
         let range = u32::try_from(number).ok().and_then(|n| range::part(n, part_bytes, size));
@@ -179,8 +182,11 @@ fn select(envelope: &Envelope, part: Option<i32>, inode: &Inode) -> S3Result<Sel
         Wanted::Whole => Ok(Selection { range: 0..size, content_range: None, parts: None }),
         Wanted::Part(range) => Ok(Selection { content_range: content_range(&range), range, parts: None }),
         Wanted::Unsatisfiable => {
-            let mut refusal =
-                error::refuse("InvalidRange", StatusCode::RANGE_NOT_SATISFIABLE, "the requested range is not satisfiable");
+            let mut refusal = error::refuse(
+                "InvalidRange",
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                "the requested range is not satisfiable",
+            );
             let mut headers = HeaderMap::new();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
             if let Ok(value) = HeaderValue::from_str(&format!("bytes */{size}")) {
@@ -231,7 +237,10 @@ impl http_body::Body for Outgoing {
     type Data = Bytes;
     type Error = StdError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StdError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, StdError>>> {
         let polled = self.inner.as_mut().poll_next(cx);
         match &polled {
             Poll::Ready(Some(Ok(bytes))) => self.left = self.left.saturating_sub(bytes.len() as u64),

@@ -86,7 +86,8 @@ async fn page(door: &Operations, ask: &Ask) -> S3Result<Page> {
         after: ask.after.clone(),
         most: u32::try_from(ask.max_keys).unwrap_or(1),
     };
-    let reply = door.store.ask(Query::ListObjects(question)).await.map_err(|status| error::from_status(&status))?;
+    let reply =
+        door.store.ask(Query::ListObjects(question)).await.map_err(|status| error::from_status(&status))?;
     for entry in reply.entries {
         if entry.prefix {
             page.prefixes.push(entry.key);
@@ -113,7 +114,9 @@ fn object(door: &Operations, key: &[u8], inode: &Inode, encoding: Encoding, with
     }
 }
 
-fn checksum_algorithms(checksums: &[holdfast_proto::inode::ObjectChecksum]) -> Option<Vec<dto::ChecksumAlgorithm>> {
+fn checksum_algorithms(
+    checksums: &[holdfast_proto::inode::ObjectChecksum],
+) -> Option<Vec<dto::ChecksumAlgorithm>> {
     let names: Vec<_> = checksums.iter().map(|c| dto::ChecksumAlgorithm::from(c.algorithm.clone())).collect();
     (!names.is_empty()).then_some(names)
 }
@@ -209,7 +212,8 @@ fn token(next: &[u8]) -> String {
 }
 
 fn parse_token(token: &str) -> S3Result<Bytes> {
-    let bytes = token.strip_prefix('1').and_then(|t| URL_SAFE_NO_PAD.decode(t).ok()).filter(|b| !b.is_empty());
+    let bytes =
+        token.strip_prefix('1').and_then(|t| URL_SAFE_NO_PAD.decode(t).ok()).filter(|b| !b.is_empty());
     bytes.map(Bytes::from).ok_or_else(|| error::invalid("the continuation token provided is incorrect"))
 }
 

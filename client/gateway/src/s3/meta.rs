@@ -32,14 +32,16 @@ pub(super) fn etag(inode: &Inode) -> ETag {
 
 fn text(headers: &HeaderMap, name: &HeaderName) -> S3Result<Option<String>> {
     let Some(value) = headers.get(name) else { return Ok(None) };
-    let text = std::str::from_utf8(value.as_bytes()).map_err(|_| error::invalid(format!("{name} is not UTF-8")))?;
+    let text =
+        std::str::from_utf8(value.as_bytes()).map_err(|_| error::invalid(format!("{name} is not UTF-8")))?;
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
 /// `Content-Encoding` without `aws-chunked`, which described the transfer only.
 fn content_encoding(headers: &HeaderMap) -> S3Result<Option<String>> {
     let Some(whole) = text(headers, &header::CONTENT_ENCODING)? else { return Ok(None) };
-    let kept: Vec<&str> = whole.split(',').map(str::trim).filter(|e| !e.is_empty() && *e != "aws-chunked").collect();
+    let kept: Vec<&str> =
+        whole.split(',').map(str::trim).filter(|e| !e.is_empty() && *e != "aws-chunked").collect();
     Ok((!kept.is_empty()).then(|| kept.join(",")))
 }
 
@@ -95,7 +97,11 @@ fn parse_tagging(value: &HeaderValue) -> S3Result<Vec<KeyValue>> {
 pub(super) fn check_tags(tags: Vec<KeyValue>) -> S3Result<Vec<KeyValue>> {
     let bad = |why: &str| error::refuse("InvalidTag", http::StatusCode::BAD_REQUEST, why);
     if tags.len() > MAX_TAGS {
-        return Err(error::refuse("BadRequest", http::StatusCode::BAD_REQUEST, "object tags cannot be greater than 10"));
+        return Err(error::refuse(
+            "BadRequest",
+            http::StatusCode::BAD_REQUEST,
+            "object tags cannot be greater than 10",
+        ));
     }
     for (i, tag) in tags.iter().enumerate() {
         if tag.key.is_empty() || tag.key.chars().count() > 128 {
@@ -276,7 +282,11 @@ mod tests {
     fn checksums_of_changed_content_are_void() {
         let object = ObjectMeta {
             version: 1,
-            checksums: vec![ObjectChecksum { algorithm: "CRC32".into(), value: "x".into(), full_object: true }],
+            checksums: vec![ObjectChecksum {
+                algorithm: "CRC32".into(),
+                value: "x".into(),
+                full_object: true,
+            }],
             part_bytes: vec![1],
             ..ObjectMeta::default()
         };

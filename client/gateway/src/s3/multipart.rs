@@ -35,8 +35,8 @@ fn checksum_choice(
             Some(_) => Err(error::bad_request("x-amz-checksum-type needs x-amz-checksum-algorithm")),
         };
     };
-    let algorithm =
-        Algorithm::parse(name).ok_or_else(|| error::bad_request("checksum algorithm provided is unsupported"))?;
+    let algorithm = Algorithm::parse(name)
+        .ok_or_else(|| error::bad_request("checksum algorithm provided is unsupported"))?;
     let full = match kind.map(dto::ChecksumType::as_str) {
         None => algorithm == Algorithm::Crc64Nvme,
         Some("FULL_OBJECT") => true,
@@ -85,7 +85,8 @@ pub(super) async fn create_multipart_upload(
         checksum_type: command.checksum_type.clone(),
         ..Upload::default()
     };
-    let reply = door.store.change(Op::CreateUpload(command)).await.map_err(|status| error::from_status(&status))?;
+    let reply =
+        door.store.change(Op::CreateUpload(command)).await.map_err(|status| error::from_status(&status))?;
     door.uploads.learn(&Upload { id: reply.id, ..known });
     Ok(S3Response::new(dto::CreateMultipartUploadOutput {
         bucket: Some(input.bucket),
@@ -144,8 +145,10 @@ pub(super) async fn upload_part(
         }
         error::from_status(&status)
     })?;
-    let mut output =
-        dto::UploadPartOutput { e_tag: Some(dto::ETag::Strong(taken.etag)), ..dto::UploadPartOutput::default() };
+    let mut output = dto::UploadPartOutput {
+        e_tag: Some(dto::ETag::Strong(taken.etag)),
+        ..dto::UploadPartOutput::default()
+    };
     meta::set_checksums!(output, &taken.checksums);
     Ok(S3Response::new(output))
 }

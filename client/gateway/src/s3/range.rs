@@ -85,7 +85,9 @@ mod tests {
         assert_eq!(want("bytes=-1", 0), Wanted::Unsatisfiable);
         assert_eq!(want("bytes=0-99999999999999999999999", 10), Wanted::Part(0..10));
         assert_eq!(want("bytes=99999999999999999999999-", 10), Wanted::Unsatisfiable);
-        for whole in ["bytes=5-2", "bytes=0-1,4-5", "bytes=", "bytes=-", "items=0-1", "bytes=a-b", "bytes=+1-2", ""] {
+        for whole in
+            ["bytes=5-2", "bytes=0-1,4-5", "bytes=", "bytes=-", "items=0-1", "bytes=a-b", "bytes=+1-2", ""]
+        {
             assert_eq!(want(whole, 10), Wanted::Whole, "{whole}");
         }
     }

@@ -28,10 +28,11 @@ pub(super) async fn put_object_tagging(
 ) -> S3Result<S3Response<dto::PutObjectTaggingOutput>> {
     let input = request.input;
     meta::check_version(input.version_id.as_deref())?;
-    let tags = input.tagging.tag_set.into_iter().map(|tag| KeyValue {
-        key: tag.key.unwrap_or_default(),
-        value: tag.value.unwrap_or_default(),
-    });
+    let tags = input
+        .tagging
+        .tag_set
+        .into_iter()
+        .map(|tag| KeyValue { key: tag.key.unwrap_or_default(), value: tag.value.unwrap_or_default() });
     set(door, input.bucket, &input.key, meta::check_tags(tags.collect())?).await?;
     Ok(S3Response::new(dto::PutObjectTaggingOutput::default()))
 }
@@ -44,7 +45,7 @@ pub(super) async fn delete_object_tagging(
     let input = request.input;
     meta::check_version(input.version_id.as_deref())?;
     set(door, input.bucket, &input.key, Vec::new()).await?;
-    Ok(S3Response::with_status(dto::DeleteObjectTaggingOutput::default(), http::StatusCode::NO_CONTENT))
+    Ok(S3Response::new(dto::DeleteObjectTaggingOutput::default()))
 }
 
 async fn set(door: &Operations, bucket: String, key: &str, tags: Vec<KeyValue>) -> S3Result<()> {

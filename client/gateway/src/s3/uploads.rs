@@ -100,7 +100,12 @@ impl Known {
 }
 
 /// Asks for a page of parts; the upload comes with it.
-pub(super) async fn ask_parts(door: &Operations, upload: u64, after: u32, most: u32) -> Result<QueryReply, Status> {
+pub(super) async fn ask_parts(
+    door: &Operations,
+    upload: u64,
+    after: u32,
+    most: u32,
+) -> Result<QueryReply, Status> {
     let reply = door.store.ask(Query::ListParts(query::ListParts { upload, after, most })).await?;
     if reply.uploads.is_empty() {
         return Err(Status::new(Code::NoSuchUpload, "no such upload"));
@@ -138,7 +143,8 @@ pub(super) async fn list_parts(
     let marker = u32::try_from(input.part_number_marker.unwrap_or(0))
         .map_err(|_| error::invalid("part-number-marker must not be negative"))?;
     let wanted = u32::try_from(most).unwrap_or(1);
-    let reply = ask_parts(door, number, marker, wanted.max(1)).await.map_err(|status| error::from_status(&status))?;
+    let reply =
+        ask_parts(door, number, marker, wanted.max(1)).await.map_err(|status| error::from_status(&status))?;
     let upload = reply.uploads.first().ok_or_else(no_such_upload)?;
     if !door.uploads.learn(upload).is_for(nonce, &input.bucket, &input.key) {
         return Err(no_such_upload());
@@ -152,7 +158,10 @@ pub(super) async fn list_parts(
         upload_id: Some(input.upload_id),
         checksum_algorithm,
         checksum_type,
-        initiator: Some(dto::Initiator { display_name: Some(upload.owner.clone()), id: Some(upload.owner.clone()) }),
+        initiator: Some(dto::Initiator {
+            display_name: Some(upload.owner.clone()),
+            id: Some(upload.owner.clone()),
+        }),
         owner: Some(owner()),
         is_truncated: Some(more),
         max_parts: Some(most),
@@ -203,7 +212,10 @@ pub(super) async fn list_multipart_uploads(
             checksum_algorithm,
             checksum_type,
             initiated: Some(meta::timestamp(upload.created_ns)),
-            initiator: Some(dto::Initiator { display_name: Some(upload.owner.clone()), id: Some(upload.owner.clone()) }),
+            initiator: Some(dto::Initiator {
+                display_name: Some(upload.owner.clone()),
+                id: Some(upload.owner.clone()),
+            }),
             key: Some(encoding.name(&upload.key)),
             owner: Some(owner()),
             storage_class: Some(shown_class(door, upload.class).into()),
@@ -241,12 +253,17 @@ fn group<'k>(key: &'k [u8], prefix: &[u8], delimiter: &[u8]) -> Option<&'k [u8]>
     key.get(..prefix.len() + at + delimiter.len())
 }
 
-async fn gather(door: &Operations, input: &dto::ListMultipartUploadsInput, most: usize) -> S3Result<Gathered> {
+async fn gather(
+    door: &Operations,
+    input: &dto::ListMultipartUploadsInput,
+    most: usize,
+) -> S3Result<Gathered> {
     let prefix = input.prefix.as_deref().unwrap_or("").as_bytes();
     let delimiter = input.delimiter.as_deref().unwrap_or("").as_bytes();
     let mut after = (input.key_marker.as_deref().unwrap_or("").as_bytes().to_vec(), 0);
     if let Some(marker) = input.upload_id_marker.as_deref().filter(|m| !m.is_empty()) {
-        after.1 = parse_id(marker).ok_or_else(|| error::invalid("the upload id marker is not an upload id"))?.0;
+        after.1 =
+            parse_id(marker).ok_or_else(|| error::invalid("the upload id marker is not an upload id"))?.0;
     }
     let mut found = Gathered { uploads: Vec::new(), prefixes: Vec::new(), more: false, last: after.clone() };
     if most == 0 {
@@ -261,10 +278,15 @@ async fn gather(door: &Operations, input: &dto::ListMultipartUploadsInput, most:
             after_upload: after.1,
             most: u32::try_from(most).unwrap_or(1000).min(1000),
         };
-        let reply = door.store.ask(Query::ListUploads(question)).await.map_err(|status| error::from_status(&status))?;
+        let reply = door
+            .store
+            .ask(Query::ListUploads(question))
+            .await
+            .map_err(|status| error::from_status(&status))?;
         for upload in reply.uploads {
             if found.uploads.len() + found.prefixes.len() == most {
-                let known_group = group(&upload.key, prefix, delimiter).is_some_and(|g| found.prefixes.last().is_some_and(|p| p == g));
+                let known_group = group(&upload.key, prefix, delimiter)
+                    .is_some_and(|g| found.prefixes.last().is_some_and(|p| p == g));
                 if known_group {
                     continue;
                 }

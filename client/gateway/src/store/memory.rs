@@ -1,6 +1,6 @@
 //! A store in memory for tests: the real state machine over a map, chunks in another.
 
-#[allow(clippy::wildcard_imports, unreachable_pub, missing_docs)]
+#[allow(clippy::wildcard_imports, missing_docs)]
 #[path = "../../../../metaserver/state/tests/common/mod.rs"]
 mod world;
 
@@ -36,6 +36,9 @@ impl MemoryStore {
     pub(crate) fn new() -> Self {
         let mut world = World::new();
         world.checked = false;
+        // Clients compare `Last-Modified` with their own clocks.
+        let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        world.now = since_epoch.as_nanos() as i64;
         Self { world: Arc::new(Mutex::new(world)), broken: Arc::default(), calls: Arc::default() }
     }
 
@@ -207,7 +210,10 @@ impl Object for MemoryObject {
 
     fn stream(self: Arc<Self>, range: Range<u64>) -> BoxStream<'static, Outcome<Bytes>> {
         let data = self.data.slice(range.start as usize..range.end as usize);
-        let pieces: Vec<_> = (0..data.len()).step_by(1 << 20).map(|at| Ok(data.slice(at..(at + (1 << 20)).min(data.len())))).collect();
+        let pieces: Vec<_> = (0..data.len())
+            .step_by(1 << 20)
+            .map(|at| Ok(data.slice(at..(at + (1 << 20)).min(data.len()))))
+            .collect();
         stream::iter(pieces).boxed()
     }
 }
