@@ -35,7 +35,9 @@ pub(crate) async fn run<M: Metadata, C: Chunkservers>(leader: Arc<Leader<M, C>>)
 }
 
 /// Ends what is silent; how many are open and how many were ended.
-pub(crate) async fn round<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>) -> Result<(usize, usize), Status> {
+pub(crate) async fn round<M: Metadata, C: Chunkservers>(
+    leader: &Leader<M, C>,
+) -> Result<(usize, usize), Status> {
     let (mut after, mut open, mut ended) = (None, 0, 0);
     loop {
         let page = leader.look(move |_, view| facts::sessions(view, after, PAGE)).await?;

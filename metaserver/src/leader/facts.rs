@@ -71,7 +71,12 @@ pub(crate) fn missing(
 }
 
 /// Groups in which a disk lacks something, from `from` on, at most `most`. Costs one seek per group.
-pub(crate) fn groups_with_missing(view: &dyn View, disk: u32, from: u32, most: usize) -> Result<Vec<u32>, Broken> {
+pub(crate) fn groups_with_missing(
+    view: &dyn View,
+    disk: u32,
+    from: u32,
+    most: usize,
+) -> Result<Vec<u32>, Broken> {
     let end = keys::after_prefix(&keys::missing_on(disk));
     let mut found = Vec::new();
     let mut at = keys::missing_in(disk, from);
@@ -100,7 +105,13 @@ pub(crate) struct Garbage {
 }
 
 /// Batches of a group with `after < index <= upto`, until `most` numbers are reached.
-pub(crate) fn garbage(view: &dyn View, pg: u32, after: u64, upto: u64, most: usize) -> Result<Vec<Garbage>, Broken> {
+pub(crate) fn garbage(
+    view: &dyn View,
+    pg: u32,
+    after: u64,
+    upto: u64,
+    most: usize,
+) -> Result<Vec<Garbage>, Broken> {
     let end = keys::after_prefix(&keys::gc(pg, upto));
     let mut from = keys::after_prefix(&keys::gc(pg, after));
     if after == 0 {
@@ -168,7 +179,11 @@ pub(crate) fn ids(view: &dyn View, tag: u8, after: Option<u64>, most: usize) -> 
 }
 
 /// A page of sessions, ended ones included.
-pub(crate) fn sessions(view: &dyn View, after: Option<u64>, most: usize) -> Result<Vec<(u64, Session)>, Broken> {
+pub(crate) fn sessions(
+    view: &dyn View,
+    after: Option<u64>,
+    most: usize,
+) -> Result<Vec<(u64, Session)>, Broken> {
     let from = after.map_or_else(|| keys::all(keys::SESSION), |id| keys::next(&keys::session(id)));
     let page = records::load_range::<Session>(view, &from, &[keys::SESSION + 1], most)?;
     Ok(page.into_iter().map(|(key, session)| (keys::u64_at(&key, 1), session)).collect())

@@ -69,6 +69,7 @@ pub async fn follow<M: Metadata + Council, C: Chunkservers + Clone>(
             let leader = Arc::new(Leader::new(meta.clone(), servers.clone(), node, now.term));
             lead(&leader, &current, &mut leadership, &stop).await;
             current.store(None);
+            crate::metrics::set_leading(false);
         }
         tokio::select! {
             () = stop.cancelled() => return,
@@ -99,6 +100,7 @@ async fn lead<M: Metadata + Council, C: Chunkservers>(
         }
         tracing::info!(term = leader.term, "leading the metadata group");
         current.store(Some(leader.clone()));
+        crate::metrics::set_leading(true);
         let mut loops = spawn(leader);
         while let Some(ended) = loops.join_next().await {
             if let Err(error) = ended {

@@ -119,10 +119,13 @@ impl Council for Meta {
     }
 }
 
-/// Disks: what each has, by group and number.
+/// What each disk has, by group and number.
+type Contents = BTreeMap<DiskRef, BTreeSet<(u32, u64)>>;
+
+/// Disks in memory.
 #[derive(Clone, Default)]
 pub(crate) struct Servers {
-    disks: Arc<Mutex<BTreeMap<DiskRef, BTreeSet<(u32, u64)>>>>,
+    disks: Arc<Mutex<Contents>>,
     /// Nodes that do not answer.
     pub(crate) dead: Arc<Mutex<BTreeSet<u64>>>,
     /// Chunks pulled.

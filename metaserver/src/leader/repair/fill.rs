@@ -176,6 +176,16 @@ fn sources(
     ranked.into_iter().map(|(_, source)| source).collect()
 }
 
+/// The group as it is now. Its epoch may have moved on (another member became clean, it was sealed), and orders of an
+/// older one are refused; the work stays valid as long as the member is the one that joined then.
+fn still_member(group: Option<Pg>, member: &Member) -> Result<Pg, Status> {
+    group
+        .filter(|pg| {
+            pg.members.iter().any(|m| m.identity() == member.identity() && m.joined == member.joined)
+        })
+        .ok_or_else(|| Status::new(Code::StaleOrder, "the member left its group, or joined anew"))
+}
+
 /// Fills a member that is not clean yet, and says so when it is done. An error leaves everything as it is: the next
 /// attempt goes on, cheaply.
 pub async fn fill_member<M: Metadata, C: Chunkservers>(
@@ -189,8 +199,12 @@ pub async fn fill_member<M: Metadata, C: Chunkservers>(
     let mut walked_index = None;
     loop {
         let id = pg.id;
-        let (index, page) =
-            leader.look(move |index, view| Ok((index.0, facts::chunks(view, id, after, ITEMS)?))).await?;
+        let (index, group, page) = leader
+            .look(move |index, view| {
+                Ok((index.0, facts::pg(view, id)?, facts::chunks(view, id, after, ITEMS)?))
+            })
+            .await?;
+        let pg = &still_member(group, member)?;
         if index < member.joined_index {
             return Err(Status::internal(format!("group {id}: a view older than the member's joining")));
         }
@@ -281,15 +295,16 @@ pub async fn pull_missing<M: Metadata, C: Chunkservers>(
     let mut after = None;
     for _ in 0..MISSING_PAGES {
         let (id, disk) = (pg.id, member.disk);
-        let (index, page) = leader
+        let (index, group, page) = leader
             .look(move |index, view| {
                 let mut found = Vec::new();
                 for number in facts::missing(view, disk, id, after, ITEMS)? {
                     found.push((number, facts::chunk(view, id, number)?));
                 }
-                Ok((index.0, found))
+                Ok((index.0, facts::pg(view, id)?, found))
             })
             .await?;
+        let pg = &still_member(group, member)?;
         if page.is_empty() {
             break;
         }

@@ -120,7 +120,7 @@ async fn round<M: Metadata, C: Chunkservers>(
     let pgs = choose_groups(leader, memory).await?;
     let surveys = survey(leader, &pgs).await?;
     note(leader, &pgs, &surveys);
-    let mut work: Vec<Survey> = surveys.into_iter().filter(|s| needs_work(s)).collect();
+    let mut work: Vec<Survey> = surveys.into_iter().filter(needs_work).collect();
     work.sort_by_key(|s| (s.found.risk, s.pg.id));
     let mut throttled = 0;
     for survey in work {

@@ -369,7 +369,7 @@ impl Lens<'_> {
 
     /// Shards have fixed places: a member that is gone is replaced in its place and rebuilt from the others.
     fn erasure_step(&self) -> (Option<Step>, bool) {
-        let gone = |i: &usize| !self.stays(*i) && !(self.answers(*i) && self.complete[*i]);
+        let gone = |i: &usize| !(self.stays(*i) || self.answers(*i) && self.complete[*i]);
         let Some(index) = self.indexes().find(gone) else { return (None, false) };
         if self.solid_without(index) < self.min_readable {
             return (None, false);
