@@ -189,6 +189,7 @@ async fn a_long_read_goes_on_across_overwrite_and_collection() {
     drop(file);
     let mut all = BytesMut::from(&stream.next().await.unwrap().unwrap()[..]);
     put(&client, "file", &bytes(5 * CHUNK, 6)).await;
+    put(&client, "other", &bytes(10, 1)).await;
     for _ in 0..20 {
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(collect_garbage(&cluster), 0, "the reader's pin protects the old chunks");
@@ -199,7 +200,6 @@ async fn a_long_read_goes_on_across_overwrite_and_collection() {
     }
     assert_eq!(all.freeze(), old);
     drop(stream);
-    put(&client, "other", &bytes(10, 1)).await;
     let mut removed = 0;
     eventually(|| {
         removed += collect_garbage(&cluster);

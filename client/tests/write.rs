@@ -266,11 +266,12 @@ async fn a_wrong_length_is_an_error_and_nothing_appears() {
 
 #[tokio::test(start_paused = true)]
 async fn two_hundred_writers_share_a_tiny_budget_without_deadlock() {
-    let cluster = Cluster::start(Shape::default()).await;
+    // Streams outgrow their first buffer, and two chunks fit into the budget.
+    let cluster = Cluster::start(Shape { chunk_bytes: 512 << 10, ..Shape::default() }).await;
     for node in &cluster.chunks {
         node.set(|mode| mode.write_delay = Duration::from_millis(3));
     }
-    let budget = ByteBudget::new(4 * CHUNK as u64);
+    let budget = ByteBudget::new(1 << 20);
     let client = cluster
         .client_with(|config| {
             config.shared_budget = Some(budget.clone());
@@ -283,7 +284,7 @@ async fn two_hundred_writers_share_a_tiny_budget_without_deadlock() {
     let writers = (0..200u64).map(|at| {
         let client = client.clone();
         tokio::spawn(async move {
-            let data = bytes(3 * CHUNK + 1000 * at as usize, at);
+            let data = bytes((300 << 10) + 2000 * at as usize, at);
             let key = format!("file{at}");
             match at % 2 {
                 0 => put(&client, &key, &data).await,
