@@ -60,7 +60,7 @@ pub const MAX_PAYLOAD_BYTES: u64 = 64 << 20;
 pub const HEADER_BYTES: u64 = 128;
 
 const _: () = assert!(BLOCK_BYTES as u64 == ALIGN, "a checksum block is an alignment unit");
-const _: () = assert!(ALIGN % HEADER_BYTES == 0, "a header never crosses a block");
+const _: () = assert!(ALIGN.is_multiple_of(HEADER_BYTES), "a header never crosses a block");
 
 /// `bytes` rounded up to the next multiple of [`ALIGN`].
 pub const fn align_up(bytes: u64) -> u64 {

@@ -1,5 +1,6 @@
 //! Power fails at every sync of a scenario; what was acknowledged must be there afterwards, and no acknowledged delete
 //! may come back, with the index as it was flushed and with the index lost.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may")]
 
 mod common;
 
@@ -119,7 +120,7 @@ fn every_sync() {
 
 fn survives(disk: &MemDisk, frozen: &std::path::Path, model: &Model, at: u64) {
     // All eight combinations of mode and index come up within two neighbouring syncs.
-    for seed in (0..8).filter(|seed| (seed + at + seed / 4) % 2 == 0) {
+    for seed in (0..8).filter(|seed| (seed + at + seed / 4).is_multiple_of(2)) {
         let lose_index = seed >= 4 || !frozen.is_dir();
         let when = format!(
             "power lost at sync {at}, seed {seed}, index {}",
@@ -135,7 +136,7 @@ fn survives(disk: &MemDisk, frozen: &std::path::Path, model: &Model, at: u64) {
             open(&found, &index, small()).unwrap_or_else(|error| panic!("{when}: {error}"));
         assert!(recovered.skipped.is_empty(), "{when}: {:?}", recovered.skipped);
         model.check(&store, &when);
-        if (at + seed) % 5 == 0 {
+        if (at + seed).is_multiple_of(5) {
             let mut model = model.clone();
             second_life(&store, &mut model);
             model.check(&store, &format!("{when}, second life"));
@@ -196,7 +197,7 @@ fn deleted_stays_deleted() {
             syncs = at;
         }
         disk.cut_power();
-        for seed in (0..4).filter(|seed| (seed + at) % 2 == 0) {
+        for seed in (0..4).filter(|seed| (seed + at).is_multiple_of(2)) {
             let dir = scratch();
             let found = disk.after_power_loss(seed + at * 4);
             let (store, _) = open(&found, &dir.path().join("index"), small()).unwrap();

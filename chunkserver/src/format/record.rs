@@ -164,7 +164,7 @@ impl RecordHeader {
         let payload_bytes = field::u64_at(head, PAYLOAD_AT);
         let fits = match kind {
             Kind::Chunk => payload_bytes <= MAX_PAYLOAD_BYTES,
-            Kind::Tombstones => payload_bytes <= MAX_PAYLOAD_BYTES && payload_bytes % 8 == 0,
+            Kind::Tombstones => payload_bytes <= MAX_PAYLOAD_BYTES && payload_bytes.is_multiple_of(8),
             Kind::GroupTombstone => payload_bytes == 0,
         };
         if !fits {

@@ -136,7 +136,7 @@ impl Job<'_> {
         for source in &self.request.sources {
             let Some(member) = source.member else { continue };
             let reference = DiskRef { disk: member.disk, incarnation: member.incarnation };
-            match self.from_source(source, reference, item, blake3, deadline).await {
+            match self.try_source(source, reference, item, blake3, deadline).await {
                 Ok(found) => return Ok(found),
                 Err(status) => {
                     if matches!(status.kind(), Code::Corrupt | Code::ChunkNotFound) {
@@ -149,7 +149,7 @@ impl Job<'_> {
         Err((last, bad))
     }
 
-    async fn from_source(
+    async fn try_source(
         &self,
         source: &Source,
         disk: DiskRef,

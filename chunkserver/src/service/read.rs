@@ -32,8 +32,9 @@ pub(super) async fn read(
         length: request.length,
     };
     let store = disk.store()?;
-    // Whole blocks are read, and never more than the largest record.
-    let most = request.length.min(crate::format::MAX_PAYLOAD_BYTES) + 2 * crate::format::ALIGN;
+    // What the record has, if that is known without waiting; never more than the largest record.
+    let there = store.known_bytes(what.chunk)?.unwrap_or(crate::format::MAX_PAYLOAD_BYTES);
+    let most = request.length.saturating_add(2 * crate::format::ALIGN).min(there);
     let mut permit = inner.admit(most)?;
     let out = store.read(what, request.background).await?;
     permit.shrink(out.payload.len() as u64);

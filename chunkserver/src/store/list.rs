@@ -4,7 +4,7 @@ use holdfast_proto::ids::ChunkId;
 
 use super::Store;
 use super::entry::{Entry, key};
-use super::index::Step;
+use super::index::{Cached, Step};
 use crate::error::StoreError;
 
 /// One record of a group, or one group.
@@ -81,6 +81,17 @@ impl Store {
         });
         scanned.map_err(|error| shared.index_failed(&error))?;
         Ok(page)
+    }
+
+    /// Payload bytes of a record, if that is known without waiting for the disk; 0: it is not here.
+    pub fn known_bytes(&self, chunk: ChunkId) -> Result<Option<u64>, StoreError> {
+        let shared = &self.shared;
+        match shared.index.get_cached(&key::record(chunk)).map_err(|error| shared.index_failed(&error))? {
+            Cached::Known(value) => {
+                Ok(Some(value.and_then(|value| Entry::decode(&value)).map_or(0, |entry| entry.payload_bytes)))
+            }
+            Cached::OnDisk => Ok(None),
+        }
     }
 
     /// The epoch and length of a record, if it is there.
