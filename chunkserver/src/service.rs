@@ -101,6 +101,12 @@ impl Inner {
         self.changed.notify_one();
     }
 
+    /// Takes a disk out of service without calling it failed.
+    fn withdraw(&self, disk: holdfast_proto::ids::DiskId) {
+        self.disks.write().remove(&disk.0);
+        self.changed.notify_one();
+    }
+
     fn set_pending(&self, path: &Path, why: Option<String>) {
         let mut pending = self.pending.lock();
         match why {

@@ -375,8 +375,8 @@ async fn damage_met_by_scrub_reaches_the_leader() {
     let disk = rig.disk(0);
     let epoch = leader.set_group(5, &[disk.disk]);
     rig.write(disk, 5, 1, epoch, &content(1, 100_000)).await.unwrap();
-    let segment = std::fs::read_dir(path.join("segments")).unwrap().map(|entry| entry.unwrap().path());
-    let segment = segment.filter(|path| path.extension().is_some()).next().unwrap();
+    let mut segments = std::fs::read_dir(path.join("segments")).unwrap().map(|entry| entry.unwrap().path());
+    let segment = segments.find(|path| path.extension().is_some()).unwrap();
     let file = std::fs::OpenOptions::new().write(true).open(segment).unwrap();
     std::os::unix::fs::FileExt::write_at(&file, b"flipped", 60_000).unwrap();
     file.sync_all().unwrap();

@@ -67,15 +67,68 @@ async fn admit(inner: &Arc<Inner>, config: &DiskConfig) -> Result<(), OpenError>
         Ok((Arc::new(home), found))
     })
     .await?;
-    let superblock = match found {
+    match found {
         // A known disk serves reads as soon as it is open; the leader is told when it can be reached.
         Some(superblock) if superblock.disk != DiskId(0) => {
             check_owner(inner, &home, &superblock)?;
-            superblock
+            open(inner, config, home, superblock).await?;
+            tokio::spawn(confirm(inner.clone(), config.clone(), superblock));
+            Ok(())
         }
-        found => register(inner, &home, config, found).await?,
-    };
-    open(inner, config, home, superblock).await
+        found => {
+            let superblock = register(inner, &home, config, found).await?;
+            open(inner, config, home, superblock).await
+        }
+    }
+}
+
+/// Tells the leader that a known disk is back. If the leader knows it as another one, it leaves service again.
+async fn confirm(inner: Arc<Inner>, config: DiskConfig, superblock: Superblock) {
+    while !inner.stopping() {
+        let deadline = Instant::now() + PATIENCE;
+        let Some(disk) = inner.disks().into_iter().find(|disk| disk.superblock == superblock) else { return };
+        let asked = match (inner.map.refresh(deadline).await, capacity(&config, &disk.home)) {
+            (Ok(_), Ok(capacity)) => {
+                let request = announcement(&inner, &config, &superblock, capacity);
+                let reply = inner.meta.call::<AdmitDisk>(&request, deadline).await;
+                reply.and_then(holdfast_proto::op::Reply::into_result).ok()
+            }
+            _ => None,
+        };
+        let foreign = check_owner(&inner, &disk.home, &superblock).err();
+        let renamed = asked.as_ref().filter(|reply| {
+            reply.id != u64::from(superblock.disk.0) || reply.incarnation != superblock.incarnation.0
+        });
+        let renamed = renamed.map(|reply| {
+            let path = config.path.display();
+            let ours = superblock.disk;
+            OpenError::Refused(format!("{path} is {ours} by its superblock, d{} for the leader", reply.id))
+        });
+        if let Some(error) = foreign.or(renamed) {
+            tracing::error!(%error, "the disk leaves service");
+            inner.set_pending(&config.path, Some(error.to_string()));
+            inner.withdraw(superblock.disk);
+            return;
+        }
+        if asked.is_some() {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(AGAIN) => {}
+            () = inner.stopped() => {}
+        }
+    }
+}
+
+fn announcement(inner: &Inner, config: &DiskConfig, superblock: &Superblock, capacity: u64) -> RegisterDisk {
+    RegisterDisk {
+        node: inner.node.0,
+        fingerprint: superblock.fingerprint.to_vec().into(),
+        capacity,
+        path: config.path.display().to_string(),
+        weight: config.weight,
+        replaces: 0,
+    }
 }
 
 fn check_owner(inner: &Inner, home: &DiskHome, superblock: &Superblock) -> Result<(), OpenError> {
@@ -121,13 +174,10 @@ async fn register(
     };
     let (written, keeper) = (superblock, home.clone());
     blocking(move || keeper.write_superblock(&written)).await?;
+    let capacity = capacity(config, home)?;
     let request = RegisterDisk {
-        node: inner.node.0,
-        fingerprint: superblock.fingerprint.to_vec().into(),
-        capacity: capacity(config, home)?,
-        path: config.path.display().to_string(),
-        weight: config.weight,
         replaces: replaces.unwrap_or(0),
+        ..announcement(inner, config, &superblock, capacity)
     };
     let reply = inner.meta.call::<AdmitDisk>(&request, deadline).await;
     let reply = reply.and_then(holdfast_proto::op::Reply::into_result);
