@@ -105,7 +105,7 @@ impl Default for LogConfig {
 
 /// Libraries that log at level ERROR what is a client's mistake, body included; our own lines say it once, better.
 /// A filter that names the library wins.
-const QUIET: &str = "s3s=off";
+const QUIET: &str = "s3s=off,openraft=error,raft_log=warn,chunked_wal=warn";
 
 /// The environment variable that overrides [`LogConfig::filter`].
 pub const FILTER_VARIABLE: &str = "HOLDFAST_LOG";

@@ -275,11 +275,16 @@ impl Lens<'_> {
         if !self.regulars().all(|i| self.solid(i)) {
             return None;
         }
+        let index = self.worse_than(ready)?;
+        Some(replace(index))
+    }
+
+    /// The regular member whose place the stand-in should take because fewer members share a domain then.
+    fn worse_than(&self, stand_in: usize) -> Option<usize> {
         let disks: Vec<u32> = self.regulars().map(|i| self.pg.members[i].disk).collect();
         let now = conflicts(self.cluster, self.class.domain(), &disks);
-        let (best, out) = self.best_swap(&disks, self.pg.members[ready].disk)?;
-        let index = self.regulars().nth(out)?;
-        (best < now).then(|| replace(index))
+        let (best, out) = self.best_swap(&disks, self.pg.members[stand_in].disk)?;
+        if best < now { self.regulars().nth(out) } else { None }
     }
 
     /// The fewest conflicts that one of `disks` can be swapped for `disk` to reach, and which one.
@@ -300,8 +305,10 @@ impl Lens<'_> {
         if let Some(index) = self.indexes().find(|i| spare(i) && !self.stays(*i)) {
             return Some(drop(index, Why::Leaving));
         }
+        // One that is still being filled to take a worse placed member's place is needed.
+        let idle = |i: &usize| spare(i) && self.worse_than(*i).is_none();
         if self.regulars().filter(|i| self.solid(*i)).count() >= self.wanted
-            && let Some(index) = self.indexes().rev().find(spare)
+            && let Some(index) = self.indexes().rev().find(idle)
         {
             return Some(drop(index, Why::Surplus));
         }

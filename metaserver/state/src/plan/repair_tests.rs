@@ -229,6 +229,21 @@ fn groups_of_the_one_node_days_become_replicated() {
 }
 
 #[test]
+fn a_stand_in_for_a_better_domain_is_left_to_fill() {
+    let mut c = cluster(&[2, 2, 2], Redundancy::replicated(3, 2), FailureDomain::Host);
+    let pg = group(&c, 1, &[1, 2, 3]);
+    c.set_pg(pg);
+    fill(&mut c, 1);
+    let step = look(&c, 1).step.unwrap();
+    assert!(matches!(step, Step::Add { temporary: true, why: Why::Domain, .. }), "{step:?}");
+    apply(&mut c, 1, step);
+    // Not filled yet: dropping it as one too many would start all over again, for ever.
+    assert_eq!(look(&c, 1).step, None);
+    fill(&mut c, 1);
+    assert!(matches!(look(&c, 1).step, Some(Step::Replace { .. })));
+}
+
+#[test]
 fn a_wiped_disk_rejoins_its_own_group() {
     let mut c = cluster(&[1, 1, 1], Redundancy::replicated(3, 2), FailureDomain::Host);
     let pg = group(&c, 1, &[1, 2, 3]);
