@@ -1,6 +1,6 @@
 //! What appends and reads cost on this machine: MB/s, latency, CPU per operation, fdatasyncs. Not a test.
 //!
-//! `cargo run --release -p holdfast-chunkserver --example speed -- DIRECTORY`
+//! `cargo run --release -p holdfast-chunkserver --example speed -- DIRECTORY [UNCACHE_BYTES]`
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a tool for developers")]
 
 use std::sync::Arc;
@@ -83,8 +83,9 @@ async fn reads(store: &Store, what: &str, numbers: std::ops::Range<u64>, length:
 async fn main() {
     let directory = std::path::PathBuf::from(std::env::args().nth(1).expect("a directory"));
     let disk = RealDisk::open(&directory.join("segments"), true).unwrap();
+    let uncache = std::env::args().nth(2).map_or(1 << 20, |bytes| bytes.parse().expect("bytes"));
     let options = StoreOptions {
-        config: StoreConfig::default(),
+        config: StoreConfig { uncache_bytes: uncache, ..StoreConfig::default() },
         capacity: 0,
         fingerprint: [1; 16],
         memory: IndexMemory::new(32 << 20, 16 << 20),

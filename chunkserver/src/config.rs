@@ -61,6 +61,11 @@ pub struct StoreConfig {
     pub scrub_rate: u64,
     /// Time between two scrubs of the same disk.
     pub scrub_period: Duration,
+    /// Commits whose records have at least this many bytes on average leave the page cache when they are durable; 0:
+    /// none do. On virtual machines that give free memory back to their host a fresh page of cache costs several
+    /// times the copy into it: measured, 8 MiB appends take 19 ms of CPU with it and 2.7 ms without. Bulk data is
+    /// rarely read back at once, and this keeps it from pushing out the caches of the services next door.
+    pub uncache_bytes: u64,
     /// Most segment files open at once per disk.
     pub open_segments: u64,
     /// Leaves out every sync, so that the power-loss test can be seen to fail. Data is lost at power loss.
@@ -96,6 +101,7 @@ impl Default for StoreConfig {
             compact_percent: 50,
             scrub_rate: 16 << 20,
             scrub_period: Duration::from_secs(7 * 24 * 3600),
+            uncache_bytes: 1 << 20,
             open_segments: 256,
             // Not a setting: a switch for one test, named so that nobody takes it for anything else.
             unsafe_no_sync: std::env::var_os("HOLDFAST_UNSAFE_NO_SYNC").is_some_and(|value| value == "1"),

@@ -65,6 +65,8 @@ pub trait File: Send + Sync {
     fn punch(&self, offset: u64, bytes: u64) -> io::Result<()>;
     /// Cuts the file to `keep` bytes, then lengthens it to `bytes` (zeros, allocated).
     fn resize(&self, keep: u64, bytes: u64) -> io::Result<()>;
+    /// Advice: these bytes, which are durable, need not stay in the cache.
+    fn uncache(&self, offset: u64, bytes: u64);
     /// Length in bytes.
     fn length(&self) -> io::Result<u64>;
     /// First offset at or behind `from` where there may be something but zeros; `None`: nothing up to the end.

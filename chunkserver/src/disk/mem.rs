@@ -371,6 +371,8 @@ impl File for Handle {
         })
     }
 
+    fn uncache(&self, _offset: u64, _bytes: u64) {}
+
     fn length(&self) -> io::Result<u64> {
         self.disk.state.lock().powered()?;
         Ok(self.file.lock().now.len() as u64)

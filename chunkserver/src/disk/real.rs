@@ -6,6 +6,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, IoSlice, IoSliceMut};
+use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -181,6 +182,11 @@ impl File for RealFile {
         self.file.set_len(keep)?;
         allocate(&self.file, keep, bytes.saturating_sub(keep))?;
         if self.durable { self.file.sync_all() } else { Ok(()) }
+    }
+
+    fn uncache(&self, offset: u64, bytes: u64) {
+        // Advice only: a file system that does not take it loses nothing.
+        let _ = rustix::fs::fadvise(&self.file, offset, NonZeroU64::new(bytes), rustix::fs::Advice::DontNeed);
     }
 
     fn length(&self) -> io::Result<u64> {

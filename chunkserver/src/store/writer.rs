@@ -423,6 +423,10 @@ impl Writer {
         if let Err(error) = written.and_then(|()| active.file.sync()) {
             return Err(shared.health.fail(&format!("write to the log: {error}")));
         }
+        let large = bytes / staged.len() as u64 >= shared.config.uncache_bytes;
+        if shared.config.uncache_bytes > 0 && large {
+            active.file.uncache(active.end - bytes, bytes);
+        }
         active.segment.end.store(active.end, std::sync::atomic::Ordering::Relaxed);
         shared.metrics.committed(staged.len(), bytes, begun.elapsed());
         Ok(())
