@@ -77,9 +77,29 @@ pub struct StoreOptions {
 /// Handle of an open store. Clones share it; the writer ends when the last one goes.
 #[derive(Clone)]
 pub struct Store {
-    shared: Arc<Shared>,
+    // In this order: the last handle closes the queue, waits for the writer, then closes the index.
     queue: mpsc::Sender<Op>,
-    thread: Arc<Mutex<Option<std::thread::JoinHandle<()>>>>,
+    thread: Arc<WriterThread>,
+    shared: Arc<Shared>,
+}
+
+/// The writer's thread, waited for when nobody can ask it for anything any more: a process must not end while it
+/// is still closing a database.
+struct WriterThread(Mutex<Option<std::thread::JoinHandle<()>>>);
+
+impl WriterThread {
+    fn join(&self) {
+        if let Some(thread) = self.0.lock().take() {
+            // A panicking writer has failed the disk already.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for WriterThread {
+    fn drop(&mut self) {
+        self.join();
+    }
 }
 
 struct Shared {
@@ -194,7 +214,7 @@ impl Store {
             .name("disk-writer".into())
             .spawn(move || writer.run(requests))
             .map_err(OpenError::io("start the disk's writer"))?;
-        let store = Self { shared, queue, thread: Arc::new(Mutex::new(Some(thread))) };
+        let store = Self { shared, queue, thread: Arc::new(WriterThread(Mutex::new(Some(thread)))) };
         Ok((store, opened.report))
     }
 
@@ -305,11 +325,8 @@ impl Store {
     /// Ends the writer when it has done what waits, and makes the index durable.
     pub fn close(&self) {
         // A full queue: the writer is busy with what came before, and takes this one in turn.
-        if self.queue.blocking_send(Op::Stop).is_ok()
-            && let Some(thread) = self.thread.lock().take()
-        {
-            // A panicking writer has failed the disk already.
-            let _ = thread.join();
+        if self.queue.blocking_send(Op::Stop).is_ok() {
+            self.thread.join();
         }
         if self.shared.health.check().is_ok() {
             // Without this the next start replays a little more.
