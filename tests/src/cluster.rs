@@ -384,6 +384,12 @@ impl Cluster {
         if self.volumes.is_empty() {
             bail!("power loss needs volumes");
         }
+        // Frozen first, so that no process sees its disk vanish and reacts: a machine without power does nothing.
+        for node in &mut self.nodes {
+            if node.is_running() {
+                node.process()?.stop()?;
+            }
+        }
         self.volumes.iter().try_for_each(Volume::shut_down)?;
         self.kill_all()?;
         self.volumes.iter_mut().try_for_each(Volume::power_up)

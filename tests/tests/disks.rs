@@ -45,12 +45,13 @@ fn corrupt(disk: &Path) -> Result<usize> {
 async fn flipped_bits_are_never_returned_and_are_repaired() -> Result<()> {
     let mut cluster = Builder::new("flip").nodes(3).start().await?;
     let s3 = cluster.s3();
-    s3.create_bucket("b").await?;
+    s3.create_bucket("bkt").await?;
     for number in 0..FILES {
-        s3.put("b", &number.to_string(), content(number).bytes()).await?;
+        s3.put("bkt", &number.to_string(), content(number).bytes()).await?;
     }
     let disk: PathBuf = cluster.node(2).spec().disks[0].clone();
     cluster.node(2).process()?.terminate(Duration::from_secs(20)).await?;
+    cluster.announce("damaged record");
     let flipped = corrupt(&disk)?;
     ensure!(flipped > 10, "only {flipped} bytes were flipped");
     cluster.restart(2).await?;
@@ -58,7 +59,7 @@ async fn flipped_bits_are_never_returned_and_are_repaired() -> Result<()> {
     let near = cluster.s3_of(2);
     for round in 0..2 {
         for number in 0..FILES {
-            let got = near.get("b", &number.to_string()).await?;
+            let got = near.get("bkt", &number.to_string()).await?;
             ensure!(got == content(number).bytes(), "round {round}: object {number} came back wrong");
         }
     }
@@ -76,9 +77,9 @@ async fn a_dead_disk_is_rebuilt_elsewhere_without_a_command() -> Result<()> {
         cluster.expect(&["admin", "set", name, value]).await.context("shorten the grace")?;
     }
     let s3 = cluster.s3();
-    s3.create_bucket("b").await?;
+    s3.create_bucket("bkt").await?;
     for number in 0..FILES {
-        s3.put("b", &number.to_string(), content(number).bytes()).await?;
+        s3.put("bkt", &number.to_string(), content(number).bytes()).await?;
     }
     let disk = cluster.node(3).spec().disks[1].clone();
     cluster.node(3).process()?.terminate(Duration::from_secs(20)).await?;
@@ -93,7 +94,7 @@ async fn a_dead_disk_is_rebuilt_elsewhere_without_a_command() -> Result<()> {
         cluster.status().await?.redundancy.repaired_bytes
     );
     for number in 0..FILES {
-        ensure!(s3.get("b", &number.to_string()).await? == content(number).bytes(), "object {number}");
+        ensure!(s3.get("bkt", &number.to_string()).await? == content(number).bytes(), "object {number}");
     }
     cluster.finish().await
 }
@@ -103,11 +104,11 @@ async fn full_disks_refuse_writes_and_let_deletes_through() -> Result<()> {
     skip_unless_root_with!("mkfs.ext4", "mount", "umount");
     let mut cluster = Builder::new("full").volumes(Kind::Ext4, 600).start().await?;
     let s3 = cluster.s3();
-    s3.create_bucket("b").await?;
+    s3.create_bucket("bkt").await?;
     let big = Content { seed: 1, size: 8 << 20 };
     let mut written = 0;
     let refusal = loop {
-        match s3.put("b", &format!("{written:03}"), big.bytes()).await {
+        match s3.put("bkt", &format!("{written:03}"), big.bytes()).await {
             Ok(_) => written += 1,
             Err(error) => break error,
         }
@@ -116,14 +117,18 @@ async fn full_disks_refuse_writes_and_let_deletes_through() -> Result<()> {
     println!("{written} objects, then: {refusal}");
     ensure!(written > 5, "only {written} objects fit: {refusal}");
     for number in 0..written {
-        ensure!(s3.get("b", &format!("{number:03}")).await? == big.bytes(), "object {number} on a full disk");
+        ensure!(
+            s3.get("bkt", &format!("{number:03}")).await? == big.bytes(),
+            "object {number} on a full disk"
+        );
     }
     for number in 0..written {
-        s3.delete("b", &format!("{number:03}"))
+        s3.delete("bkt", &format!("{number:03}"))
             .await
             .with_context(|| format!("delete {number} on a full disk"))?;
     }
-    wait::until("room after deleting", Duration::from_secs(40), || s3.put("b", "again", big.bytes())).await?;
+    wait::until("room after deleting", Duration::from_secs(40), || s3.put("bkt", "again", big.bytes()))
+        .await?;
     ensure!(cluster.node(1).is_running(), "the process ended on a full disk");
     cluster.finish().await
 }

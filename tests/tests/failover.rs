@@ -46,8 +46,8 @@ async fn the_leader_is_killed_again_and_again() -> Result<()> {
     let mut gaps = Vec::new();
     for _ in 0..5 {
         let leader = trial.cluster.leader().await?;
-        let killed = Instant::now();
         trial.cluster.node(leader).kill()?;
+        let killed = Instant::now();
         let gap = trial.load.first_ack_after(killed, Duration::from_secs(10)).await?;
         println!("node {leader} led and was killed: {gap:?} to the next acknowledged operation");
         gaps.push(gap);
@@ -88,8 +88,8 @@ async fn each_node_is_killed_in_turn() -> Result<()> {
 async fn a_frozen_leader_wakes_up_into_a_new_term() -> Result<()> {
     let mut trial = trial("frozen", Plan { attempt: Duration::from_secs(2), ..Plan::default() }).await?;
     let leader = trial.cluster.leader().await?;
-    let frozen = Instant::now();
     trial.cluster.node(leader).process()?.stop()?;
+    let frozen = Instant::now();
     let gap = trial.load.first_ack_after(frozen, Duration::from_secs(10)).await?;
     println!("the leader froze: {gap:?} to the next acknowledged operation");
     trial.load.progress(200, Duration::from_secs(20)).await?;

@@ -11,7 +11,7 @@ use holdfast_tests::oracle::Oracle;
 use holdfast_tests::skip_unless_root_with;
 
 async fn black_hole(network: Arc<Network>, direction: Direction) -> Result<()> {
-    let mut cluster = Builder::new("blackhole").nodes(3).network(&network).start().await?;
+    let cluster = Builder::new("blackhole").nodes(3).network(&network).start().await?;
     let oracle = Arc::new(Oracle::new(&cluster.scratch()?.join("journal"))?);
     let plan =
         Plan { attempt: Duration::from_millis(1500), patience: Duration::from_secs(15), ..Plan::default() };
@@ -20,8 +20,8 @@ async fn black_hole(network: Arc<Network>, direction: Direction) -> Result<()> {
     load.progress(200, Duration::from_secs(20)).await?;
 
     let leader = cluster.leader().await?;
-    let cut = Instant::now();
     network.drop_packets(leader, direction)?;
+    let cut = Instant::now();
     let gap = load.first_ack_after(cut, Duration::from_secs(15)).await?;
     println!("{direction:?}: the leader vanished, {gap:?} to the next acknowledged operation");
     ensure!(gap < Duration::from_secs(5), "fail-over took {gap:?}");

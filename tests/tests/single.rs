@@ -17,20 +17,20 @@ async fn what_goes_in_through_one_door_comes_out_of_the_other() -> Result<()> {
     let mut cluster = Builder::new("doors").start().await?;
     let s3 = cluster.s3();
     let scratch = cluster.scratch()?;
-    cluster.expect(&["mkdir", "/b"]).await?;
+    cluster.expect(&["mkdir", "/bkt"]).await?;
     for (seed, size) in SIZES.into_iter().enumerate() {
         let content = Content { seed: seed as u64, size };
         let (by_cli, by_s3) = (format!("dir/cli-{size}"), format!("dir/s3-{size}"));
         let file = scratch.join(format!("{size}"));
         std::fs::write(&file, content.bytes())?;
-        cluster.expect(&["put", path(&file)?, &format!("hf:/b/{by_cli}")]).await?;
-        ensure!(s3.get("b", &by_cli).await? == content.bytes(), "{by_cli} differs through S3");
-        s3.put("b", &by_s3, content.bytes()).await?;
+        cluster.expect(&["put", path(&file)?, &format!("hf:/bkt/{by_cli}")]).await?;
+        ensure!(s3.get("bkt", &by_cli).await? == content.bytes(), "{by_cli} differs through S3");
+        s3.put("bkt", &by_s3, content.bytes()).await?;
         let back = scratch.join("back");
-        cluster.expect(&["get", &format!("/b/{by_s3}"), path(&back)?]).await?;
+        cluster.expect(&["get", &format!("/bkt/{by_s3}"), path(&back)?]).await?;
         ensure!(std::fs::read(&back)? == content.bytes(), "{by_s3} differs through the command line");
         if size > 5000 {
-            let range = s3.get_range("b", &by_cli, size - 4500, 4000).await?;
+            let range = s3.get_range("bkt", &by_cli, size - 4500, 4000).await?;
             ensure!(range == content.range(size - 4500, 4000), "a range of {by_cli} differs");
         }
     }
@@ -41,7 +41,7 @@ async fn what_goes_in_through_one_door_comes_out_of_the_other() -> Result<()> {
     for (seed, size) in SIZES.into_iter().enumerate() {
         let want = Content { seed: seed as u64, size }.bytes();
         ensure!(
-            s3.get("b", &format!("dir/cli-{size}")).await? == want,
+            s3.get("bkt", &format!("dir/cli-{size}")).await? == want,
             "{size} bytes differ after a restart"
         );
     }
@@ -62,30 +62,30 @@ async fn the_command_line_copies_lists_moves_and_removes_trees() -> Result<()> {
     let old = std::time::SystemTime::UNIX_EPOCH + Duration::new(1_000_000_000, 123_456_789);
     std::fs::File::open(tree.join("a/file 2 ü"))?.set_modified(old)?;
 
-    cluster.expect(&["mkdir", "-p", "/b/x"]).await?;
-    cluster.expect(&["put", "-r", path(&tree)?, "hf:/b/x"]).await?;
-    let listing = cluster.expect(&["ls", "/b/x/tree/a"]).await?;
+    cluster.expect(&["mkdir", "-p", "/bkt/x"]).await?;
+    cluster.expect(&["put", "-r", path(&tree)?, "hf:/bkt/x"]).await?;
+    let listing = cluster.expect(&["ls", "/bkt/x/tree/a"]).await?;
     ensure!(listing.lines().count() == 32, "30 files, a link and a directory were expected:\n{listing}");
-    ensure!(cluster.expect(&["ls"]).await? == "b/\n");
-    let stat: serde_json::Value = json(&cluster, &["stat", "/b/x/tree/a/file 2 ü"]).await?;
+    ensure!(cluster.expect(&["ls"]).await? == "bkt/\n");
+    let stat: serde_json::Value = json(&cluster, &["stat", "/bkt/x/tree/a/file 2 ü"]).await?;
     ensure!(stat[0]["mtime_ns"] == 1_000_000_000_123_456_789_i64, "the modification time is kept: {stat}");
-    let du: serde_json::Value = json(&cluster, &["du", "-s", "/b/x/tree"]).await?;
+    let du: serde_json::Value = json(&cluster, &["du", "-s", "/bkt/x/tree"]).await?;
     ensure!(du["files"] == 61 && du["directories"] == 4, "{du}");
 
-    cluster.expect(&["cp", "-r", "hf:/b/x/tree", "hf:/b/copy"]).await?;
-    cluster.expect(&["mv", "/b/copy", "/b/moved"]).await?;
+    cluster.expect(&["cp", "-r", "hf:/bkt/x/tree", "hf:/bkt/copy"]).await?;
+    cluster.expect(&["mv", "/bkt/copy", "/bkt/moved"]).await?;
     let back = scratch.join("back");
-    cluster.expect(&["get", "-r", "/b/moved", path(&back)?]).await?;
+    cluster.expect(&["get", "-r", "/bkt/moved", path(&back)?]).await?;
     same_trees(&tree, &back)?;
-    ensure!(cluster.expect(&["tree", "/b/moved"]).await?.contains("link -> b/file 1 ü"));
+    ensure!(cluster.expect(&["tree", "/bkt/moved"]).await?.contains("link -> b/file 1 ü"));
 
-    let refused = cluster.run(&["rm", "/b/x"]).await?;
+    let refused = cluster.run(&["rm", "/bkt/x"]).await?;
     ensure!(refused.status.code() == Some(5), "a directory needs -r");
-    cluster.expect(&["rm", "-r", "/b/x", "/b/moved"]).await?;
-    ensure!(cluster.expect(&["ls", "/b"]).await?.is_empty());
-    let gone = cluster.run(&["stat", "/b/x"]).await?;
+    cluster.expect(&["rm", "-r", "/bkt/x", "/bkt/moved"]).await?;
+    ensure!(cluster.expect(&["ls", "/bkt"]).await?.is_empty());
+    let gone = cluster.run(&["stat", "/bkt/x"]).await?;
     ensure!(gone.status.code() == Some(3), "what is not there has exit code 3");
-    cluster.expect(&["rm", "-r", "/b"]).await?;
+    cluster.expect(&["rm", "-r", "/bkt"]).await?;
     ensure!(cluster.expect(&["ls"]).await?.is_empty());
     cluster.finish().await
 }
@@ -98,9 +98,9 @@ async fn administration_says_what_is_and_changes_it() -> Result<()> {
         ensure!(!text.is_empty(), "admin {what} says nothing");
         json(&cluster, &["admin", what]).await.with_context(|| format!("admin {what} --json"))?;
     }
-    let key = json(&cluster, &["admin", "keys", "add", "--description", "test", "--allow", "b:r"]).await?;
+    let key = json(&cluster, &["admin", "keys", "add", "--description", "test", "--allow", "bkt:r"]).await?;
     let access_key = key["access_key"].as_str().context("no access key")?.to_owned();
-    ensure!(cluster.expect(&["admin", "keys"]).await?.contains("b:r"));
+    ensure!(cluster.expect(&["admin", "keys"]).await?.contains("bkt:r"));
     cluster.expect(&["admin", "keys", "rm", &access_key]).await?;
     ensure!(!cluster.expect(&["admin", "keys"]).await?.contains(&access_key));
     ensure!(cluster.run(&["admin", "set", "no_such_setting", "1"]).await?.status.code() != Some(0));
@@ -121,8 +121,13 @@ fn mistakes_end_with_one_clear_line() -> Result<()> {
     let data = dir.path().join("data");
     let server = |args: &[&str]| -> Result<(Option<i32>, String)> {
         let mut command = Command::new(binary::holdfast()?);
-        command.args(["server", "--data", path(&data)?, "--listen", "127.0.0.1:0"]);
-        command.args(["--admin-listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0"]).args(args);
+        command.arg("server").args(args);
+        let usual = ["--listen", "--admin-listen", "--s3-listen"].map(|flag| (flag, "127.0.0.1:0"));
+        for (flag, value) in usual.into_iter().chain([("--data", path(&data)?)]) {
+            if !args.contains(&flag) {
+                command.args([flag, value]);
+            }
+        }
         let output = command.stdin(Stdio::null()).output()?;
         Ok((output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned()))
     };
@@ -187,8 +192,8 @@ async fn a_directory_has_one_process_and_secrets_stay_secret() -> Result<()> {
         let mode = std::fs::metadata(spec.data.join(name))?.permissions().mode();
         ensure!(mode & 0o077 == 0, "{name} can be read by others");
     }
-    cluster.s3().create_bucket("b").await?;
-    cluster.s3().put("b", "k", "x".into()).await?;
+    cluster.s3().create_bucket("bkt").await?;
+    cluster.s3().put("bkt", "k", "x".into()).await?;
     let http = cluster.s3();
     let metrics = http.plain(&format!("http://{}/metrics", spec.admin)).await?;
     let metrics = String::from_utf8_lossy(&metrics.body).into_owned();

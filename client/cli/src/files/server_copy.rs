@@ -4,7 +4,7 @@ use futures::{StreamExt, TryStreamExt};
 use holdfast_client::PutOptions;
 use holdfast_proto::ids::Ino;
 use holdfast_proto::inode::{FileKind, Inode};
-use holdfast_proto::op::{CopyObject, Create, Op};
+use holdfast_proto::op::{CopyObject, Create, Op, SetAttr};
 
 use super::copy::Copying;
 use super::many::Many;
@@ -77,13 +77,29 @@ async fn one(copying: &Copying, from: &RemotePath, to: &RemotePath, inode: &Inod
     }
     let op = CopyObject { source_bucket, source_key, bucket, key, ..CopyObject::default() };
     match copying.remote.try_mutate(Op::CopyObject(op)).await {
-        Ok(_) => Ok(()),
+        Ok(reply) => keep_times(&copying.remote, reply.inode.map_or(0, |copy| copy.ino), inode).await,
         // More extents than one command takes: through this process, which rewrites them as full chunks.
         Err(error) if error.code() == holdfast_proto::status::Code::TooLarge => {
             through(copying, from, to).await
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// S3 copies are new objects with a new time; copied files keep theirs.
+async fn keep_times(remote: &Remote, copy: u64, source: &Inode) -> Outcome<()> {
+    if copy == 0 {
+        return Ok(());
+    }
+    let op = SetAttr {
+        ino: copy,
+        mode: Some(source.mode),
+        uid: Some(source.uid),
+        gid: Some(source.gid),
+        mtime_ns: Some(source.mtime_ns),
+        ..SetAttr::default()
+    };
+    remote.mutate(Op::SetAttr(op)).await.map(drop)
 }
 
 async fn through(copying: &Copying, from: &RemotePath, to: &RemotePath) -> Outcome<()> {
@@ -95,6 +111,7 @@ async fn through(copying: &Copying, from: &RemotePath, to: &RemotePath) -> Outco
         mode: Some(inode.mode),
         uid: inode.uid,
         gid: inode.gid,
+        mtime_ns: Some(inode.mtime_ns),
         ..PutOptions::default()
     };
     let bytes = source.read(0..source.size()).map_err(Failure::from);

@@ -17,6 +17,9 @@ use crate::failure::{Failure, Outcome};
 /// Variables that override settings begin with this: `HOLDFAST_SERVER_LISTEN`, `HOLDFAST_SERVER_GATEWAY__REGION`.
 const VARIABLE: &str = "HOLDFAST_SERVER_";
 
+/// Raft's own crate tells more than an operator wants to know.
+const LOG_FILTER: &str = "info,openraft=warn,chunked_wal=warn";
+
 /// A part that a node plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -88,7 +91,7 @@ impl Default for Config {
             host: String::new(),
             drain: Period(std::time::Duration::from_secs(10)),
             payload_memory: Size(128 << 20),
-            log: LogConfig::default(),
+            log: LogConfig { filter: LOG_FILTER.to_owned(), ..LogConfig::default() },
             meta: MetaSection::default(),
             chunk: ChunkSection::default(),
             gateway: GatewayConfig::default(),
