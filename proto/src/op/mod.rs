@@ -23,8 +23,8 @@ pub use objects::{
     Conditions, CopyObject, CreateBucket, DeleteBucket, DeleteObjects, MakeDirs, PutObject, SetObjectMeta,
 };
 pub use placement::{
-    AddMissing, AdvanceGc, ChangePg, ClearLeave, ClearMissing, CreatePgs, DiskRef, GcCursor, MemberClean, NewPg,
-    PutClass, RegisterDisk, RegisterNode, SetDisk, SetNode, SetPgState,
+    AddMissing, AdvanceGc, ChangePg, ClearLeave, ClearMissing, CreatePgs, DiskRef, GcCursor, MemberClean,
+    NewPg, PutClass, RegisterDisk, RegisterNode, SetDisk, SetNode, SetPgState,
 };
 pub use sessions::{CloseSession, ExpireSession, Noop, ReleaseInode, RenewGrant};
 pub use uploads::{
