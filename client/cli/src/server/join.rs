@@ -66,13 +66,25 @@ pub(crate) async fn register(
     caller.call::<Join>(&request, Instant::now() + TRY).await
 }
 
-/// Asks until the node has an id. Fails at once when asking again cannot help.
-pub(crate) async fn join(config: &Config, mut identity: Identity, net: &Net) -> Outcome<Identity> {
-    if token(config)?.is_empty() {
-        return Err(Failure::usage(
+/// Refuses to join without a token.
+pub(crate) fn need_token(config: &Config) -> Outcome<()> {
+    match token(config)?.is_empty() {
+        false => Ok(()),
+        true => Err(Failure::usage(
             "joining needs the cluster's token: set join_token_file or HOLDFAST_JOIN_TOKEN \
              (`holdfast admin token new` makes one)",
-        ));
+        )),
+    }
+}
+
+/// Asks until the node has an id. Fails at once when asking again cannot help.
+pub(crate) async fn join(config: &Config, mut identity: Identity, net: &Net) -> Outcome<Identity> {
+    need_token(config)?;
+    if config.join.is_empty() {
+        return Err(Failure::usage(format!(
+            "{} has begun to join a cluster: name it with join, or empty the directory to make a new cluster",
+            config.data.display()
+        )));
     }
     let caller = MetaCaller::new(net.clone(), config.join.clone());
     let end = Instant::now() + PATIENCE;

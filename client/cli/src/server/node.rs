@@ -144,7 +144,10 @@ async fn become_somebody(config: &Config, net: &Net, shutdown: &Shutdown) -> Out
                 "a new cluster begins with a node that plays the meta role: add it to roles, or name a cluster with join",
             ));
         }
-        None => Identity::joining(&config.data, &config.join)?,
+        None => {
+            join::need_token(config)?;
+            Identity::joining(&config.data, &config.join)?
+        }
     };
     if identity.stage != Stage::Joining {
         return Ok(Some(identity));
