@@ -1,7 +1,8 @@
 //! The cluster as commands see it: paths in, inodes and bytes out. The only file of the command line that knows
 //! the client library's names.
 //!
-//! What always holds: every call has a deadline (`--timeout`), however many servers and retries it takes.
+//! What always holds: every call has a deadline (`--timeout`), however many servers and retries it takes. The
+//! library's large futures are boxed here, once.
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
@@ -106,23 +107,23 @@ impl Remote {
 
     /// A question to the metadata.
     pub(crate) async fn ask(&self, query: Query) -> Outcome<QueryReply> {
-        Ok(self.client.ask(query).await?.reply)
+        Ok(Box::pin(self.client.ask(query)).await?.reply)
     }
 
     /// A change of the metadata.
     pub(crate) async fn mutate(&self, op: Op) -> Outcome<Reply> {
-        Ok(self.client.mutate(op).await?)
+        Ok(Box::pin(self.client.mutate(op)).await?)
     }
 
     /// A change of the metadata, for callers that decide by the code of a refusal.
     pub(crate) async fn try_mutate(&self, op: Op) -> Result<Reply, ClientError> {
-        self.client.mutate(op).await
+        Box::pin(self.client.mutate(op)).await
     }
 
     /// What a path names; `None` when there is nothing.
     pub(crate) async fn find(&self, path: &RemotePath, follow: bool) -> Outcome<Option<Found>> {
         let question = query::ResolvePath { path: path.to_bytes(), content: false, follow };
-        match self.client.ask(Query::ResolvePath(question)).await {
+        match Box::pin(self.client.ask(Query::ResolvePath(question))).await {
             Ok(answer) => {
                 let reply = answer.reply;
                 let inode = reply.inode.ok_or_else(|| {
@@ -196,11 +197,11 @@ impl Remote {
                 "{path}: files lie in buckets, not at the top; choose hf:{path}/name"
             )));
         }
-        let mut writer = self.client.put(&bucket, &key, options).await?;
+        let mut writer = Box::pin(self.client.put(&bucket, &key, options)).await?;
         while let Some(piece) = bytes.next().await {
             writer.write(piece?).await?;
         }
-        writer.finish().await?;
+        Box::pin(writer.finish()).await?;
         Ok(())
     }
 
@@ -208,10 +209,10 @@ impl Remote {
     pub(crate) async fn open(&self, path: &RemotePath) -> Outcome<OpenFile> {
         let bytes = path.to_bytes();
         if let Ok(text) = std::str::from_utf8(&bytes) {
-            return Ok(self.client.open_path(text).await?);
+            return Ok(Box::pin(self.client.open_path(text)).await?);
         }
         let found = self.need(path, true).await?;
-        Ok(self.client.open_inode(Ino(found.inode.ino)).await?)
+        Ok(Box::pin(self.client.open_inode(Ino(found.inode.ino))).await?)
     }
 
     /// Makes a directory; with `parents`, whatever is missing above it too, and an existing one is fine.

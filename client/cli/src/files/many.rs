@@ -3,7 +3,6 @@
 //! What always holds: at most `jobs` items are in work, so memory and load are bounded; failures are printed as
 //! they happen and counted; the end says how many there were. Used by recursive copies and removals.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -38,22 +37,31 @@ impl Many {
     }
 
     /// Starts an item as soon as there is room for it.
-    pub(super) async fn start(&self, item: impl Future<Output = Outcome<()>> + Send + 'static) {
-        // The semaphore is never closed; without a permit the item would merely run unlimited.
-        let permit = Arc::clone(&self.permits).acquire_owned().await;
+    pub(super) fn start(
+        &self,
+        item: impl Future<Output = Outcome<()>> + Send + 'static,
+    ) -> impl Future<Output = ()> + Send {
+        // Boxed before the first wait, so that the callers' futures do not carry it.
+        let item = Box::pin(item);
+        let permits = Arc::clone(&self.permits);
         let (progress, counts) = (self.progress.clone(), Arc::clone(&self.counts));
-        self.tracker.spawn(async move {
-            let _permit = permit;
-            match item.await {
-                Ok(()) => {
-                    counts.done.fetch_add(1, Ordering::Relaxed);
+        let tracker = self.tracker.clone();
+        async move {
+            // The semaphore is never closed; without a permit the item would merely run unlimited.
+            let permit = permits.acquire_owned().await;
+            tracker.spawn(async move {
+                let _permit = permit;
+                match item.await {
+                    Ok(()) => {
+                        counts.done.fetch_add(1, Ordering::Relaxed);
+                    }
+                    Err(failure) => {
+                        counts.failed.fetch_add(1, Ordering::Relaxed);
+                        progress.warn(&failure);
+                    }
                 }
-                Err(failure) => {
-                    counts.failed.fetch_add(1, Ordering::Relaxed);
-                    progress.warn(&failure);
-                }
-            }
-        });
+            });
+        }
     }
 
     /// A failure that belongs to no started item, such as a directory that cannot be read.
