@@ -30,7 +30,9 @@ async fn lose_power(cluster: &mut Cluster, times: usize) -> Result<Result<usize>
 async fn nothing_is_lost(kind: Kind, mib: u64) -> Result<()> {
     let mut cluster = Builder::new("power").nodes(3).disks(1).volumes(kind, mib).start().await?;
     // Calls that were in the kernel when power went end with an I/O error before the process is killed.
-    cluster.announce("the disk has failed and is out of service");
+    for consequence in ["Input/output error", "out of service", "openraft", "metadata group", "core"] {
+        cluster.announce(consequence);
+    }
     let checked = lose_power(&mut cluster, 2).await??;
     println!("{checked} keys are as acknowledged after two power failures");
     cluster.finish().await
