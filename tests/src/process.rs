@@ -67,10 +67,18 @@ impl Process {
         kill_process(pid, signal).with_context(|| format!("signal {}", self.name))
     }
 
-    /// Freezes it.
+    /// Freezes it. When this returns, none of its threads runs any more; one that is inside of a system call stops
+    /// before it comes back from there.
     pub fn stop(&mut self) -> Result<()> {
         self.signal(Signal::STOP)?;
         self.stopped = true;
+        let end = Instant::now() + Duration::from_secs(5);
+        while runs(self.pid())? {
+            if Instant::now() > end {
+                bail!("{} does not freeze", self.name);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
         Ok(())
     }
 
@@ -125,6 +133,19 @@ impl Process {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
+}
+
+/// Whether any thread of a process runs or could at any moment.
+fn runs(pid: u32) -> Result<bool> {
+    for task in std::fs::read_dir(format!("/proc/{pid}/task")).context("look at a process's threads")? {
+        // A thread that has just ended has no file any more.
+        let Ok(stat) = std::fs::read_to_string(task?.path().join("stat")) else { continue };
+        let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
+        if matches!(state, Some('R' | 'S')) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// In words: "exit code 1", "signal 9".
