@@ -14,8 +14,13 @@ use holdfast_chunkserver::format::superblock::Superblock;
 use holdfast_chunkserver::store::Store;
 use holdfast_proto::ids::{ClusterId, DiskId, Incarnation, NodeId, PgId};
 
+/// This crate's folder, where it lies now: a build cache may come from a checkout elsewhere.
+fn source() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").expect("tests are run by cargo").into()
+}
+
 fn home() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v1")
+    source().join("tests/fixtures/v1")
 }
 
 fn superblock() -> Superblock {

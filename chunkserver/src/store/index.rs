@@ -56,7 +56,9 @@ pub(super) enum Cached<T> {
 impl Index {
     /// Opens or makes the index.
     pub(super) fn open(path: &Path, memory: &IndexMemory) -> Result<Self, Error> {
-        Ok(Self { db: DB::open(&options(memory), path)? })
+        let db = DB::open(&options(memory), path)?;
+        holdfast_support::leave::without_static_destructors();
+        Ok(Self { db })
     }
 
     /// Whether it was made for this disk by a build with the same values; an empty one was not.

@@ -211,19 +211,23 @@ impl Group {
         self.shared.raft.trigger().snapshot().await.map_err(|_| MetaError::Stopped)
     }
 
-    /// Stops: hands leadership over, ends Raft, makes the table durable. Safe to call twice.
-    pub async fn shutdown(&self) {
+    /// Stops: hands leadership over, ends Raft, makes the table durable. Safe to call twice. Says whether the
+    /// others have a leader when this node goes; if not, they elect one by time-out.
+    pub async fn shutdown(&self) -> bool {
         if self.shared.stopping.load(Ordering::Acquire) {
-            return;
+            return true;
         }
         let leads = self.shared.leadership.borrow().is_leader;
+        let mut settled = true;
         if leads && self.shared.raft.voter_ids().count() > 1 {
             let moving = tokio::time::timeout(membership::TRANSFER, self.transfer(None)).await;
-            if !matches!(moving, Ok(Ok(()))) {
+            settled = matches!(moving, Ok(Ok(())));
+            if !settled {
                 tracing::warn!("leadership could not be handed over; the others elect a leader by time-out");
             }
         }
         self.stop(true).await;
+        settled
     }
 
     /// Stops at once, as a crash would: nothing is handed over or flushed. For tests of recovery.

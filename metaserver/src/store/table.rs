@@ -50,6 +50,7 @@ impl Table {
         let db =
             DB::open_cf_descriptors(&options::database(resources, limits), dir, options::families(resources))
                 .map_err(|e| failed("open", dir, e))?;
+        holdfast_support::leave::without_static_destructors();
         Ok(Arc::new(Self {
             db: Some(db),
             dir: dir.to_owned(),

@@ -11,5 +11,6 @@ pub mod config;
 pub mod crashsafe;
 pub mod crc;
 pub mod dirlock;
+pub mod leave;
 pub mod shutdown;
 pub mod telemetry;

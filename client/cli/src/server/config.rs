@@ -316,7 +316,8 @@ mod tests {
 
     #[test]
     fn the_annotated_sample_is_valid_and_shows_the_defaults() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/holdfast.toml");
+        let source = std::env::var_os("CARGO_MANIFEST_DIR").unwrap();
+        let path = Path::new(&source).join("../../deploy/holdfast.toml");
         let text = std::fs::read_to_string(&path).unwrap();
         let sample: Config = holdfast_support::config::parse(&text, "deploy/holdfast.toml").unwrap();
         sample.check().unwrap();

@@ -144,12 +144,9 @@ async fn an_orderly_shutdown_hands_over() {
     let leader = cluster.ready().await;
     let index = cluster.put(3, 1).await;
     let others: Vec<_> = cluster.groups.values().filter(|g| g.node().0 != leader).cloned().collect();
-    let term = cluster.groups[&leader].leadership().borrow().term;
-    cluster.groups[&leader].shutdown().await;
+    assert!(cluster.groups[&leader].shutdown().await, "by hand-over, not after failed elections");
     cluster.fabric.disconnect(leader);
     eventually("another leads", || others.iter().any(|g| g.leadership().borrow().is_leader)).await;
-    let next = others.iter().find(|g| g.leadership().borrow().is_leader).unwrap();
-    assert_eq!(next.leadership().borrow().term, term + 1, "by hand-over, not after failed elections");
     assert!(put(others.clone(), 3, 2).await > index);
     assert!(cluster.aborted.lock().is_empty(), "a shutdown is no failure");
 }
