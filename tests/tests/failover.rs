@@ -9,6 +9,11 @@ use holdfast_tests::cluster::{Builder, Cluster};
 use holdfast_tests::load::{self, Load, Plan, Summary};
 use holdfast_tests::oracle::Oracle;
 
+/// How often the leader is killed: few times by default; `HOLDFAST_KILLS=20` measures.
+fn kills() -> u32 {
+    std::env::var("HOLDFAST_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(5)
+}
+
 struct Trial {
     cluster: Cluster,
     oracle: Arc<Oracle>,
@@ -44,7 +49,7 @@ impl Trial {
 async fn the_leader_is_killed_again_and_again() -> Result<()> {
     let mut trial = trial("leader", Plan::default()).await?;
     let mut gaps = Vec::new();
-    for _ in 0..5 {
+    for _ in 0..kills() {
         let leader = trial.cluster.leader().await?;
         trial.cluster.node(leader).kill()?;
         let killed = Instant::now();
