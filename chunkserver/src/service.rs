@@ -14,6 +14,7 @@ mod map;
 mod orders;
 mod pull;
 mod read;
+mod scrubbing;
 mod served;
 mod write;
 

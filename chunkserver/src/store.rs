@@ -32,7 +32,7 @@ mod writer;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use holdfast_proto::ids::{ChunkId, PgId};
 use parking_lot::{Mutex, RwLock};
@@ -112,8 +112,9 @@ struct Shared {
     capacity: u64,
     segment_bytes: u64,
     fingerprint: [u8; 16],
-    spare_bytes: AtomicU64,
-    full: AtomicBool,
+    reserve: full::Reserve,
+    /// The writer was told to end.
+    closing: AtomicBool,
     /// Groups deleted whole whose records are not buried yet: group -> epoch.
     group_tombs: RwLock<BTreeMap<u32, u64>>,
     /// Dead records worth punching, oldest first.
@@ -125,6 +126,8 @@ struct Shared {
     metrics: DiskMetrics,
 }
 
+/// Why a disk is out of service whose writer panicked.
+const PANICKED: &str = "the disk's writer panicked; the log has the details";
 /// Most dead records remembered for punching; the others are found again after a restart.
 const MOST_TO_PUNCH: usize = 100_000;
 /// Most findings kept for the reporter.
@@ -198,8 +201,8 @@ impl Store {
             config,
             capacity,
             fingerprint,
-            spare_bytes: AtomicU64::new(spare),
-            full: AtomicBool::new(false),
+            reserve: full::Reserve::found(spare),
+            closing: AtomicBool::new(false),
             group_tombs: RwLock::new(opened.group_tombs),
             to_punch: Mutex::default(),
             damaged: Mutex::default(),
@@ -207,6 +210,12 @@ impl Store {
             background_reads: Semaphore::new(background_reads.max(1)),
             metrics,
         });
+        // Without its spare a disk was full when it went down, and the rest of its last segment is for upkeep.
+        if shared.segments.last().is_some()
+            && !shared.make_spare().map_err(OpenError::io("make the spare segment"))?
+        {
+            shared.reserve.ran_full(shared.segment_bytes);
+        }
         let active = last_active(&shared).map_err(OpenError::io("open the last segment"))?;
         let writer = writer::Writer::new(shared.clone(), active, opened.next_append);
         let (queue, requests) = mpsc::channel(queue_length);
@@ -304,7 +313,7 @@ impl Store {
 
     /// No room for new chunks.
     pub fn is_full(&self) -> bool {
-        self.shared.full.load(Ordering::Relaxed)
+        self.shared.reserve.is_full()
     }
 
     /// Reads that the system could not serve since the disk was opened.
@@ -324,6 +333,7 @@ impl Store {
 
     /// Ends the writer when it has done what waits, and makes the index durable.
     pub fn close(&self) {
+        self.shared.closing.store(true, Ordering::SeqCst);
         // A full queue: the writer is busy with what came before, and takes this one in turn.
         if self.queue.blocking_send(Op::Stop).is_ok() {
             self.thread.join();
@@ -358,8 +368,15 @@ impl Store {
         answer.unwrap_or_else(|_| Err(self.gone()))
     }
 
+    /// Why there is no answer. A writer that is gone without having been told to has panicked; whoever waited for it
+    /// may notice that before the thread is through with unwinding.
     fn gone(&self) -> StoreError {
-        self.shared.health.check().err().unwrap_or(StoreError::Closed)
+        let shared = &self.shared;
+        match shared.health.check() {
+            Err(failed) => failed,
+            Ok(()) if shared.closing.load(Ordering::SeqCst) => StoreError::Closed,
+            Ok(()) => shared.health.fail(PANICKED),
+        }
     }
 
     /// Remembers damage for the reporter.

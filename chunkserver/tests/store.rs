@@ -280,9 +280,111 @@ fn a_full_disk_refuses_chunks_but_deletes_and_recovers() {
     store.punch_dead().unwrap();
     compact_all(&store);
     model.check(&store, "after compaction on a full disk");
+    // Nobody offers anything to a disk that says it is full: it has to notice the room by itself.
+    assert!(!store.is_full(), "{:?}", store.usage());
     let bytes = content(99, 20_000);
     store.put_blocking(put_of(1, 1000, 1, &bytes)).unwrap();
+}
+
+/// Fills a disk with chunks of a group until it refuses; how many there are.
+fn fill(store: &Store, model: &mut Model, pg: u32, length: usize) -> u64 {
+    for number in 0.. {
+        let bytes = content(number, length);
+        let result = store.put_blocking(put_of(pg, number, 1, &bytes));
+        model.put((pg, number), &bytes, &result);
+        match result {
+            Ok(_) => {}
+            Err(StoreError::Full) => return number,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    unreachable!()
+}
+
+/// One delete order per chunk is the most tombstone records there can be, and small chunks are the least that one
+/// gives back: what upkeep needs must not be used up by chunks, in whatever order things happen.
+#[test]
+fn a_full_disk_keeps_enough_for_deleting_everything() {
+    for reopen in [false, true] {
+        let (disk, mut dir, mut store) = fresh(1 << 20);
+        let mut model = Model::default();
+        let count = fill(&store, &mut model, 1, 20_000);
+        for number in 0..count {
+            delete(&store, &mut model, 1, 1, &[number]);
+            assert_eq!(model.chunks[&(1, number)], common::Expect::Absent, "delete {number} on a full disk");
+            // Small ones try to get into every gap that upkeep leaves.
+            let bytes = content(number, 100);
+            let key = (2, number);
+            let result = store.put_blocking(put_of(2, number, 1, &bytes));
+            model.put(key, &bytes, &result);
+            if number % 8 == 7 {
+                store.punch_dead().unwrap();
+                compact_all(&store);
+            }
+            if reopen && number % 16 == 9 {
+                drop(store);
+                let lost = scratch();
+                store = open(&disk, &lost.path().join("index"), small()).unwrap().0;
+                dir = lost;
+            }
+        }
+        store.punch_dead().unwrap();
+        compact_all(&store);
+        model.check(&store, "everything was deleted");
+        assert!(!store.is_full(), "{:?}", store.usage());
+        assert!(fill(&store, &mut Model::default(), 3, 20_000) > count / 2);
+        drop(dir);
+    }
+}
+
+/// A repair that replaces damaged chunks may use the reserve, but never so much that nothing can be deleted.
+#[test]
+fn repair_leaves_room_for_deletes() {
+    let (_disk, _dir, store) = fresh(1 << 20);
+    let mut model = Model::default();
+    let count = fill(&store, &mut model, 1, 20_000);
+    for round in 0..4 {
+        for number in 0..count {
+            let bytes = content(1000 * round + number, 20_000);
+            let mut put = put_of(1, number, 1, &bytes);
+            put.force = true;
+            let result = store.put_blocking(put);
+            model.put((1, number), &bytes, &result);
+        }
+    }
+    let all: Vec<u64> = (0..count).collect();
+    for few in all.chunks(2) {
+        assert_eq!(store.delete_blocking(PgId(1), 1, few.to_vec()), Ok(few.len() as u64));
+    }
+}
+
+#[test]
+fn room_made_by_others_is_noticed() {
+    let (disk, _dir, store) = fresh(1 << 20);
+    fill(&store, &mut Model::default(), 1, 20_000);
+    store.reconsider().unwrap();
+    assert!(store.is_full());
+    disk.set_capacity(4 << 20);
+    store.reconsider().unwrap();
     assert!(!store.is_full());
+}
+
+#[test]
+fn a_panicking_writer_fails_its_disk_and_no_other() {
+    for operation in [Operation::Write, Operation::Sync, Operation::Create] {
+        let (disk, _dir, store) = fresh(4 << 20);
+        let (_other_disk, _other_dir, other) = fresh(4 << 20);
+        let bytes = content(1, 100_000);
+        let before = store.put_blocking(put_of(1, 1, 1, &bytes));
+        disk.panic_at(operation);
+        let results: Vec<_> = (2..5).map(|number| store.put_blocking(put_of(1, number, 1, &bytes))).collect();
+        assert!(before.is_ok() && matches!(results[2], Err(StoreError::Failed(_))), "{results:?}");
+        assert!(store.failure().unwrap().contains("panicked"), "{operation:?}: {:?}", store.failure());
+        assert!(results.iter().all(|result| !matches!(result, Err(StoreError::Closed))), "{results:?}");
+        other.put_blocking(put_of(1, 1, 1, &bytes)).unwrap();
+        assert_eq!(get(&other, 1, 1).unwrap(), bytes);
+        store.close();
+    }
 }
 
 #[test]
@@ -332,7 +434,7 @@ fn damage_is_found_reported_and_replaced() {
     assert_eq!(store.verify(ChunkId::new(1, 1)), Ok(Verdict::Good));
     assert_eq!(store.verify(ChunkId::new(1, 2)), Ok(Verdict::Absent));
     disk.flip("0000000000000001.seg", 8 * 30_000);
-    assert_eq!(store.scrub_step(None, |_| {}), Ok(None));
+    assert_eq!(store.scrub_step(None, |_| true), Ok(None));
     assert_eq!(store.take_damaged(), [ChunkId::new(1, 1)]);
     let mut repaired = put_of(1, 1, 1, &bytes);
     repaired.force = true;

@@ -51,6 +51,7 @@ struct State {
     off: bool,
     capacity: u64,
     fail: Option<(Operation, u64, i32)>,
+    panic: Option<Operation>,
     short_reads: bool,
     dice: u64,
 }
@@ -91,6 +92,11 @@ impl MemDisk {
     /// The `nth` operation of this kind from now (1 is the next) and all later ones fail with this error number.
     pub fn fail(&self, operation: Operation, nth: u64, errno: i32) {
         self.state.lock().fail = Some((operation, nth, errno));
+    }
+
+    /// The next operation of this kind panics, as a bug in the store would.
+    pub fn panic_at(&self, operation: Operation) {
+        self.state.lock().panic = Some(operation);
     }
 
     /// No operation is made to fail any more.
@@ -199,6 +205,13 @@ impl State {
 
     fn trip(&mut self, operation: Operation) -> io::Result<()> {
         self.powered()?;
+        if self.panic == Some(operation) {
+            self.panic = None;
+            #[expect(clippy::panic, reason = "a test asked for it")]
+            {
+                panic!("told to panic at {operation:?}");
+            }
+        }
         match &mut self.fail {
             Some((which, left, errno)) if *which == operation => {
                 *left = left.saturating_sub(1);

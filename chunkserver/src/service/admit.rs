@@ -269,7 +269,7 @@ async fn open(
     .await?;
     tracing::info!(disk = %superblock.disk, rebuilt = recovered.rebuilt, replayed = recovered.replayed,
         skipped = recovered.skipped.len(), torn = recovered.torn, cut = recovered.cut_bytes, "the disk is in service");
-    let upkeep = Maintenance::start(store.clone(), inner.config.store.clone())
+    let upkeep = Maintenance::start(store.clone(), home.clone(), inner.config.store.clone())
         .map_err(OpenError::io("start the disk's upkeep"))?;
     inner.serve(ServedDisk::new(home, superblock, store), Some(upkeep));
     Ok(())

@@ -4,6 +4,7 @@
 //! <disk>/LOCK         held while the process lives
 //! <disk>/superblock   which disk this is
 //! <disk>/authority    highest (metadata incarnation, term) of an order it obeyed
+//! <disk>/scrub        how far the scrub of this disk is
 //! <disk>/FAILED       why it was taken out of service; remove it to re-admit the disk
 //! <disk>/REPLACE      put there by a person: this empty directory replaces the disk that was here
 //! <disk>/segments/    the log
@@ -17,6 +18,7 @@ use holdfast_support::crc::crc32c;
 use holdfast_support::dirlock::{DirLock, LockError};
 
 use super::orders::Authority;
+use super::scrubbing::ScrubPosition;
 use crate::error::OpenError;
 use crate::format::FormatFault;
 use crate::format::field;
@@ -24,6 +26,7 @@ use crate::format::superblock::Superblock;
 
 const SUPERBLOCK: &str = "superblock";
 const AUTHORITY: &str = "authority";
+const SCRUB: &str = "scrub";
 const FAILED: &str = "FAILED";
 const REPLACE: &str = "REPLACE";
 
@@ -106,6 +109,15 @@ impl DiskHome {
         let mut bytes = [authority.meta_incarnation.to_le_bytes(), authority.term.to_le_bytes()].concat();
         bytes.extend_from_slice(&crc32c(&bytes).to_le_bytes());
         crashsafe::write_file(&self.path.join(AUTHORITY), &bytes)
+    }
+
+    /// How far its scrub is. Lost or damaged, the disk is scrubbed from its start.
+    pub(crate) fn scrub(&self) -> Option<ScrubPosition> {
+        ScrubPosition::decode(&crashsafe::read_file(&self.path.join(SCRUB)).ok().flatten()?)
+    }
+
+    pub(crate) fn write_scrub(&self, position: &ScrubPosition) -> std::io::Result<()> {
+        crashsafe::write_file(&self.path.join(SCRUB), &position.encode())
     }
 
     /// Why it was taken out of service earlier, if it was.

@@ -1,7 +1,7 @@
 //! Upkeep of one disk, on a thread of its own: punching, burying deleted groups, compaction, scrub.
 //!
-//! What always holds: one small step at a time; stopping between two steps is harmless; copying and scrubbing stay
-//! under their rate caps; a failed disk is left alone.
+//! What always holds: one small step at a time, so that giving room back never waits for a scrub; stopping between two
+//! steps is harmless; copying and scrubbing stay under their rate caps; a failed disk is left alone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,15 +10,18 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use super::home::DiskHome;
+use super::scrubbing::Scrubbing;
 use crate::config::StoreConfig;
 use crate::error::StoreError;
 use crate::store::Store;
-use crate::store::scrub::ScrubCursor;
 
-/// How often to look for work.
-const TICK: Duration = Duration::from_secs(2);
-/// Scrub steps per tick at most, so that punching and compaction get their turn.
-const SCRUB_STEPS: u32 = 4;
+/// How often to look for work. Nothing a step does takes much longer than this, or the rest of it would wait.
+const TICK: Duration = Duration::from_secs(1);
+/// On a full disk segments are compacted one after another for this long before anything else gets its turn.
+const GIVING_BACK: Duration = Duration::from_secs(10);
+/// A full disk takes no new chunks, so compaction may be this many times as fast.
+const FULL_HASTE: u64 = 4;
 
 /// The thread, told to stop and waited for by [`Maintenance::stop`].
 pub(crate) struct Maintenance {
@@ -34,6 +37,10 @@ struct Bell {
 }
 
 impl Bell {
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
     /// Sleeps, or returns at once when told to stop. Returns whether to go on.
     fn sleep(&self, for_long: Duration) -> bool {
         let until = Instant::now() + for_long;
@@ -48,12 +55,12 @@ impl Bell {
 }
 
 impl Maintenance {
-    pub(crate) fn start(store: Store, config: StoreConfig) -> std::io::Result<Self> {
+    pub(crate) fn start(store: Store, home: Arc<DiskHome>, config: StoreConfig) -> std::io::Result<Self> {
         let bell = Arc::new(Bell::default());
         let thread = std::thread::Builder::new().name("disk-upkeep".into()).spawn({
             let bell = bell.clone();
             move || {
-                let work = std::panic::AssertUnwindSafe(|| run(&store, &config, &bell));
+                let work = std::panic::AssertUnwindSafe(|| run(&store, &home, &config, &bell));
                 if std::panic::catch_unwind(work).is_err() {
                     store.fail("the disk's upkeep panicked; the log has the details");
                 }
@@ -74,43 +81,71 @@ impl Maintenance {
     }
 }
 
-fn run(store: &Store, config: &StoreConfig, bell: &Bell) {
-    let mut scrub = Scrub { cursor: None, next_round: Instant::now() + config.scrub_period };
+fn run(store: &Store, home: &DiskHome, config: &StoreConfig, bell: &Bell) {
+    let mut scrub = Scrubbing::go_on(home, config.scrub_period);
+    let mut said = String::new();
     let mut result = store.find_unpunched();
     while store.failure().is_none() {
-        if let Err(error) = result {
-            tracing::warn!(%error, "upkeep of a disk");
+        match &result {
+            // The same trouble may last for hours: said once.
+            Err(error) if said != error.to_string() => {
+                tracing::warn!(%error, "upkeep of a disk");
+                said = error.to_string();
+            }
+            Err(_) => {}
+            Ok(()) => said.clear(),
         }
-        if !bell.sleep(TICK) {
-            return;
+        let begun = Instant::now();
+        result = give_back(store, config, bell).and_then(|()| scrub_on(store, config, bell, &mut scrub));
+        if !bell.sleep(TICK.saturating_sub(begun.elapsed())) {
+            break;
         }
-        result = step(store, config, bell, &mut scrub);
     }
+    scrub.save();
 }
 
-struct Scrub {
-    cursor: ScrubCursor,
-    next_round: Instant,
-}
-
-fn step(store: &Store, config: &StoreConfig, bell: &Bell, scrub: &mut Scrub) -> Result<(), StoreError> {
+/// Makes room of what is dead.
+fn give_back(store: &Store, config: &StoreConfig, bell: &Bell) -> Result<(), StoreError> {
     while store.sweep_groups()? {}
-    store.punch_dead()?;
-    store.release_held();
-    if let Some(segment) = store.compaction_candidate() {
-        let mut pace = Pace::new(config.compact_rate, bell);
+    let until = Instant::now() + GIVING_BACK;
+    loop {
+        store.punch_dead()?;
+        store.release_held();
+        store.reconsider()?;
+        let Some(segment) = store.compaction_candidate() else { return Ok(()) };
+        let full = store.is_full();
+        let mut pace = Pace::new(config.compact_rate * if full { FULL_HASTE } else { 1 }, bell);
         let done = store.compact(segment, |bytes| pace.spend(bytes))?;
         store.metrics().compacted(done.copied);
         tracing::info!(segment, copied = done.copied, freed = done.freed, "compacted a segment");
+        // Where nothing was copied nothing was spent; what could not be freed must not be tried all the time.
+        let at_once = done.freed > 0 && (full || done.copied == 0);
+        if !at_once || Instant::now() >= until || bell.is_stopping() {
+            return Ok(());
+        }
     }
-    if config.scrub_rate > 0 && (scrub.cursor.is_some() || Instant::now() >= scrub.next_round) {
-        let mut pace = Pace::new(config.scrub_rate, bell);
-        for _ in 0..SCRUB_STEPS {
-            scrub.cursor = store.scrub_step(scrub.cursor, |bytes| pace.spend(bytes))?;
-            if scrub.cursor.is_none() {
-                scrub.next_round = Instant::now() + config.scrub_period;
-                break;
-            }
+}
+
+/// Scrubs for one tick, if it is time to.
+fn scrub_on(
+    store: &Store,
+    config: &StoreConfig,
+    bell: &Bell,
+    scrub: &mut Scrubbing<'_>,
+) -> Result<(), StoreError> {
+    if config.scrub_rate == 0 || !scrub.is_due() {
+        return Ok(());
+    }
+    let mut pace = Pace::new(config.scrub_rate, bell);
+    let until = Instant::now() + TICK;
+    while Instant::now() < until && !bell.is_stopping() {
+        let cursor = store.scrub_step(scrub.cursor(), |bytes| {
+            pace.spend(bytes);
+            Instant::now() < until && !bell.is_stopping()
+        })?;
+        scrub.reached(cursor);
+        if cursor.is_none() {
+            break;
         }
     }
     Ok(())

@@ -41,7 +41,7 @@ impl Store {
     /// The segment most worth compacting, if any is.
     pub fn compaction_candidate(&self) -> Option<u64> {
         let shared = &self.shared;
-        let pressed = shared.full.load(Ordering::Relaxed) || !shared.room_for(4 * shared.segment_bytes);
+        let pressed = shared.reserve.is_full() || !shared.room_for(4 * shared.segment_bytes);
         let (percent, worth) = if pressed { (90, 64 << 10) } else { (shared.config.compact_percent, WORTH) };
         let worth = worth.min(shared.segment_bytes / 4);
         let mut all = shared.segments.all();
@@ -89,6 +89,7 @@ impl Store {
         shared.segments.take_out(number);
         shared.disk.remove(&file_name(number)).map_err(failed)?;
         self.ask(|answer| Op::Forget { segment: number, dead, answer })?;
+        self.reconsider()?;
         Ok(Compacted { copied, freed })
     }
 

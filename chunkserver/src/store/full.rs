@@ -1,16 +1,24 @@
 //! Room on the disk: making segments, and keeping a reserve so that deletes and compaction always work.
 //!
 //! What always holds:
-//! - One spare segment is allocated on the disk and used by nothing but upkeep (tombstones, compaction, repair by
-//!   order). A new chunk gets a new segment only if the spare stays and the soft reserve remains free beside it.
-//! - Being full is a state, not a failure: it ends when room comes back.
+//! - One spare segment is allocated on the disk and used by nothing but upkeep (tombstones, compaction). A new chunk
+//!   gets a new segment only if the spare stays and the soft reserve remains free beside it.
+//! - Half of the soft reserve is for the index alone: it has to be flushed before anything can be given back.
+//! - Being full is a state, not a failure. It begins when a new segment is refused, and while it lasts no new chunk
+//!   is taken, not even into the rest of a segment: that rest is where tombstones go. It ends without anybody
+//!   asking for room ([`Shared::reconsider`], called whenever room came back and every tick of upkeep): clients that
+//!   were told that the disk is full do not come to ask.
 
 use std::io;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Shared;
+use parking_lot::Mutex;
+
 use super::entry::SegmentStat;
 use super::writer::{Active, Writer};
+use super::{Shared, Store};
+use crate::disk::File;
 use crate::error::StoreError;
 use crate::format::segment::{FIRST_RECORD, SegmentHeader, file_name};
 use crate::format::{ALIGN, align_up};
@@ -24,10 +32,51 @@ const WORTH_CUTTING: u64 = 1 << 20;
 /// Who wants room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// A client's new chunk.
+    /// A client's new chunk, or one that this disk gets because it joined a group.
     NewChunk,
-    /// Deletes, compaction, ordered repair.
+    /// A sound copy in place of a damaged one.
+    Repair,
+    /// Deletes and compaction.
     Upkeep,
+}
+
+/// What is kept back, and whether new chunks are refused.
+#[derive(Default)]
+pub(super) struct Reserve {
+    /// Length of the spare segment; 0: there is none.
+    spare: AtomicU64,
+    /// Held while the spare is made or used.
+    changing: Mutex<()>,
+    /// Length of the largest segment that was refused since the disk ran full; 0: it is not full.
+    refused: AtomicU64,
+}
+
+impl Reserve {
+    /// Of a disk that is being opened and has a spare segment of this length.
+    pub(super) fn found(spare: u64) -> Self {
+        Self { spare: AtomicU64::new(spare), ..Self::default() }
+    }
+
+    /// New chunks are refused.
+    pub(super) fn is_full(&self) -> bool {
+        self.refused.load(Ordering::Relaxed) > 0
+    }
+
+    /// From here on, until a segment of this length would fit.
+    pub(super) fn ran_full(&self, length: u64) {
+        if self.refused.fetch_max(length.max(1), Ordering::Relaxed) == 0 {
+            tracing::warn!("the disk is full: it takes no new chunks until room comes back");
+        }
+    }
+
+    /// Whether a record may be appended at all.
+    pub(super) fn admits(&self, purpose: Purpose) -> bool {
+        match purpose {
+            Purpose::NewChunk => !self.is_full(),
+            Purpose::Repair => !self.is_full() || self.spare.load(Ordering::Relaxed) > 0,
+            Purpose::Upkeep => true,
+        }
+    }
 }
 
 /// How much room a disk has.
@@ -55,6 +104,11 @@ impl Shared {
         (self.capacity() / 32).min(128 << 20)
     }
 
+    /// The part of it that only the index may use.
+    fn index_reserve(&self) -> u64 {
+        self.soft_reserve() / 2
+    }
+
     /// Bytes this disk may use altogether.
     pub(super) fn capacity(&self) -> u64 {
         match self.capacity {
@@ -67,16 +121,28 @@ impl Shared {
         self.segments.all().iter().map(|segment| segment.allocated()).sum()
     }
 
-    /// Bytes that could still be allocated for segments, the spare being there.
-    fn room(&self) -> u64 {
+    /// Bytes that could be allocated now, by the file system and by the disk's quota.
+    fn unallocated(&self) -> u64 {
         let available = self.disk.space().map_or(0, |space| space.available);
-        let spare = self.spare_bytes.load(Ordering::Relaxed);
-        let missing_spare = self.segment_bytes.saturating_sub(spare);
-        let quota = match self.capacity {
-            0 => u64::MAX,
-            bytes => bytes.saturating_sub(self.allocated() + spare),
-        };
-        available.min(quota).saturating_sub(missing_spare).saturating_sub(self.soft_reserve())
+        match self.capacity {
+            0 => available,
+            bytes => {
+                let spare = self.reserve.spare.load(Ordering::Relaxed);
+                available.min(bytes.saturating_sub(self.allocated() + spare))
+            }
+        }
+    }
+
+    /// Bytes that could still be allocated for segments of new chunks, the spare being there.
+    fn room(&self) -> u64 {
+        let spare = self.reserve.spare.load(Ordering::Relaxed);
+        let kept = self.segment_bytes.saturating_sub(spare) + self.soft_reserve();
+        self.unallocated().saturating_sub(kept)
+    }
+
+    /// Bytes that could still be allocated for anything but the index.
+    fn upkeep_room(&self) -> u64 {
+        self.unallocated().saturating_sub(self.index_reserve())
     }
 
     /// Room for one more new chunk's segment of this length.
@@ -106,17 +172,71 @@ impl Shared {
 
     /// Makes the spare segment if it is not there and there is room.
     pub(super) fn make_spare(&self) -> io::Result<bool> {
-        if self.spare_bytes.load(Ordering::Relaxed) > 0 {
+        let _alone = self.reserve.changing.lock();
+        if self.reserve.spare.load(Ordering::Relaxed) > 0 {
             return Ok(true);
+        }
+        if self.upkeep_room() < self.segment_bytes {
+            return Ok(false);
         }
         match self.disk.create(SPARE, self.segment_bytes) {
             Ok(_) => {
-                self.spare_bytes.store(self.segment_bytes, Ordering::Relaxed);
+                self.reserve.spare.store(self.segment_bytes, Ordering::Relaxed);
                 Ok(true)
             }
             Err(error) if no_room(&error) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Turns the spare into the segment of this name. Its length; `None`: it is too short, or there is none.
+    fn use_spare(&self, name: &str, least: u64) -> io::Result<Option<u64>> {
+        let _alone = self.reserve.changing.lock();
+        let spare = self.reserve.spare.load(Ordering::Relaxed);
+        if spare == 0 || spare < least {
+            return Ok(None);
+        }
+        self.disk.rename(SPARE, name)?;
+        self.reserve.spare.store(0, Ordering::Relaxed);
+        Ok(Some(spare))
+    }
+
+    /// Makes a segment if there is as much room as its purpose leaves it.
+    fn make_segment(&self, name: &str, length: u64, purpose: Purpose) -> io::Result<Option<Arc<dyn File>>> {
+        let spare = self.make_spare()?;
+        let fits = match purpose {
+            Purpose::NewChunk => spare && self.room_for(length),
+            Purpose::Repair => spare && self.upkeep_room() >= length,
+            Purpose::Upkeep => self.upkeep_room() >= length,
+        };
+        if !fits {
+            return Ok(None);
+        }
+        match self.disk.create(name, length) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if no_room(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends being full if the spare is back and what was refused would fit, with a segment to go on.
+    pub(super) fn reconsider(&self) -> io::Result<()> {
+        let refused = self.reserve.refused.load(Ordering::Relaxed);
+        if refused > 0 && self.make_spare()? && self.room_for(refused + self.segment_bytes) {
+            self.reserve.refused.store(0, Ordering::Relaxed);
+            tracing::info!(room = self.room(), "the disk takes new chunks again");
+        }
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Takes new chunks again if there is room. Cheap while the disk is not full.
+    pub fn reconsider(&self) -> Result<(), StoreError> {
+        self.shared.health.check()?;
+        self.shared
+            .reconsider()
+            .map_err(|error| self.shared.health.fail(&format!("make the spare segment: {error}")))
     }
 }
 
@@ -125,31 +245,20 @@ impl Writer {
     pub(super) fn roll(&mut self, record_bytes: u64, purpose: Purpose) -> Result<(), StoreError> {
         let shared = self.shared.clone();
         let length = shared.segment_bytes.max(align_up(record_bytes + FIRST_RECORD));
-        let spare = shared.make_spare().map_err(|error| self.failed("make the spare segment", &error))?;
         let number = shared.segments.last().map_or(1, |segment| segment.number + 1);
-        if purpose == Purpose::NewChunk && !(spare && shared.room_for(length)) {
-            shared.full.store(true, Ordering::Relaxed);
-            return Err(StoreError::Full);
-        }
         let name = file_name(number);
-        let length = match shared.disk.create(&name, length) {
-            Ok(_) => length,
-            Err(error) if no_room(&error) => {
-                shared.full.store(true, Ordering::Relaxed);
-                if purpose == Purpose::NewChunk || !spare || length > shared.segment_bytes {
-                    return Err(StoreError::Full);
-                }
-                shared
-                    .disk
-                    .rename(SPARE, &name)
-                    .map_err(|error| self.failed("use the spare segment", &error))?;
-                shared.spare_bytes.swap(0, Ordering::Relaxed)
+        let made = shared.make_segment(&name, length, purpose);
+        let length = match made.map_err(|error| self.failed("make a segment", &error))? {
+            Some(_) => length,
+            None => {
+                shared.reserve.ran_full(length);
+                let least = if purpose == Purpose::Upkeep { length } else { u64::MAX };
+                let spare = shared.use_spare(&name, least);
+                spare
+                    .map_err(|error| self.failed("use the spare segment", &error))?
+                    .ok_or(StoreError::Full)?
             }
-            Err(error) => return Err(self.failed("make a segment", &error)),
         };
-        if purpose == Purpose::NewChunk {
-            shared.full.store(false, Ordering::Relaxed);
-        }
         self.seal().map_err(|error| self.failed("cut a full segment", &error))?;
         self.start(number, length).map_err(|error| self.failed("begin a segment", &error))
     }

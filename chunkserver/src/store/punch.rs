@@ -47,6 +47,7 @@ impl Store {
             }
         }
         self.ask(|answer| Op::Punched { dead: punched, answer })?;
+        self.reconsider()?;
         Ok(bytes)
     }
 

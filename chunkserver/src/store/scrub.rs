@@ -70,12 +70,12 @@ impl Store {
         if means { Ok(()) } else { Err(Bad::Damaged("another record lies in its place".into())) }
     }
 
-    /// Checks the next few records behind `cursor`; `pace` is called with the bytes of each. Returns the new cursor;
-    /// `None`: that was the end.
+    /// Checks the next few records behind `cursor`; `go_on` is called with the bytes of each, and the step ends when it
+    /// says no. Returns the new cursor; `None`: that was the end.
     pub fn scrub_step(
         &self,
         cursor: ScrubCursor,
-        mut pace: impl FnMut(u64),
+        mut go_on: impl FnMut(u64) -> bool,
     ) -> Result<ScrubCursor, StoreError> {
         let mut chunks = Vec::with_capacity(STEP);
         let from = cursor.map_or_else(|| b"r".to_vec(), |chunk| [&key::record(chunk)[..], &[0]].concat());
@@ -88,7 +88,9 @@ impl Store {
         for chunk in &chunks {
             let (_, bytes) = self.verify_with(*chunk, &mut buffer)?;
             self.shared.metrics.scrubbed(bytes);
-            pace(bytes);
+            if !go_on(bytes) {
+                return Ok(Some(*chunk));
+            }
         }
         Ok(chunks.last().copied().filter(|_| chunks.len() == STEP))
     }

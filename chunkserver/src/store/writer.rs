@@ -93,7 +93,7 @@ impl Writer {
         let shared = self.shared.clone();
         let turns = std::panic::AssertUnwindSafe(|| self.turns(&mut queue));
         if std::panic::catch_unwind(turns).is_err() {
-            shared.health.fail("the disk's writer panicked; the log has the details");
+            shared.health.fail(super::PANICKED);
         }
         queue.close();
         // Senders dropped with their requests tell the rest that nobody will answer.
@@ -213,7 +213,7 @@ impl Writer {
             blake3: put.blake3,
             table_crc: crc32c(&put.table),
         };
-        let purpose = if put.force { Purpose::Upkeep } else { Purpose::NewChunk };
+        let purpose = if put.force { Purpose::Repair } else { Purpose::NewChunk };
         let (header, at) = self.stage(shared, turn, header, &put.table, put.payload, purpose, true)?;
         turn.changes.chunk(&header, at, &put.table).map_err(bad)?;
         Ok(Stored::New)
@@ -356,6 +356,9 @@ impl Writer {
         let shape = header.shape();
         if shape.table_bytes != table.len() as u64 || header.payload_bytes != payload.len() as u64 {
             return Err(StoreError::Invalid("block checksums do not fit the payload".into()));
+        }
+        if !shared.reserve.admits(purpose) {
+            return Err(StoreError::Full);
         }
         if self.active.as_ref().is_none_or(|active| active.end + shape.record_bytes > active.length) {
             // A commit never spans two segments: so only the last segment can hold torn records.

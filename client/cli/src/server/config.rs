@@ -148,11 +148,18 @@ pub(crate) struct ChunkSection {
     pub(crate) index_cache: Size,
     /// Bytes per second that scrub may read of a disk; 0: no scrub.
     pub(crate) scrub_rate: Size,
+    /// Time from the end of a scrub of a disk to the beginning of the next.
+    pub(crate) scrub_period: Period,
 }
 
 impl Default for ChunkSection {
     fn default() -> Self {
-        Self { capacity: Size(0), index_cache: Size(32 << 20), scrub_rate: Size(16 << 20) }
+        Self {
+            capacity: Size(0),
+            index_cache: Size(32 << 20),
+            scrub_rate: Size(16 << 20),
+            scrub_period: Period(std::time::Duration::from_secs(7 * 24 * 3600)),
+        }
     }
 }
 

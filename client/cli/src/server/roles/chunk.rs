@@ -82,5 +82,6 @@ fn chunk_config(config: &Config) -> ChunkConfig {
         ..ChunkConfig::default()
     };
     chunk.store.scrub_rate = config.chunk.scrub_rate.0;
+    chunk.store.scrub_period = config.chunk.scrub_period.0;
     chunk
 }
