@@ -26,6 +26,7 @@ use output::Output;
 use remote::Remote;
 
 fn main() -> ExitCode {
+    holdfast_support::memory::configure();
     let cli = Cli::parse();
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,

@@ -48,7 +48,7 @@ impl Group {
     ) -> Result<(Self, Arc<Inbox>), MetaError> {
         let runtime = match config.runtime.clone() {
             Some(runtime) => runtime,
-            None => RaftRuntime::new(1)?,
+            None => RaftRuntime::new()?,
         };
         let starting = runtime.handle().spawn(launch(config, wire, machine, inline_prefix));
         let (shared, inbox) = starting.await.map_err(|e| MetaError::io("start the metadata group", e))??;

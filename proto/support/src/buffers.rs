@@ -2,11 +2,12 @@
 //! for chunk bytes are used again instead of being returned to the kernel.
 //!
 //! What always holds: a buffer has exactly the length asked for; its content is whatever its last user left (or
-//! zeros), never uninitialised memory. The pool keeps at most its limit of idle bytes. Small buffers
-//! (below [`SMALLEST_POOLED`]) are left to the allocator.
+//! zeros), never uninitialised memory. The pool keeps at most its limit of idle bytes, and none of them in a process
+//! at rest. Small buffers (below [`SMALLEST_POOLED`]) are left to the allocator.
 
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
@@ -29,6 +30,8 @@ pub fn shared() -> &'static BufferPool {
 #[derive(Clone, Debug)]
 pub struct BufferPool {
     inner: Arc<Mutex<Idle>>,
+    /// Buffers asked for, small ones too.
+    asked: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -36,6 +39,16 @@ struct Idle {
     by_capacity: BTreeMap<usize, Vec<Vec<u8>>>,
     bytes: usize,
     limit: usize,
+    rest: Rest,
+}
+
+/// See [`BufferPool::rest`].
+#[derive(Debug, Default)]
+struct Rest {
+    /// Buffers that had been asked for at the last look.
+    asked: u64,
+    /// Whether there was any use since the pool was last emptied for rest.
+    used: bool,
 }
 
 /// A buffer of exactly the length asked for; goes back to its pool when dropped or when the [`Bytes`] made of it go.
@@ -49,8 +62,8 @@ pub struct PoolBuffer {
 impl BufferPool {
     /// A pool that keeps at most `idle_bytes` of unused buffers.
     pub fn new(idle_bytes: usize) -> Self {
-        let idle = Idle { by_capacity: BTreeMap::new(), bytes: 0, limit: idle_bytes };
-        Self { inner: Arc::new(Mutex::new(idle)) }
+        let idle = Idle { by_capacity: BTreeMap::new(), bytes: 0, limit: idle_bytes, rest: Rest::default() };
+        Self { inner: Arc::new(Mutex::new(idle)), asked: Arc::default() }
     }
 
     /// Changes how many idle bytes are kept; a surplus is freed at once.
@@ -73,8 +86,30 @@ impl BufferPool {
         self.inner.lock().bytes
     }
 
+    /// Frees all idle buffers if none was asked for since the last call, once per time of rest; returns whether this
+    /// was the moment. Who looks after the process calls it every few seconds.
+    pub fn rest(&self) -> bool {
+        let asked = self.asked.load(Ordering::Relaxed);
+        let freed = {
+            let mut idle = self.inner.lock();
+            let quiet = idle.rest.asked == asked;
+            idle.rest.asked = asked;
+            idle.rest.used |= !quiet;
+            if !quiet || !idle.rest.used {
+                return false;
+            }
+            idle.rest.used = false;
+            idle.bytes = 0;
+            std::mem::take(&mut idle.by_capacity)
+        };
+        // Outside of the lock: it unmaps memory.
+        drop(freed);
+        true
+    }
+
     /// A buffer of `length` bytes with unspecified content.
     pub fn get(&self, length: usize) -> PoolBuffer {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         if length < SMALLEST_POOLED {
             return PoolBuffer { memory: vec![0; length], length, home: None };
         }
@@ -179,6 +214,25 @@ mod tests {
         assert_eq!(pool.idle_bytes(), 65_536);
         pool.set_idle_limit(0);
         assert_eq!(pool.idle_bytes(), 0);
+    }
+
+    #[test]
+    fn a_pool_at_rest_is_emptied_once() {
+        let pool = BufferPool::new(1 << 20);
+        assert!(!pool.rest(), "never used");
+        drop(pool.get(100_000));
+        assert!(!pool.rest(), "used since the last look");
+        assert!(pool.idle_bytes() > 0);
+        let out = pool.get(65_536);
+        assert!(!pool.rest(), "used again");
+        assert!(pool.rest());
+        assert_eq!(pool.idle_bytes(), 0);
+        assert!(!pool.rest(), "once is enough");
+        drop(out);
+        assert_eq!(pool.idle_bytes(), 65_536, "what was out comes back");
+        drop(pool.get(10));
+        assert!(!pool.rest());
+        assert!(pool.rest(), "small buffers count as use");
     }
 
     proptest::proptest! {

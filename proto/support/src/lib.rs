@@ -12,5 +12,6 @@ pub mod crashsafe;
 pub mod crc;
 pub mod dirlock;
 pub mod leave;
+pub mod memory;
 pub mod shutdown;
 pub mod telemetry;

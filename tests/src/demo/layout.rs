@@ -152,11 +152,16 @@ impl Layout {
         Ok(ports)
     }
 
+    /// The first node's file with the join token.
+    pub fn token(&self) -> PathBuf {
+        self.root.join("n1/data/join-token")
+    }
+
     /// What each node is made of.
     pub fn specs(&self) -> Result<Vec<Spec>> {
         let ports = self.ports()?;
         let first = ports.first().context("a demo has nodes")?;
-        let token = self.root.join("n1/data/join-token");
+        let token = self.token();
         Ok(ports
             .iter()
             .enumerate()

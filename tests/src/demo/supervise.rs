@@ -78,11 +78,17 @@ fn watched(spec: crate::node::Spec) -> Result<Watched> {
 }
 
 async fn keep_running(layout: &Layout, nodes: &mut [Watched]) -> Result<()> {
-    // The first node makes the cluster; the others need its token.
+    // The first node makes the cluster, and the others need its token. No more than that may be waited for: in a
+    // cluster that is there already no node becomes ready alone.
     revive(&mut nodes[0])?;
-    let http = plain_client();
-    nodes[0].node.wait_ready(&http, START).await?;
-    let begun = Instant::now();
+    let (http, begun, token) = (plain_client(), Instant::now(), layout.token());
+    while !token.exists() {
+        if begun.elapsed() > START {
+            bail!("the first node made no cluster within {START:?}; see the logs");
+        }
+        look_after(&mut nodes[0])?;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     let mut written: Vec<u32> = Vec::new();
     loop {
         for watched in nodes.iter_mut() {

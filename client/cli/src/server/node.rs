@@ -9,10 +9,11 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
 
+use holdfast_metaserver::raft::RaftRuntime;
 use holdfast_rpc::{MetaCaller, Net, NetConfig, Router, Server, ServerConfig};
 use holdfast_support::budget::ByteBudget;
-use holdfast_support::crashsafe;
 use holdfast_support::shutdown::Shutdown;
+use holdfast_support::{crashsafe, memory};
 
 use super::config::{Config, Role};
 use super::http::{self, Readiness};
@@ -35,6 +36,8 @@ pub(crate) struct Common {
     pub(crate) shutdown: Shutdown,
     /// Follows the metadata leader.
     pub(crate) caller: MetaCaller,
+    /// Where Raft and its connections run, if this node plays the meta role.
+    pub(crate) raft_runtime: Option<RaftRuntime>,
 }
 
 /// Runs a node until it is told to stop.
@@ -46,7 +49,15 @@ pub(crate) async fn run(config: Config) -> Outcome<()> {
     readiness.require("node", || Err("starting".to_owned()));
     http::serve(config.admin_listen, readiness.clone(), shutdown.clone()).await?;
 
-    let net = Net::new(NetConfig { dead_after: Duration::from_millis(700), ..NetConfig::default() });
+    let raft_runtime = match config.plays(Role::Meta) {
+        true => Some(RaftRuntime::new().map_err(|error| Failure::failed(error.to_string()))?),
+        false => None,
+    };
+    let net = Net::new(NetConfig {
+        dead_after: Duration::from_millis(700),
+        raft_runtime: raft_runtime.as_ref().map(|runtime| runtime.handle().clone()),
+        ..NetConfig::default()
+    });
     let Some(identity) = become_somebody(&config, &net, &shutdown).await? else { return Ok(()) };
     if let Some(cluster) = identity.cluster_id() {
         net.set_identity(cluster, identity.node_id());
@@ -64,6 +75,7 @@ pub(crate) async fn run(config: Config) -> Outcome<()> {
         readiness,
         shutdown,
         config,
+        raft_runtime,
     };
     start(common, identity).await
 }
@@ -203,6 +215,11 @@ async fn upkeep(common: Common, mut identity: Identity) {
             {
                 tracing::warn!(%failure, "note the metadata servers");
             }
+        }
+        // Giving back hundreds of megabytes takes a while.
+        let rested = tokio::task::spawn_blocking(memory::rest).await;
+        if rested.is_ok_and(|done| done) {
+            tracing::debug!("at rest: unused memory went back to the system");
         }
         let pause = if registered { UPKEEP } else { Duration::from_millis(300) };
         tokio::time::sleep(pause).await;

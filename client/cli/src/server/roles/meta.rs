@@ -29,7 +29,7 @@ pub(crate) struct Meta {
 impl Meta {
     /// Recovers what lies in the directory; makes the cluster if that is this node's part.
     pub(crate) async fn start(common: &Common, identity: &mut Identity) -> Outcome<Self> {
-        let config = MetaserverConfig::new(group_config(&common.config, identity));
+        let config = MetaserverConfig::new(group_config(common, identity));
         let metaserver = Metaserver::start(config, common.net.clone()).await.map_err(|error| {
             Failure::failed(format!("the metadata in {}: {error}", meta_dir(&common.config).display()))
         })?;
@@ -103,8 +103,10 @@ fn meta_dir(config: &Config) -> std::path::PathBuf {
     config.data.join("meta")
 }
 
-fn group_config(config: &Config, identity: &Identity) -> GroupConfig {
+fn group_config(common: &Common, identity: &Identity) -> GroupConfig {
+    let config = &common.config;
     let mut group = GroupConfig::new(identity.node_id(), config.address(), meta_dir(config));
+    group.runtime = common.raft_runtime.clone();
     group.timers = match config.meta.timers {
         TimerProfile::Lan => Timers::LAN,
         TimerProfile::Wan => Timers::WAN,
