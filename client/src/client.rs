@@ -17,6 +17,7 @@ use crate::inner::Inner;
 use crate::map::ClusterMap;
 use crate::read::file::OpenFile;
 use crate::session::{Answer, start_upkeep};
+use crate::steps;
 use crate::write::commit;
 use crate::write::content::Content;
 use crate::write::writer::{ContentWriter, WriteOptions};
@@ -96,7 +97,7 @@ impl Client {
             Op::DeleteBucket(op) => Some(op.name.clone()),
             _ => None,
         };
-        let result = self.inner.command(op, self.deadline()).await;
+        let result = steps::command(&self.inner, op, self.limit).await;
         if let Some(bucket) = bucket {
             self.inner.classes.forget(&bucket);
         }
@@ -136,7 +137,7 @@ impl Client {
         content: Content,
         build: impl Fn(inode::Content) -> Op + Send,
     ) -> Result<Reply, ClientError> {
-        Box::pin(commit::commit(&self.inner, content, build, self.deadline())).await
+        Box::pin(commit::commit(&self.inner, content, build, self.limit)).await
     }
 
     /// Opens an object by bucket and key. With conditions that do not hold: [`ClientError::ConditionFailed`].

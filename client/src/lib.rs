@@ -32,6 +32,7 @@ mod put;
 mod read;
 mod report;
 mod session;
+mod steps;
 mod write;
 
 pub use client::Client;

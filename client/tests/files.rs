@@ -10,7 +10,7 @@ use futures::StreamExt as _;
 use holdfast_client::{Client, Completion, PartInfo, PutOptions, WriteOptions};
 use holdfast_proto::ids::Ino;
 use holdfast_proto::inode::FileKind;
-use holdfast_proto::op::{Conditions, CreateUpload, NamedPart, RenameMode};
+use holdfast_proto::op::{Conditions, CopyObject, CreateUpload, NamedPart, Op, RenameMode, SetAttr};
 use holdfast_proto::status::Code;
 
 const CHUNK: usize = 64 << 10;
@@ -141,4 +141,49 @@ async fn a_file_of_more_chunks_than_a_command_carries_is_put_all_the_same() {
     writer.write(data.slice(..1001 * CHUNK)).await.unwrap();
     assert_eq!(writer.finish().await.unwrap_err().code(), Code::PreconditionFailed);
     assert_eq!(get(&client, "huge").await, data);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_too_much_for_one_command_is_done_in_steps() {
+    let cluster = Cluster::start(Shape { nodes: 1, copies: 1, min_copies: 1, ..Shape::default() }).await;
+    let client = cluster.client_with(|_| {}).await;
+    client.mutate(create_bucket()).await.unwrap();
+    let data = bytes(2100 * CHUNK + 77, 5);
+    put(&client, "long", &data).await;
+
+    let copy = CopyObject {
+        source_bucket: BUCKET.into(),
+        source_key: Bytes::from_static(b"long"),
+        bucket: BUCKET.into(),
+        key: Bytes::from_static(b"copy"),
+        ..CopyObject::default()
+    };
+    client.mutate(Op::CopyObject(copy.clone())).await.unwrap();
+    assert!(get(&client, "copy").await == data);
+
+    // The first draft finds the file changed: the steps begin anew.
+    let ino = client.stat("/bucket/long").await.unwrap().ino;
+    let mut disturb = Some(SetAttr { ino, size: Some(2090 * CHUNK as u64), ..SetAttr::default() });
+    cluster.meta.intercept(move |command, table, index| {
+        if matches!(command.op, Some(Op::FillDraft(_)))
+            && let Some(op) = disturb.take()
+        {
+            let reply = fakes::apply(table, index, &fakes::by_leader(Op::SetAttr(op)));
+            assert!(reply.is_ok(), "{reply:?}");
+        }
+        fakes::Fate::Go
+    });
+    let size = 10 * CHUNK as u64 + 5;
+    let cut = SetAttr { ino, size: Some(size), ..SetAttr::default() };
+    client.mutate(Op::SetAttr(cut)).await.unwrap();
+    assert!(get(&client, "long").await == data.slice(..size as usize));
+    assert!(get(&client, "copy").await == data, "the copy keeps what it refers to");
+
+    // A refusal of the command itself is passed on, and its draft does not stay.
+    let conditions = Some(Conditions { if_none_match: vec!["*".into()], ..Conditions::default() });
+    let twice =
+        CopyObject { source_key: Bytes::from_static(b"copy"), key: Bytes::from_static(b"long"), ..copy };
+    let refused = client.mutate(Op::CopyObject(CopyObject { conditions, ..twice })).await;
+    assert_eq!(refused.unwrap_err().code(), Code::PreconditionFailed);
+    assert_eq!(cluster.meta.drafts(), 0);
 }

@@ -104,9 +104,18 @@ pub struct Inode {
     /// How many extents carry their own bytes.
     #[prost(uint32, tag = "26")]
     pub inline_extents: u32,
+    /// Under which number its `extent/` records lie; 0: its own. Not the inode's own since a command took over
+    /// content that was prepared elsewhere.
+    #[prost(uint64, tag = "27")]
+    pub content: u64,
 }
 
 impl Inode {
+    /// The number under which `extent/` records of this inode lie.
+    pub fn content_id(&self) -> u64 {
+        if self.content == 0 { self.ino } else { self.content }
+    }
+
     /// Whether ETag, checksums and part lengths kept with the object still describe the content: a write through
     /// another door voids them.
     pub fn object_is_current(&self) -> bool {

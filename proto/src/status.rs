@@ -69,6 +69,9 @@ pub enum Code {
     ChunksRejected = 32,
     /// The sequence number lies below the window; its reply is no longer kept.
     OutOfWindow = 33,
+    /// More than one command may change; nothing was executed. The reply names the draft to prepare first, and the
+    /// client library does that by itself.
+    NeedsSteps = 34,
     /// This node does not lead the metadata group.
     NotLeader = 40,
     /// The caller's cluster map is older than what it acts on.
@@ -238,6 +241,7 @@ impl Status {
             | C::GrantClosed
             | C::ChunksRejected
             | C::OutOfWindow
+            | C::NeedsSteps
             | C::StaleOrder
             | C::WrongCluster
             | C::WrongVersion

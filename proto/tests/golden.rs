@@ -93,7 +93,7 @@ messages! {
     map: Disk, DiskLoad, Erasure, MapReply, MapRequest, Member, Node, NodeLiveness, Pg, Redundancy,
         Replicated, StorageClass;
     op: AbortUpload, AddMissing, AdvanceGc, AssembleUpload, ChangePg, ClearLeave, ClearMissing,
-        CloseSession, Command, Compact, Conditions, CopyObject, CopyPart, CopyRange, Create,
+        BeginDraft, CloseSession, Command, Compact, Conditions, CopyObject, CopyPart, CopyRange, DropDraft, FillDraft, Span, Create,
         CreateBucket, CreatePgs, CreateUpload, DeleteBucket, DeleteKey, DeleteObjects, DiskRef,
         ExpireSession, FinishUpload, FreeStep, FreeUploadStep, GcCursor, Genesis, KeyRule, Link,
         MakeDirs, MemberClean, NamedPart, NewPg, Noop, Piece, PutClass, PutJoinToken, PutKey, PutObject,

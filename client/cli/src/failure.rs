@@ -113,6 +113,7 @@ fn exit_for(code: Code) -> Exit {
         | C::GrantClosed
         | C::ChunksRejected
         | C::OutOfWindow
+        | C::NeedsSteps
         | C::StaleOrder
         | C::WrongDisk
         | C::Corrupt

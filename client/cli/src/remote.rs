@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
-use holdfast_client::{Client, ClientConfig, ClientError, OpenFile, PutOptions};
+use holdfast_client::{Client, ClientConfig, OpenFile, PutOptions};
 use holdfast_proto::ids::Ino;
 use holdfast_proto::inode::{FileKind, Inode};
 use holdfast_proto::method::Method;
@@ -113,11 +113,6 @@ impl Remote {
     /// A change of the metadata.
     pub(crate) async fn mutate(&self, op: Op) -> Outcome<Reply> {
         Ok(Box::pin(self.client.mutate(op)).await?)
-    }
-
-    /// A change of the metadata, for callers that decide by the code of a refusal.
-    pub(crate) async fn try_mutate(&self, op: Op) -> Result<Reply, ClientError> {
-        Box::pin(self.client.mutate(op)).await
     }
 
     /// What a path names; `None` when there is nothing.

@@ -59,6 +59,7 @@ fn row(code: Code) -> Row {
         | Code::GrantClosed
         | Code::ChunksRejected
         | Code::OutOfWindow
+        | Code::NeedsSteps
         | Code::NotLeader
         | Code::StaleMap
         | Code::StaleOrder

@@ -6,6 +6,7 @@
 //! kept are used first, so that waiting for budget to read others back never holds any.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use bytes::Bytes;
 use holdfast_proto::chunk::ReadChunk;
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 use crate::error::ClientError;
 use crate::inner::{Inner, over_budget};
 use crate::metrics::METRICS;
+use crate::steps;
 use crate::write::buffer::Sealed;
 use crate::write::content::{Content, Stored};
 use crate::write::place;
@@ -32,11 +34,12 @@ pub(crate) async fn commit(
     inner: &Inner,
     mut content: Content,
     build: impl Fn(holdfast_proto::inode::Content) -> Op,
-    deadline: Instant,
+    limit: Duration,
 ) -> Result<Reply, ClientError> {
+    let deadline = Instant::now() + limit;
     let mut rounds = 0;
     loop {
-        let reply = inner.command(build(content.to_message()), deadline).await?;
+        let reply = steps::command_by(inner, build(content.to_message()), deadline, limit).await?;
         let Some(status) = reply.status.as_ref().filter(|status| !status.is_ok()) else { return Ok(reply) };
         let code = status.kind();
         let again = matches!(code, Code::ChunksRejected | Code::GrantClosed) && !content.chunks.is_empty();

@@ -137,6 +137,12 @@ impl Meta {
         state.table.iter().filter(|(key, _)| key.first() == Some(&keys::MISSING)).count()
     }
 
+    /// Drafts that were begun and not taken over.
+    pub fn drafts(&self) -> usize {
+        let state = self.state.lock();
+        state.table.iter().filter(|(key, _)| key.first() == Some(&keys::NAMELESS)).count()
+    }
+
     fn not_leader(&self, me: usize) -> Option<Status> {
         let leader = self.leader.load(Ordering::SeqCst);
         (leader != me).then(|| Status::not_leader(None, format!("meta{leader}")))

@@ -7,7 +7,7 @@ use holdfast_proto::ids::{ChunkId, Grant};
 use holdfast_proto::map::{Member, Pg};
 use holdfast_proto::op::DiskRef;
 use holdfast_state::keys;
-use holdfast_state::records::{self, Chunk, Cluster, GcBatch, Id, Index, Leave, Session, State};
+use holdfast_state::records::{self, Chunk, Cluster, GcBatch, Id, Index, Leave, Nameless, Session, State};
 use holdfast_state::table::{Broken, View};
 
 /// The counters.
@@ -176,6 +176,22 @@ pub(crate) fn ids(view: &dyn View, tag: u8, after: Option<u64>, most: usize) -> 
     }
     let page = view.scan(&from, &[tag + 1], most)?;
     Ok(page.iter().map(|(key, _)| keys::u64_at(key, 1)).collect())
+}
+
+/// A page of drafts (inode, how far it came) behind `after`, and where the next one starts.
+pub(crate) fn drafts(
+    view: &dyn View,
+    after: Option<u64>,
+    most: usize,
+) -> Result<(Vec<(u64, u64)>, Option<u64>), Broken> {
+    let from = after.map_or_else(|| keys::all(keys::NAMELESS), |ino| keys::next(&keys::nameless(ino)));
+    let page = records::load_range::<Nameless>(view, &from, &[keys::NAMELESS + 1], most)?;
+    let next = if page.len() < most { None } else { page.last().map(|(key, _)| keys::u64_at(key, 1)) };
+    let drafts = page
+        .into_iter()
+        .filter_map(|(key, nameless)| Some((keys::u64_at(&key, 1), nameless.draft?.at)))
+        .collect();
+    Ok((drafts, next))
 }
 
 /// A page of sessions, ended ones included.

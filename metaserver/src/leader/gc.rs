@@ -42,7 +42,7 @@ const ORDERS: usize = 8;
 /// Inodes, uploads and leaves per round.
 const ITEMS: usize = 256;
 /// Extents per step, and steps per item and round.
-const EXTENTS: u32 = 1000;
+const EXTENTS: u32 = 500;
 const STEPS: usize = 64;
 /// A disk has this long to make tombstones durable.
 const PATIENCE: Duration = Duration::from_secs(30);

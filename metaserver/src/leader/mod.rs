@@ -10,6 +10,7 @@
 
 pub mod board;
 pub mod context;
+mod drafts;
 mod expiry;
 mod facts;
 mod findings;
@@ -126,6 +127,7 @@ fn spawn<M: Metadata + Council, C: Chunkservers>(leader: &Arc<Leader<M, C>>) -> 
     loops.spawn(groups::run(leader.clone()));
     loops.spawn(repair::run(leader.clone()));
     loops.spawn(gc::run(leader.clone()));
+    loops.spawn(drafts::run(leader.clone()));
     loops.spawn(orphans::run(leader.clone()));
     loops.spawn(findings::run(leader.clone()));
     loops.spawn(voters::run(leader.clone()));

@@ -8,10 +8,11 @@ use holdfast_proto::ids::{ChunkId, ChunkNumber, Grant, NodeId};
 use holdfast_proto::inode::{ChunkAck, ChunkCommit, Content, Extent};
 use holdfast_proto::map::{FailureDomain, Pg, Redundancy, Standing};
 use holdfast_proto::op::{
-    ChangePg, Command, CreateBucket, CreatePgs, DeleteObjects, DiskRef, Genesis, NewPg, Noop, Op, PutClass,
-    PutObject, RegisterDisk, RegisterNode, RenewGrant, Reply, SetDisk,
+    BeginDraft, ChangePg, Command, CreateBucket, CreatePgs, DeleteObjects, DiskRef, FillDraft, Genesis,
+    NewPg, Noop, Op, PutClass, PutObject, RegisterDisk, RegisterNode, RenewGrant, Reply, SetDisk,
 };
 use holdfast_proto::session::OpenSession;
+use holdfast_proto::status::Code;
 use holdfast_state::plan::repair::Risk;
 use holdfast_state::{check, keys, records, work};
 use tokio::time::Instant;
@@ -21,7 +22,7 @@ use super::measure::Measure;
 use super::orphans::{Swept, sweep_disk};
 use super::repair::{repair_group, survey};
 use super::testing::{Meta, Servers, beat_all};
-use super::{expiry, findings, gc, groups};
+use super::{drafts, expiry, findings, gc, groups};
 
 type Boss = Leader<Meta, Servers>;
 
@@ -455,4 +456,31 @@ async fn a_deposed_leader_gives_no_orders() {
     world.meta.deposed.store(true, std::sync::atomic::Ordering::Release);
     assert!(gc::round(&boss, &mut gc::Place::default()).await.is_err());
     assert!(world.has(0, pg, number));
+}
+
+#[tokio::test]
+async fn a_draft_that_nobody_goes_on_with_is_given_up() {
+    let mut world = World::new(3, 3);
+    let pg = world.group(&[0, 1, 2]);
+    let chunk = world.write(pg, &[0, 1, 2]);
+    let source = world.commit("f", &chunk).inode.unwrap();
+    let boss = world.boss(1);
+    let plan = BeginDraft {
+        source: source.ino,
+        source_version: source.version,
+        to: source.size,
+        ..BeginDraft::default()
+    };
+    let draft = world.send(Op::BeginDraft(plan)).id;
+    let mut seen = drafts::Seen::new();
+    let forever = Duration::from_secs(3600);
+    assert_eq!(drafts::round(&boss, &mut seen, forever).await.unwrap(), 0);
+    assert_eq!(seen.keys().copied().collect::<Vec<_>>(), [draft]);
+    // It grew since: its time begins anew.
+    world.send(Op::FillDraft(FillDraft { draft }));
+    assert_eq!(drafts::round(&boss, &mut seen, Duration::from_nanos(1)).await.unwrap(), 0);
+    assert_eq!(drafts::round(&boss, &mut seen, Duration::from_nanos(1)).await.unwrap(), 1);
+    assert_eq!(drafts::round(&boss, &mut seen, Duration::ZERO).await.unwrap(), 0, "it is gone");
+    assert_eq!(world.try_send(Op::FillDraft(FillDraft { draft })).status.unwrap().kind(), Code::StaleInode);
+    world.check();
 }

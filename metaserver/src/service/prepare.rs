@@ -51,6 +51,8 @@ fn may_be_sent(op: &Op) -> bool {
         | Op::Write(_)
         | Op::CopyRange(_)
         | Op::Compact(_)
+        | Op::BeginDraft(_)
+        | Op::FillDraft(_)
         | Op::PutObject(_)
         | Op::DeleteObjects(_)
         | Op::CopyObject(_)
@@ -82,6 +84,7 @@ fn may_be_sent(op: &Op) -> bool {
         | Op::AddMissing(_)
         | Op::AdvanceGc(_)
         | Op::ClearLeave(_)
+        | Op::DropDraft(_)
         | Op::FreeStep(_)
         | Op::FreeUploadStep(_)
         | Op::Genesis(_) => false,
@@ -95,6 +98,7 @@ fn set_holders(op: &mut Op) {
         Op::Unlink(op) => op.holders.clear(),
         Op::Rename(op) => op.holders.clear(),
         Op::PutObject(op) => op.holders.clear(),
+        Op::CopyObject(op) => op.holders.clear(),
         Op::DeleteObjects(op) => op.holders.clear(),
         Op::FinishUpload(op) => op.holders.clear(),
         _ => {}

@@ -9,10 +9,11 @@
 
 use holdfast_proto::ids::LogIndex;
 use holdfast_proto::op::{Command, Op, Reply};
-use holdfast_proto::status::Code;
+use holdfast_proto::status::{Code, Status};
 
 use crate::change::{Change, Outcome, Stop, refuse};
 use crate::chunks;
+use crate::drafts;
 use crate::keys;
 use crate::ops;
 use crate::records::Session;
@@ -66,7 +67,7 @@ fn execute<'v>(
         Err(Stop::Refused(reply)) => {
             cx = cx.rewind(base);
             grant = enter(&mut cx, command, session.as_ref());
-            *reply
+            *in_steps(&cx, command.op.as_ref(), reply)?
         }
     };
     reply.index = cx.at;
@@ -91,6 +92,19 @@ fn attempt(cx: &mut Change<'_>, command: &Command) -> Outcome {
     chunks::settle(cx)?;
     cx.check_bounds()?;
     Ok(reply)
+}
+
+/// What was too much for one command is refused with the draft that makes it small, if there is one. `cx` is as it
+/// was before the operation.
+fn in_steps(cx: &Change<'_>, op: Option<&Op>, refusal: Box<Reply>) -> Result<Box<Reply>, Broken> {
+    let Some(status) = refusal.status.as_ref().filter(|status| status.kind() == Code::NeedsSteps) else {
+        return Ok(refusal);
+    };
+    match op.map(|op| drafts::wanted(cx, op)) {
+        Some(Ok(Some(steps))) => Ok(Box::new(Reply { steps: Some(steps), ..*refusal })),
+        Some(Err(Stop::Broken(broken))) => Err(broken),
+        _ => Ok(Box::new(Reply::refused(Status::new(Code::TooLarge, status.message.clone())))),
+    }
 }
 
 /// Writes session and reply. The operation may itself have changed the session (grants) or ended it.
@@ -126,6 +140,8 @@ fn dispatch(cx: &mut Change<'_>, op: &Op) -> Outcome {
         Op::Write(op) => ops::write::apply(cx, op),
         Op::CopyRange(op) => ops::copy_range::apply(cx, op),
         Op::Compact(op) => ops::compact::apply(cx, op),
+        Op::BeginDraft(op) => ops::begin_draft::apply(cx, op),
+        Op::FillDraft(op) => ops::fill_draft::apply(cx, op),
         Op::PutObject(op) => ops::put_object::apply(cx, op),
         Op::DeleteObjects(op) => ops::delete_objects::apply(cx, op),
         Op::CopyObject(op) => ops::copy_object::apply(cx, op),
@@ -152,6 +168,7 @@ fn dispatch(cx: &mut Change<'_>, op: &Op) -> Outcome {
         Op::AddMissing(op) => ops::add_missing::apply(cx, op),
         Op::AdvanceGc(op) => ops::advance_gc::apply(cx, op),
         Op::ClearLeave(op) => ops::clear_leave::apply(cx, op),
+        Op::DropDraft(op) => ops::drop_draft::apply(cx, op),
         Op::FreeStep(op) => ops::free_step::apply(cx, op),
         Op::FreeUploadStep(op) => ops::free_upload_step::apply(cx, op),
         Op::Genesis(op) => ops::genesis::apply(cx, op),

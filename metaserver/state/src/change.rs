@@ -14,6 +14,7 @@ use prost::Message;
 
 use crate::chunks::Ledger;
 use crate::keys;
+use crate::nameless;
 use crate::records::{self, State};
 use crate::table::{Broken, Overlay, Tx, View};
 
@@ -153,7 +154,7 @@ impl<'v> Change<'v> {
 
     /// How many keys this command has changed, chunk records to come included.
     pub(crate) fn keys_touched(&self) -> usize {
-        self.tx.len() + self.ledger.len()
+        self.tx.len() + self.ledger.weight()
     }
 
     /// The epoch of this command's changes of the map: one more than before, however many there are.
@@ -172,10 +173,15 @@ impl<'v> Change<'v> {
         ino
     }
 
-    /// The inode, or `StaleInode`.
+    /// The inode, or `StaleInode`. One that is being freed, joined or prepared does not exist for anybody else.
     pub(crate) fn inode(&self, ino: u64) -> Result<Inode, Stop> {
-        self.load(&keys::inode(ino))?
-            .ok_or_else(|| refuse(Code::StaleInode, format!("inode {ino} does not exist")))
+        let found: Option<Inode> = self.load(&keys::inode(ino))?;
+        let stale = || refuse(Code::StaleInode, format!("inode {ino} does not exist"));
+        let inode = found.ok_or_else(stale)?;
+        if inode.nlink == 0 && !nameless::is_open(self.view(), ino)? {
+            return Err(stale());
+        }
+        Ok(inode)
     }
 
     /// An inode that other records say is there.
@@ -203,11 +209,11 @@ impl<'v> Change<'v> {
         self.tx.into_changes()
     }
 
-    /// Refuses when the command grew beyond what one command may change.
+    /// Refuses with `NeedsSteps` when the command grew beyond what one command may change.
     pub(crate) fn check_bounds(&self) -> Result<(), Stop> {
         if self.tx.len() > MAX_KEYS || self.tx.bytes() > MAX_BYTES {
             return Err(refuse(
-                Code::TooLarge,
+                Code::NeedsSteps,
                 format!(
                     "the command would change {} keys and {} bytes; at most {MAX_KEYS} and {MAX_BYTES} are allowed",
                     self.tx.len(),

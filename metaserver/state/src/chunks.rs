@@ -27,10 +27,15 @@ pub const MAX_CHUNK_BYTES: u64 = 256 << 20;
 /// Most chunks one command may bring.
 pub const MAX_CHUNKS: usize = 1000;
 
+/// Members that may be known to lack one chunk: with more, it could not be read.
+const MISSING_PER_CHUNK: usize = 4;
+
 /// What one command does to chunk references.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     chunks: BTreeMap<ChunkId, Account>,
+    /// Keys that settling may touch at most.
+    weight: usize,
 }
 
 #[derive(Debug, Default)]
@@ -44,9 +49,14 @@ struct Account {
 }
 
 impl Ledger {
-    /// How many chunk records will be touched.
-    pub(crate) fn len(&self) -> usize {
-        self.chunks.len()
+    /// How many keys settling it may touch.
+    pub(crate) fn weight(&self) -> usize {
+        self.weight
+    }
+
+    fn enter(&mut self, id: ChunkId, account: Account) {
+        self.weight += if account.chunk.was_missing { 1 + MISSING_PER_CHUNK } else { 1 };
+        self.chunks.insert(id, account);
     }
 }
 
@@ -181,7 +191,7 @@ fn admit(cx: &mut Change<'_>, groups: &mut Groups, commit: &ChunkCommit) -> Resu
         was_missing: !lacking.is_empty(),
         ..Chunk::default()
     };
-    cx.ledger.chunks.insert(id, Account { chunk, new: true, ..Account::default() });
+    cx.ledger.enter(id, Account { chunk, new: true, ..Account::default() });
     Ok(true)
 }
 
@@ -216,7 +226,7 @@ fn account(cx: &mut Change<'_>, extent: &Extent, references: i64, live: i64) -> 
                 "an extent refers to chunk {id}, which does not exist"
             ))
         })?;
-        cx.ledger.chunks.insert(id, Account { chunk, ..Account::default() });
+        cx.ledger.enter(id, Account { chunk, ..Account::default() });
     }
     if let Some(account) = cx.ledger.chunks.get_mut(&id) {
         account.references += references;

@@ -34,13 +34,15 @@ pub(crate) struct File {
     /// The inode; its extents are only complete after [`File::finish`].
     pub(crate) inode: Inode,
     spilled: bool,
+    /// Extents cut so far.
+    cut: usize,
 }
 
 impl File {
     /// Starts changing a file.
     pub(crate) fn open(inode: Inode) -> Self {
         let spilled = inode.extent_count > EMBEDDED_EXTENTS as u64;
-        Self { inode, spilled }
+        Self { inode, spilled, cut: 0 }
     }
 
     /// Brings the inode into its stored form.
@@ -53,23 +55,24 @@ impl File {
         if self.spilled && self.inode.extent_count <= EMBEDDED_EXTENTS as u64 {
             let all = overlapping(cx.view(), &self.inode, 0, u64::MAX, EMBEDDED_EXTENTS)?;
             for extent in &all {
-                cx.remove(keys::extent(self.inode.ino, extent.offset));
+                cx.remove(keys::extent(self.inode.content_id(), extent.offset));
             }
             self.inode.extents = all;
         }
         Ok(self.inode)
     }
 
-    /// Makes `from..to` a hole.
+    /// Makes `from..to` a hole. Refused with `NeedsSteps` when one command would drop too many extents.
     pub(crate) fn cut(&mut self, cx: &mut Change<'_>, from: u64, to: u64) -> Result<(), Stop> {
         if self.inode.extent_count == 0 {
             return Ok(());
         }
         let hit = self.overlapping(cx, from, to, MAX_EXTENTS_PER_COMMAND + 1)?;
+        self.cut += hit.len();
         require(
-            hit.len() <= MAX_EXTENTS_PER_COMMAND,
-            Code::TooLarge,
-            "the range covers more extents than one command may change",
+            self.cut <= MAX_EXTENTS_PER_COMMAND,
+            Code::NeedsSteps,
+            "the change covers more extents than one command may drop",
         )?;
         for extent in hit {
             self.take(cx, &extent)?;
@@ -110,14 +113,14 @@ impl File {
 
     fn overlapping(&self, cx: &Change<'_>, from: u64, to: u64, most: usize) -> Result<Vec<Extent>, Broken> {
         if self.spilled {
-            return overlapping_records(cx.view(), self.inode.ino, from, to, most);
+            return overlapping_records(cx.view(), self.inode.content_id(), from, to, most);
         }
         Ok(overlapping_embedded(&self.inode, from, to, most))
     }
 
     fn take(&mut self, cx: &mut Change<'_>, extent: &Extent) -> Result<(), Stop> {
         if self.spilled {
-            cx.remove(keys::extent(self.inode.ino, extent.offset));
+            cx.remove(keys::extent(self.inode.content_id(), extent.offset));
         } else {
             self.inode.extents.retain(|e| e.offset != extent.offset);
         }
@@ -134,11 +137,11 @@ impl File {
         if !self.spilled && self.inode.extents.len() == EMBEDDED_EXTENTS {
             self.spilled = true;
             for extent in std::mem::take(&mut self.inode.extents) {
-                cx.store(keys::extent(self.inode.ino, extent.offset), &extent);
+                cx.store(keys::extent(self.inode.content_id(), extent.offset), &extent);
             }
         }
         if self.spilled {
-            cx.store(keys::extent(self.inode.ino, extent.offset), &extent);
+            cx.store(keys::extent(self.inode.content_id(), extent.offset), &extent);
         } else {
             let at = self.inode.extents.partition_point(|e| e.offset < extent.offset);
             self.inode.extents.insert(at, extent);
@@ -303,7 +306,7 @@ pub(crate) fn overlapping(
     most: usize,
 ) -> Result<Vec<Extent>, Broken> {
     if inode.extents.is_empty() && inode.extent_count > 0 {
-        return overlapping_records(view, inode.ino, from, to, most);
+        return overlapping_records(view, inode.content_id(), from, to, most);
     }
     Ok(overlapping_embedded(inode, from, to, most))
 }

@@ -20,6 +20,7 @@ pub mod conditions;
 mod content;
 mod digest;
 mod dirs;
+mod drafts;
 pub mod keys;
 pub mod limits;
 pub mod map_view;

@@ -6,6 +6,7 @@ pub use crate::content::{
     MAX_EXTENTS_PER_COMMAND, MAX_FILE_BYTES, MAX_INLINE, MAX_INLINE_EXTENT, MAX_INLINE_EXTENTS,
 };
 pub use crate::dirs::{IMPLICIT_MODE, MAX_KEY};
+pub use crate::drafts::{EXTENTS_PER_STEP, MAX_DRAFTS};
 pub use crate::nameless::FREED_AT_ONCE;
 pub use crate::names::MAX_NAME;
 pub use crate::ops::advance_gc::MAX_CURSORS;
@@ -13,6 +14,7 @@ pub use crate::ops::assemble_upload::MIN_PART_BYTES;
 pub use crate::ops::clear_missing::MAX_NUMBERS;
 pub use crate::ops::create_pgs::MAX_PGS;
 pub use crate::ops::delete_objects::MAX_OBJECTS;
+pub use crate::ops::free_step::MAX_FREED;
 pub use crate::ops::genesis::STATE_VERSION;
 pub use crate::ops::put_part::MAX_PART;
 pub use crate::ops::set_xattr::{MAX_VALUE, MAX_XATTRS};

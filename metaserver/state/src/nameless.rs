@@ -1,8 +1,8 @@
 //! Inodes that lose their names: kept while sessions hold them open, freed at once when small, in steps when
 //! large.
 //!
-//! What always holds: an inode without a name is in exactly one of `nameless/` (held open), `gcino/` (being freed)
-//! or an upload (being joined); otherwise it is gone.
+//! What always holds: an inode without a name is in exactly one of `nameless/` (held open, or a draft), `gcino/`
+//! (being freed), an upload (being joined) or a part of one; otherwise it is gone.
 //!
 //! Used by every operation that drops a name, by releases, and by the end of a session.
 
@@ -11,7 +11,8 @@ use holdfast_proto::inode::Inode;
 use crate::change::{Change, Stop};
 use crate::content::File;
 use crate::keys;
-use crate::records::{Index, Mark, Nameless, Session};
+use crate::records::{self, Index, Mark, Nameless, Session};
+use crate::table::{Broken, View};
 
 /// Inodes with at most this many extents are freed by the command that drops the last name.
 pub const FREED_AT_ONCE: u64 = 64;
@@ -34,9 +35,15 @@ pub(crate) fn drop_link(cx: &mut Change<'_>, mut inode: Inode, holders: &[u64]) 
     for session in &holders {
         cx.store(keys::holding(*session, inode.ino), &Mark {});
     }
-    cx.store(keys::nameless(inode.ino), &Nameless { holders });
+    cx.store(keys::nameless(inode.ino), &Nameless { holders, draft: None });
     cx.store_inode(&inode);
     Ok(())
+}
+
+/// Whether an inode without a name is one that somebody has open, and so is still what it was.
+pub(crate) fn is_open(view: &dyn View, ino: u64) -> Result<bool, Broken> {
+    let found: Option<Nameless> = records::load(view, &keys::nameless(ino))?;
+    Ok(found.is_some_and(|nameless| nameless.draft.is_none()))
 }
 
 fn open_sessions(cx: &Change<'_>, holders: &[u64]) -> Result<Vec<u64>, Stop> {

@@ -6,7 +6,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use holdfast_proto::inode::{Extent, Inode};
-use holdfast_proto::op::Reply;
+use holdfast_proto::op::{BeginDraft, Reply};
 use holdfast_proto::query;
 use prost::Message;
 
@@ -249,6 +249,23 @@ pub struct Nameless {
     /// Sessions, in order.
     #[prost(uint64, repeated, tag = "1")]
     pub holders: Vec<u64>,
+    /// It never had a name: it is prepared in steps by its one holder.
+    #[prost(message, optional, tag = "2")]
+    pub draft: Option<Draft>,
+}
+
+/// How far a draft is prepared.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Draft {
+    /// What it is to hold.
+    #[prost(message, optional, tag = "1")]
+    pub plan: Option<BeginDraft>,
+    /// The next byte of the source.
+    #[prost(uint64, tag = "2")]
+    pub at: u64,
+    /// Everything is there.
+    #[prost(bool, tag = "3")]
+    pub whole: bool,
 }
 
 /// What S3 knows of a top-level directory.
@@ -295,6 +312,9 @@ pub struct Upload {
     /// Mode of the object to be; absent: the default.
     #[prost(uint32, optional, tag = "10")]
     pub mode: Option<u32>,
+    /// Bytes of the part behind the last one that are joined already: a part of very many extents takes several steps.
+    #[prost(uint64, tag = "11")]
+    pub part_at: u64,
 }
 
 /// One part of an upload.
@@ -306,6 +326,9 @@ pub struct Part {
     /// Where its bytes lie; offsets count from its start.
     #[prost(message, repeated, tag = "2")]
     pub extents: Vec<Extent>,
+    /// Instead of extents, when there are too many for a record: the inode without a name that has them.
+    #[prost(uint64, tag = "3")]
+    pub ino: u64,
 }
 
 /// What a finished upload became.

@@ -37,7 +37,7 @@ pub(crate) fn key_of(upload: &Upload) -> bytes::Bytes {
 pub(crate) fn put_part(cx: &mut Change<'_>, upload: u64, number: u32, part: &Part) -> Result<(), Stop> {
     let key = keys::part(upload, number);
     if let Some(old) = cx.load::<Part>(&key)? {
-        release(cx, &old.extents)?;
+        release(cx, &old)?;
     }
     for extent in &part.extents {
         chunks::retain(cx, extent)?;
@@ -46,8 +46,18 @@ pub(crate) fn put_part(cx: &mut Change<'_>, upload: u64, number: u32, part: &Par
     Ok(())
 }
 
-/// Drops the references of a part.
-pub(crate) fn release(cx: &mut Change<'_>, extents: &[Extent]) -> Result<(), Stop> {
+/// Drops the references of a part; those of one on an inode go in steps if they are many.
+pub(crate) fn release(cx: &mut Change<'_>, part: &Part) -> Result<(), Stop> {
+    release_extents(cx, &part.extents)?;
+    if part.ino != 0 {
+        let inode = cx.inode_there(part.ino)?;
+        nameless::free(cx, inode)?;
+    }
+    Ok(())
+}
+
+/// Drops references to chunks.
+pub(crate) fn release_extents(cx: &mut Change<'_>, extents: &[Extent]) -> Result<(), Stop> {
     extents.iter().try_for_each(|extent| chunks::release(cx, extent))
 }
 
@@ -59,6 +69,7 @@ pub(crate) fn drop_joined(cx: &mut Change<'_>, upload: &mut Upload) -> Result<()
     }
     upload.ino = 0;
     upload.last_part = 0;
+    upload.part_at = 0;
     upload.complete = false;
     upload.last_is_small = false;
     upload.part_bytes.clear();

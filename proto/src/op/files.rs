@@ -141,6 +141,9 @@ pub struct SetAttr {
     /// Drop set-user-id and set-group-id, as a write by another user does.
     #[prost(bool, tag = "9")]
     pub clear_suid: bool,
+    /// The draft that was prepared because the command needed steps; 0: none.
+    #[prost(uint64, tag = "10")]
+    pub draft: u64,
 }
 
 /// How setting an extended attribute treats an existing one.
@@ -224,6 +227,9 @@ pub struct Write {
     /// The file has inline content, and this is its new whole content (at most the inline limit). Pieces empty.
     #[prost(bytes = "bytes", optional, tag = "8")]
     pub replace_inline: Option<bytes::Bytes>,
+    /// The draft that was prepared because the command needed steps; 0: none.
+    #[prost(uint64, tag = "9")]
+    pub draft: u64,
 }
 
 /// See [`super::Op::CopyRange`]. At most 1,000 extents per command; the reply says how far it came.
@@ -261,6 +267,9 @@ pub struct Compact {
     /// The same bytes at new places.
     #[prost(message, repeated, tag = "4")]
     pub pieces: Vec<Piece>,
+    /// The draft that was prepared because the command needed steps; 0: none.
+    #[prost(uint64, tag = "5")]
+    pub draft: u64,
 }
 
 /// See [`super::Op::FreeStep`].

@@ -8,6 +8,7 @@
 //! - A refusal is an answer: it is replicated and kept in the session's window like a success.
 
 mod cluster;
+mod drafts;
 mod files;
 mod objects;
 mod placement;
@@ -15,6 +16,7 @@ mod sessions;
 mod uploads;
 
 pub use cluster::{DeleteKey, Genesis, KeyRule, PutJoinToken, PutKey, PutSetting};
+pub use drafts::{BeginDraft, DropDraft, FillDraft, Span};
 pub use files::{
     Compact, CopyRange, Create, FreeStep, Link, Piece, RemoveDir, RemoveXattr, Rename, RenameMode, SetAttr,
     SetXattr, Unlink, Write, XattrMode,
@@ -56,7 +58,7 @@ pub struct Command {
     /// What to do.
     #[prost(
         oneof = "Op",
-        tags = "10, 11, 12, 13, 14, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 40, 41, 42, 43, 44, 45, 46, 50, 51, 52, 53, 54, 55, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 80, 81, 82, 83"
+        tags = "10, 11, 12, 13, 14, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 40, 41, 42, 43, 44, 45, 46, 50, 51, 52, 53, 54, 55, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 80, 81, 82, 83"
     )]
     pub op: Option<Op>,
 }
@@ -114,6 +116,12 @@ pub enum Op {
     /// A worker replaces a window of extents by one chunk, if nothing changed.
     #[prost(message, tag = "30")]
     Compact(Compact),
+    /// Begin to prepare what one command cannot do.
+    #[prost(message, tag = "31")]
+    BeginDraft(BeginDraft),
+    /// One step of preparing it.
+    #[prost(message, tag = "32")]
+    FillDraft(FillDraft),
     // Objects by path (S3, command line)
     /// Create or replace a file by path, with its parents.
     #[prost(message, tag = "40")]
@@ -204,6 +212,9 @@ pub enum Op {
     /// A disk that left a group holds nothing of it any more.
     #[prost(message, tag = "75")]
     ClearLeave(ClearLeave),
+    /// The leader gives up a draft that nobody went on with.
+    #[prost(message, tag = "76")]
+    DropDraft(DropDraft),
     // Administration
     /// Create or replace an S3 access key.
     #[prost(message, tag = "80")]
@@ -241,7 +252,7 @@ pub struct Reply {
     #[prost(message, repeated, tag = "6")]
     pub outcomes: Vec<Status>,
     /// `CopyRange`: bytes copied. `AssembleUpload`: parts fully taken so far in the whole list. `FreeStep` and
-    /// `FreeUploadStep`: extents freed; 0: done.
+    /// `FreeUploadStep`: extents freed, `FillDraft`: extents taken; 0: done.
     #[prost(uint64, tag = "7")]
     pub progress: u64,
     /// The id of what was made: upload, node, disk (with `incarnation`), class, first PG.
@@ -262,6 +273,23 @@ pub struct Reply {
     /// `Create` with `or_open`: the file was there already.
     #[prost(bool, tag = "13")]
     pub existed: bool,
+    /// With `NeedsSteps`: the draft to prepare. The same command, naming it, then does what was refused.
+    #[prost(message, optional, tag = "14")]
+    pub steps: Option<BeginDraft>,
+}
+
+impl Op {
+    /// The draft that the command takes over, if it is of a kind that may take one.
+    pub fn draft_mut(&mut self) -> Option<&mut u64> {
+        match self {
+            Self::SetAttr(op) => Some(&mut op.draft),
+            Self::Write(op) => Some(&mut op.draft),
+            Self::Compact(op) => Some(&mut op.draft),
+            Self::CopyObject(op) => Some(&mut op.draft),
+            Self::CopyPart(op) => Some(&mut op.draft),
+            _ => None,
+        }
+    }
 }
 
 impl Reply {

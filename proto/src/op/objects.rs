@@ -77,7 +77,7 @@ pub struct DeleteObjects {
     pub holders: Vec<u64>,
 }
 
-/// See [`super::Op::CopyObject`]. Up to 1,000 extents; larger ones are copied in steps like an upload.
+/// See [`super::Op::CopyObject`]. Up to 1,000 extents; larger ones need a draft.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct CopyObject {
     /// From this bucket
@@ -110,6 +110,9 @@ pub struct CopyObject {
     /// Sessions that hold a replaced file open, filled in by the leader.
     #[prost(uint64, repeated, tag = "10")]
     pub holders: Vec<u64>,
+    /// The draft that was prepared because the command needed steps; 0: none.
+    #[prost(uint64, tag = "11")]
+    pub draft: u64,
 }
 
 /// See [`super::Op::MakeDirs`].

@@ -79,6 +79,9 @@ pub struct CopyPart {
     /// Checksums of the part, computed likewise, as the upload wants them.
     #[prost(message, repeated, tag = "8")]
     pub checksums: Vec<crate::inode::ObjectChecksum>,
+    /// The draft that was prepared because the command needed steps; 0: none.
+    #[prost(uint64, tag = "9")]
+    pub draft: u64,
 }
 
 /// One part as the completing client names it.

@@ -1,7 +1,6 @@
 //! Copies within the cluster: by reference, so no content moves.
 
-use futures::{StreamExt, TryStreamExt};
-use holdfast_client::PutOptions;
+use futures::StreamExt;
 use holdfast_proto::ids::Ino;
 use holdfast_proto::inode::{FileKind, Inode};
 use holdfast_proto::op::{CopyObject, Create, Op, SetAttr};
@@ -76,14 +75,8 @@ async fn one(copying: &Copying, from: &RemotePath, to: &RemotePath, inode: &Inod
         return Err(Failure::refused("files lie in buckets, not at the top"));
     }
     let op = CopyObject { source_bucket, source_key, bucket, key, ..CopyObject::default() };
-    match copying.remote.try_mutate(Op::CopyObject(op)).await {
-        Ok(reply) => keep_times(&copying.remote, reply.inode.map_or(0, |copy| copy.ino), inode).await,
-        // More extents than one command takes: through this process, which rewrites them as full chunks.
-        Err(error) if error.code() == holdfast_proto::status::Code::TooLarge => {
-            through(copying, from, to).await
-        }
-        Err(error) => Err(error.into()),
-    }
+    let reply = copying.remote.mutate(Op::CopyObject(op)).await?;
+    keep_times(&copying.remote, reply.inode.map_or(0, |copy| copy.ino), inode).await
 }
 
 /// S3 copies are new objects with a new time; copied files keep theirs.
@@ -100,22 +93,6 @@ async fn keep_times(remote: &Remote, copy: u64, source: &Inode) -> Outcome<()> {
         ..SetAttr::default()
     };
     remote.mutate(Op::SetAttr(op)).await.map(drop)
-}
-
-async fn through(copying: &Copying, from: &RemotePath, to: &RemotePath) -> Outcome<()> {
-    let remote = &copying.remote;
-    let source = remote.open(from).await?;
-    let inode = source.inode();
-    let options = PutOptions {
-        object: inode.object.clone(),
-        mode: Some(inode.mode),
-        uid: inode.uid,
-        gid: inode.gid,
-        mtime_ns: Some(inode.mtime_ns),
-        ..PutOptions::default()
-    };
-    let bytes = source.read(0..source.size()).map_err(Failure::from);
-    remote.write_file(to, options, bytes).await
 }
 
 async fn link(remote: &Remote, to: &RemotePath, inode: &Inode) -> Outcome<()> {

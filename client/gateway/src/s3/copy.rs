@@ -182,6 +182,7 @@ pub(super) async fn upload_part_copy(
         length: wanted.end - wanted.start,
         etag: digests.etag(),
         checksums: checksums.clone(),
+        draft: 0,
     };
     door.store.change(Op::CopyPart(command)).await.map_err(|status| {
         if status.kind() == Code::NoSuchUpload {

@@ -110,7 +110,8 @@ fn check_without_names(
     each::<Nameless>(view, keys::NAMELESS, report, |report, key, nameless| {
         let ino = keys::u64_at(key, 1);
         let twice = walk.without_names.insert(ino, "nameless").is_some();
-        let fits = !twice && !nameless.holders.is_empty();
+        let draft_fits = nameless.draft.is_none() || nameless.holders.len() == 1;
+        let fits = !twice && !nameless.holders.is_empty() && draft_fits;
         report.expect(fits, "nameless_has_holders", || format!("inode {ino}"));
         held.extend(nameless.holders.iter().map(|holder| (*holder, ino)));
         Ok(())
@@ -172,6 +173,12 @@ fn check_uploads(view: &dyn View, report: &mut Report, walk: &mut Walk) -> Resul
             end = extent.end();
             refer(walk, report, extent);
         }
+        if part.ino != 0 {
+            let twice = walk.without_names.insert(part.ino, "a part").is_some();
+            report.expect(!twice && part.extents.is_empty(), "uploads_fit", || {
+                format!("{} has extents of its own and inode {}", keys::describe(key), part.ino)
+            });
+        }
         let size = part.about.map_or(0, |about| about.size);
         report
             .expect(end <= size, "extents_fit", || format!("{} is longer than it says", keys::describe(key)));
@@ -186,7 +193,12 @@ fn check_inodes(view: &dyn View, report: &mut Report, walk: &mut Walk) -> Result
         check_names(report, walk, inode);
         check_content(view, report, walk, inode)?;
     }
-    let orphans: Vec<u64> = walk.extents.keys().filter(|ino| !inodes.contains_key(ino)).copied().collect();
+    let mut contents = BTreeSet::new();
+    for inode in inodes.values() {
+        let alone = contents.insert(inode.content_id()) || inode.kind != FileKind::File as i32;
+        report.expect(alone, "extents_fit", || format!("inode {} shares its extents", inode.ino));
+    }
+    let orphans: Vec<u64> = walk.extents.keys().filter(|id| !contents.contains(id)).copied().collect();
     report.expect(orphans.is_empty(), "extents_fit", || {
         format!("extents of inodes that do not exist: {orphans:?}")
     });
@@ -230,7 +242,7 @@ fn check_names(report: &mut Report, walk: &Walk, inode: &Inode) {
 
 fn check_content(view: &dyn View, report: &mut Report, walk: &mut Walk, inode: &Inode) -> Result<(), Broken> {
     let ino = inode.ino;
-    let records = walk.extents.get(&ino).cloned().unwrap_or_default();
+    let records = walk.extents.get(&inode.content_id()).cloned().unwrap_or_default();
     let spilled = inode.extent_count > EMBEDDED_EXTENTS as u64;
     let extents = if spilled { &records } else { &inode.extents };
     let in_place = extents.len() as u64 == inode.extent_count

@@ -10,7 +10,7 @@ use holdfast_proto::op::{AssembleUpload, NamedPart, Reply};
 use holdfast_proto::status::Code;
 
 use crate::change::{Change, Outcome, Stop, refuse, require};
-use crate::content::{File, MAX_EXTENTS_PER_COMMAND};
+use crate::content::{self, File, MAX_EXTENTS_PER_COMMAND};
 use crate::dirs::{self, Owner};
 use crate::keys;
 use crate::records::{Part, Upload};
@@ -77,6 +77,13 @@ fn take_parts(
             Code::PartTooSmall,
             "a part that is not the last has less than 5 MiB",
         )?;
+        if part.ino != 0 {
+            left -= take_some(cx, upload, file, named.part, &part, left)?;
+            if upload.last_part != named.part {
+                return Ok(false);
+            }
+            continue;
+        }
         if part.extents.len() > left && left < MAX_EXTENTS_PER_COMMAND {
             return Ok(false);
         }
@@ -97,6 +104,43 @@ fn find(cx: &Change<'_>, upload: u64, named: &NamedPart) -> Result<Part, Stop> {
     })
 }
 
+/// Takes the next extents of a part that has too many for one step; how many.
+fn take_some(
+    cx: &mut Change<'_>,
+    upload: &mut Upload,
+    file: &mut File,
+    number: u32,
+    part: &Part,
+    most: usize,
+) -> Result<usize, Stop> {
+    let size = part.about.as_ref().map_or(0, |about| about.size);
+    let base = file.inode.size - upload.part_at;
+    let source = cx.inode_there(part.ino)?;
+    let found = content::overlapping(cx.view(), &source, upload.part_at, size, most)?;
+    let taken = found.len();
+    let mut at = size;
+    if taken == most {
+        at = found.last().map_or(upload.part_at, Extent::end);
+    }
+    for extent in found {
+        let piece = content::slice(&extent, extent.offset.max(upload.part_at), extent.end());
+        file.insert(cx, Extent { offset: base + piece.offset, ..piece })?;
+    }
+    file.inode.size = base + at;
+    upload.part_at = at;
+    if at == size {
+        note_whole(upload, number, size);
+    }
+    Ok(taken)
+}
+
+fn note_whole(upload: &mut Upload, number: u32, size: u64) {
+    upload.part_at = 0;
+    upload.last_part = number;
+    upload.last_is_small = size < MIN_PART_BYTES;
+    upload.part_bytes.push(size);
+}
+
 fn append(
     cx: &mut Change<'_>,
     upload: &mut Upload,
@@ -111,8 +155,6 @@ fn append(
     }
     let size = part.about.map_or(0, |about| about.size);
     file.inode.size = base + size;
-    upload.last_part = number;
-    upload.last_is_small = size < MIN_PART_BYTES;
-    upload.part_bytes.push(size);
+    note_whole(upload, number, size);
     Ok(())
 }

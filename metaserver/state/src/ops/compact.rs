@@ -7,6 +7,7 @@ use holdfast_proto::status::Code;
 use crate::change::{Change, Outcome, require};
 use crate::chunks;
 use crate::content::File;
+use crate::drafts;
 use crate::ops::write;
 
 pub(crate) fn apply(cx: &mut Change<'_>, op: &Compact) -> Outcome {
@@ -23,6 +24,13 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &Compact) -> Outcome {
         "compaction brings bytes for ranges within the file",
     )?;
     chunks::commit(cx, &op.chunks)?;
+    let inode = match op.draft {
+        0 => inode,
+        draft => {
+            let rest = drafts::around(&inode, &op.pieces);
+            drafts::swap(cx, inode, draft, &rest)?
+        }
+    };
     let mut file = File::open(inode);
     write::put_pieces(cx, &mut file, &op.pieces, 0, true)?;
     let inode = file.finish(cx)?;

@@ -9,11 +9,20 @@ use crate::change::{Change, Outcome, Stop, refuse, require};
 use crate::conditions;
 use crate::content::{self, File, MAX_EXTENTS_PER_COMMAND};
 use crate::dirs::{self, Owner};
+use crate::drafts;
 use crate::keys;
 use crate::ops::put_object::Place;
 
 pub(crate) fn apply(cx: &mut Change<'_>, op: &CopyObject) -> Outcome {
-    let source = find_source(cx, op)?;
+    let prepared = match op.draft {
+        0 => None,
+        draft => Some(drafts::take(cx, draft, None)?),
+    };
+    let source = match &prepared {
+        // It has the attributes of its source as they were when it was begun.
+        Some(draft) => draft.clone(),
+        None => find_source(cx, op)?,
+    };
     let bucket = dirs::bucket(cx.view(), &op.bucket)?;
     let place = Place {
         bucket,
@@ -24,15 +33,25 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &CopyObject) -> Outcome {
         holders: &op.holders,
     };
     let mut slot = place.open(cx)?;
-    let inode = slot.new_inode(cx, &place);
-    let mut file = File::open(inode);
-    copy_content(cx, &source, &mut file)?;
-    let mut inode = file.finish(cx)?;
+    let mut inode = match prepared {
+        Some(mut draft) => {
+            slot.adopt(&mut draft, &place);
+            draft.nlink = 1;
+            draft.version = cx.at;
+            (draft.mtime_ns, draft.ctime_ns, draft.btime_ns) = (cx.now, cx.now, cx.now);
+            draft
+        }
+        None => {
+            let mut file = File::open(slot.new_inode(cx, &place));
+            copy_content(cx, &source, &mut file)?;
+            file.finish(cx)?
+        }
+    };
     inode.object = Some(metadata(op, &source, inode.version));
     slot.put(cx, &place, inode)
 }
 
-fn find_source(cx: &Change<'_>, op: &CopyObject) -> Result<Inode, Stop> {
+pub(crate) fn find_source(cx: &Change<'_>, op: &CopyObject) -> Result<Inode, Stop> {
     let bucket = dirs::bucket(cx.view(), &op.source_bucket)?;
     dirs::check_key(&op.source_key)?;
     let source = dirs::object(cx.view(), bucket, &op.source_key)?;
@@ -44,8 +63,8 @@ fn find_source(cx: &Change<'_>, op: &CopyObject) -> Result<Inode, Stop> {
 fn copy_content(cx: &mut Change<'_>, source: &Inode, file: &mut File) -> Result<(), Stop> {
     require(
         source.extent_count <= MAX_EXTENTS_PER_COMMAND as u64,
-        Code::TooLarge,
-        "the object has more than 1000 extents: copy it in parts",
+        Code::NeedsSteps,
+        "the object has more extents than one command may copy",
     )?;
     file.inode.size = source.size;
     if source.inline {

@@ -7,6 +7,7 @@ use holdfast_proto::status::Code;
 
 use crate::change::{Change, Outcome, Stop, require};
 use crate::content::{self, MAX_EXTENTS_PER_COMMAND};
+use crate::drafts;
 use crate::keys;
 use crate::ops::{put_part, write};
 use crate::records::Part;
@@ -15,14 +16,13 @@ use crate::uploads;
 pub(crate) fn apply(cx: &mut Change<'_>, op: &CopyPart) -> Outcome {
     put_part::check_number(op.part)?;
     uploads::under_way(cx, op.upload)?;
-    let source = write::open(cx, op.source, op.source_version)?;
-    let end = op.offset.checked_add(op.length);
-    require(
-        end.is_some_and(|end| end <= source.size),
-        Code::InvalidArgument,
-        "the range reaches beyond the object",
-    )?;
-    let extents = range(cx, &source, op.offset, op.length)?;
+    let (extents, ino) = match op.draft {
+        0 => (of_source(cx, op)?, 0),
+        draft => {
+            let plan = drafts::part_of(op.source, op.source_version, op.offset, op.length);
+            (Vec::new(), drafts::take(cx, draft, Some(&plan))?.ino)
+        }
+    };
     let about = query::Part {
         part: op.part,
         size: op.length,
@@ -30,8 +30,19 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &CopyPart) -> Outcome {
         mtime_ns: cx.now,
         checksums: op.checksums.clone(),
     };
-    uploads::put_part(cx, op.upload, op.part, &Part { about: Some(about), extents })?;
+    uploads::put_part(cx, op.upload, op.part, &Part { about: Some(about), extents, ino })?;
     Ok(cx.reply())
+}
+
+fn of_source(cx: &Change<'_>, op: &CopyPart) -> Result<Vec<Extent>, Stop> {
+    let source = write::open(cx, op.source, op.source_version)?;
+    let end = op.offset.checked_add(op.length);
+    require(
+        end.is_some_and(|end| end <= source.size),
+        Code::InvalidArgument,
+        "the range reaches beyond the object",
+    )?;
+    range(cx, &source, op.offset, op.length)
 }
 
 /// The extents of a range, with offsets from its start.
@@ -45,8 +56,8 @@ fn range(cx: &Change<'_>, source: &Inode, from: u64, length: u64) -> Result<Vec<
     let found = content::overlapping(cx.view(), source, from, to, MAX_EXTENTS_PER_COMMAND + 1)?;
     require(
         found.len() <= MAX_EXTENTS_PER_COMMAND,
-        Code::TooLarge,
-        "the range has more than 1000 extents: copy it in smaller parts",
+        Code::NeedsSteps,
+        "the range has more extents than one command may copy",
     )?;
     let cut = |extent: Extent| {
         let piece = content::slice(&extent, extent.offset.max(from), extent.end().min(to));

@@ -26,6 +26,7 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &CopyRange) -> Outcome {
     )?;
     let apart = op.target_offset.abs_diff(op.source_offset) >= length;
     require(op.source != op.target || apart, Code::InvalidArgument, "the ranges overlap within one file")?;
+    let length = within_reach(cx, &target, op.target_offset, length)?;
     let (extents, length) = pick(cx, &source, op.source_offset, length)?;
     let mut file = File::open(target);
     file.spread_inline(cx)?;
@@ -42,6 +43,12 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &CopyRange) -> Outcome {
     inode.ctime_ns = cx.now;
     cx.store_inode(&inode);
     Ok(Reply { progress: length, ..cx.reply_inode(inode) })
+}
+
+/// How much of a range of the target one command may replace.
+fn within_reach(cx: &Change<'_>, target: &Inode, from: u64, length: u64) -> Result<u64, Stop> {
+    let covered = content::overlapping(cx.view(), target, from, from + length, MAX_COPIED + 1)?;
+    Ok(covered.get(MAX_COPIED).map_or(length, |first_beyond| first_beyond.offset - from))
 }
 
 /// The extents of a range, cut to it, and how many bytes of the range they settle.

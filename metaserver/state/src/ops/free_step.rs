@@ -3,10 +3,13 @@
 use holdfast_proto::op::{FreeStep, Reply};
 
 use crate::change::{Change, Outcome};
-use crate::content::{self, File, MAX_EXTENTS_PER_COMMAND};
+use crate::content::{self, File};
 use crate::keys;
 use crate::nameless;
 use crate::records::Index;
+
+/// Most extents freed by one step: each may take its chunk's record along, and one of missing it per member.
+pub const MAX_FREED: usize = 500;
 
 pub(crate) fn apply(cx: &mut Change<'_>, op: &FreeStep) -> Outcome {
     let key = keys::gc_ino(op.ino);
@@ -14,7 +17,7 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &FreeStep) -> Outcome {
         return Ok(cx.reply());
     }
     let inode = cx.inode_there(op.ino)?;
-    let most = (op.most as usize).clamp(1, MAX_EXTENTS_PER_COMMAND);
+    let most = (op.most as usize).clamp(1, MAX_FREED);
     let before = inode.extent_count;
     if before as usize <= most {
         // The step that leaves nothing says 0, so that the loop need not ask once more.

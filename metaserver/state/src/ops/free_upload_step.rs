@@ -3,8 +3,8 @@
 use holdfast_proto::op::{FreeUploadStep, Reply};
 
 use crate::change::{Change, Outcome};
-use crate::content::MAX_EXTENTS_PER_COMMAND;
 use crate::keys;
+use crate::ops::free_step::MAX_FREED;
 use crate::records::{self, Index, Part};
 use crate::uploads;
 
@@ -16,24 +16,29 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &FreeUploadStep) -> Outcome {
     if cx.load::<Index>(&spent)?.is_none() {
         return Ok(cx.reply());
     }
-    let most = (op.most as usize).clamp(1, MAX_EXTENTS_PER_COMMAND) as u64;
+    let most = (op.most as usize).clamp(1, MAX_FREED);
     let prefix = keys::parts(op.upload);
     let parts = records::load_range::<Part>(cx.view(), &prefix, &keys::after_prefix(&prefix), MAX_PARTS)?;
-    let mut progress = 0;
-    for (key, part) in parts {
+    let mut freed = 0;
+    for (key, mut part) in parts {
+        let rest = part.extents.split_off(part.extents.len().min(most - freed));
         // A part without extents counts as one, so that progress is 0 only at the end.
-        let cost = (part.extents.len() as u64).max(1);
-        if progress > 0 && progress + cost > most {
-            return Ok(Reply { progress, ..cx.reply() });
+        freed += part.extents.len().max(1);
+        if !rest.is_empty() {
+            uploads::release_extents(cx, &part.extents)?;
+            cx.store(key, &Part { extents: rest, ..part });
+            break;
         }
-        uploads::release(cx, &part.extents)?;
+        uploads::release(cx, &part)?;
         cx.remove(key);
-        progress += cost;
+        if freed >= most {
+            break;
+        }
     }
     if !cx.any(&prefix)? {
         cx.remove(spent);
         cx.remove(keys::upload(op.upload));
         return Ok(cx.reply());
     }
-    Ok(Reply { progress, ..cx.reply() })
+    Ok(Reply { progress: freed as u64, ..cx.reply() })
 }

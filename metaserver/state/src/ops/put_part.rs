@@ -28,7 +28,7 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &PutPart) -> Outcome {
         mtime_ns: cx.now,
         checksums: op.checksums.clone(),
     };
-    uploads::put_part(cx, op.upload, op.part, &Part { about: Some(about), extents })?;
+    uploads::put_part(cx, op.upload, op.part, &Part { about: Some(about), extents, ino: 0 })?;
     Ok(cx.reply())
 }
 

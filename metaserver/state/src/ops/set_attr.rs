@@ -7,6 +7,7 @@ use holdfast_proto::status::Code;
 use crate::change::{Change, Outcome, Stop, require};
 use crate::content::{self, File, MAX_FILE_BYTES};
 use crate::dirs;
+use crate::drafts;
 
 const SET_IDS: u32 = 0o6000;
 const EXECUTE_BY_GROUP: u32 = 0o010;
@@ -21,6 +22,10 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &SetAttr) -> Outcome {
             Code::InvalidArgument,
             "only a file has a length to set",
         )?;
+        if op.draft != 0 {
+            let rest = drafts::rest_of(&inode, size);
+            inode = drafts::swap(cx, inode, op.draft, &rest)?;
+        }
         let mut file = File::open(inode);
         resize(cx, &mut file, size)?;
         inode = file.finish(cx)?;

@@ -14,12 +14,25 @@ use holdfast_proto::status::Code;
 use crate::change::{Change, Outcome, Stop, require};
 use crate::chunks;
 use crate::content::{self, File, MAX_EXTENTS_PER_COMMAND, MAX_FILE_BYTES, MAX_INLINE};
+use crate::drafts;
 use crate::ops::set_attr::clear_set_ids;
 use crate::queries;
 
 pub(crate) fn apply(cx: &mut Change<'_>, op: &Write) -> Outcome {
     let inode = open(cx, op.ino, op.if_version)?;
     let base = if op.append { inode.size } else { 0 };
+    require(
+        op.draft == 0 || !op.append,
+        Code::InvalidArgument,
+        "an append covers nothing that was there, so it takes no draft",
+    )?;
+    let inode = match op.draft {
+        0 => inode,
+        draft => {
+            let rest = drafts::around(&inode, &op.pieces);
+            drafts::swap(cx, inode, draft, &rest)?
+        }
+    };
     chunks::commit(cx, &op.chunks)?;
     let mut file = File::open(inode);
     match &op.replace_inline {

@@ -6,6 +6,7 @@ use holdfast_proto::status::Code;
 
 use crate::change::{Stop, refuse};
 use crate::keys;
+use crate::nameless;
 use crate::queries::{Answer, reply_inode};
 use crate::records;
 use crate::table::View;
@@ -16,6 +17,11 @@ pub(crate) fn answer(view: &dyn View, ask: &GetInode) -> Answer {
 
 /// The inode, or `StaleInode`.
 pub(crate) fn load(view: &dyn View, ino: u64) -> Result<Inode, Stop> {
-    records::load(view, &keys::inode(ino))?
-        .ok_or_else(|| refuse(Code::StaleInode, format!("inode {ino} does not exist any more")))
+    let found: Option<Inode> = records::load(view, &keys::inode(ino))?;
+    let stale = || refuse(Code::StaleInode, format!("inode {ino} does not exist any more"));
+    let inode = found.ok_or_else(stale)?;
+    if inode.nlink == 0 && !nameless::is_open(view, ino)? {
+        return Err(stale());
+    }
+    Ok(inode)
 }

@@ -8,6 +8,7 @@ mod common;
 mod buckets;
 mod cluster;
 mod commit;
+mod drafts;
 mod files;
 mod garbage;
 mod listing;

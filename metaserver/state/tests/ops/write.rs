@@ -230,7 +230,7 @@ fn compaction_keeps_the_version() {
     let if_version = world.object("f").unwrap().version;
     let commit = world.chunk(&before);
     let pieces = vec![piece(0, 100, Some(whole(&commit, 0)))];
-    let op = Compact { ino, if_version, chunks: vec![commit], pieces };
+    let op = Compact { ino, if_version, chunks: vec![commit], pieces, draft: 0 };
     let inode = world.ok(Op::Compact(op.clone())).inode.unwrap();
     assert_eq!((inode.version, inode.extent_count), (if_version, 1));
     assert_eq!(world.read_inode(ino), before);
@@ -280,7 +280,7 @@ fn a_cut_of_too_many_extents_is_refused_whole() {
     }
     world.checked = true;
     let before = world.read_inode(ino);
-    world.refused(Op::SetAttr(SetAttr { ino, size: Some(0), ..SetAttr::default() }), Code::TooLarge);
+    world.refused(Op::SetAttr(SetAttr { ino, size: Some(0), ..SetAttr::default() }), Code::NeedsSteps);
     assert_eq!(world.read_inode(ino), before);
     world.ok(Op::SetAttr(SetAttr { ino, size: Some(1500), ..SetAttr::default() }));
     world.ok(put_object("f", inline(b"")));

@@ -1,0 +1,102 @@
+//! Commands that change more than one command may: what they leave of a file is prepared in steps on a draft that
+//! nobody sees, then the command is sent again and takes the draft over.
+//!
+//! What always holds: nothing is visible before the last command, which does everything or nothing. A file that
+//! changes meanwhile makes the steps begin anew, a bounded number of times. Each step has the operation's whole time
+//! limit, because each gets further; the first command keeps its own deadline.
+//!
+//! Called by [`crate::Client::mutate_any`] and by the commit of content.
+
+use std::time::Duration;
+
+use holdfast_proto::op::{BeginDraft, FillDraft, Op, ReleaseInode, Reply};
+use holdfast_proto::status::{Code, Status};
+use tokio::time::Instant;
+
+use crate::error::ClientError;
+use crate::inner::Inner;
+
+/// Times the steps begin anew because the file changed meanwhile.
+const ROUNDS: usize = 8;
+
+/// As `Inner::command`, in steps if it has to be.
+pub(crate) async fn command(inner: &Inner, op: Op, limit: Duration) -> Result<Reply, ClientError> {
+    command_by(inner, op, Instant::now() + limit, limit).await
+}
+
+/// As [`command`], with a deadline of its own for the command itself.
+pub(crate) async fn command_by(
+    inner: &Inner,
+    mut op: Op,
+    deadline: Instant,
+    limit: Duration,
+) -> Result<Reply, ClientError> {
+    if op.draft_mut().is_none() {
+        return inner.command(op, deadline).await;
+    }
+    let mut reply = inner.command(op.clone(), deadline).await?;
+    for _ in 0..ROUNDS {
+        let Some(plan) = reply.steps.take().filter(|_| code(&reply) == Code::NeedsSteps) else {
+            return Ok(reply);
+        };
+        match Box::pin(in_steps(inner, &mut op, plan, limit)).await? {
+            // The file changed, or the draft lay too long: what the command says without it decides.
+            done if matches!(code(&done), Code::PreconditionFailed | Code::StaleInode) => {
+                reply = inner.command(op.clone(), Instant::now() + limit).await?;
+            }
+            done => return Ok(done),
+        }
+    }
+    let busy =
+        Status::busy(Duration::from_secs(1), "the file changes faster than the change can be prepared");
+    Err(ClientError::Refused(busy))
+}
+
+fn code(reply: &Reply) -> Code {
+    reply.status.as_ref().map_or(Code::Ok, Status::kind)
+}
+
+/// Prepares the draft and sends the command with it. `op` names no draft before and after.
+async fn in_steps(
+    inner: &Inner,
+    op: &mut Op,
+    plan: BeginDraft,
+    limit: Duration,
+) -> Result<Reply, ClientError> {
+    let begun = inner.command(Op::BeginDraft(plan), Instant::now() + limit).await?;
+    if code(&begun) != Code::Ok {
+        return Ok(begun);
+    }
+    let draft = begun.id;
+    let done = finish(inner, op, draft, limit).await;
+    if !done.as_ref().is_ok_and(|reply| code(reply) == Code::Ok) {
+        // Otherwise it would lie until the leader notices. Whether this succeeds changes nothing for the caller.
+        let release = Op::ReleaseInode(ReleaseInode { ino: draft });
+        if let Err(error) = inner.command(release, Instant::now() + limit).await {
+            tracing::debug!(draft, %error, "a draft is left to the leader");
+        }
+    }
+    done
+}
+
+async fn finish(inner: &Inner, op: &mut Op, draft: u64, limit: Duration) -> Result<Reply, ClientError> {
+    loop {
+        let filled = inner.command(Op::FillDraft(FillDraft { draft }), Instant::now() + limit).await?;
+        if code(&filled) != Code::Ok {
+            return Ok(filled);
+        }
+        if filled.progress == 0 {
+            break;
+        }
+    }
+    name(op, draft);
+    let done = inner.command(op.clone(), Instant::now() + limit).await;
+    name(op, 0);
+    done
+}
+
+fn name(op: &mut Op, draft: u64) {
+    if let Some(named) = op.draft_mut() {
+        *named = draft;
+    }
+}
