@@ -13,6 +13,13 @@ have_libclang() {
     return 1
 }
 
+have_boto3() {
+    for python in python3 /usr/bin/python3; do
+        "$python" -c 'import boto3' >/dev/null 2>&1 && return 0
+    done
+    return 1
+}
+
 need=""
 optional=""
 want() { need="$need $1"; }
@@ -34,6 +41,10 @@ for purpose in "$@"; do
         have mkfs.ext4 || would_like e2fsprogs
         have mkfs.xfs || would_like xfsprogs
         have losetup || would_like mount
+        have rclone || would_like rclone
+        have s3cmd || would_like s3cmd
+        have aws || would_like awscli
+        have_boto3 || would_like python3-boto3
         ;;
     demo)
         have curl || would_like curl

@@ -23,5 +23,7 @@ pub mod oracle;
 pub mod process;
 pub mod s3;
 pub mod skip;
+pub mod tool;
+pub mod tree;
 pub mod volume;
 pub mod wait;

@@ -35,3 +35,8 @@ macro_rules! skip_unless_root_with {
         }
     };
 }
+
+/// Says, loudly, that a test ends because a program of somebody else's is not installed.
+pub fn announce_missing(test: &str, program: &str, package: &str) {
+    eprintln!("SKIPPED {test}: needs {program}; on Debian: apt-get install {package}");
+}
