@@ -119,10 +119,12 @@ async fn administration_says_what_is_and_changes_it() -> Result<()> {
 fn mistakes_end_with_one_clear_line() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let data = dir.path().join("data");
+    let free = addresses::ports(addresses::Loopback::pick().node(1), 1)?[0].to_string();
     let server = |args: &[&str]| -> Result<(Option<i32>, String)> {
         let mut command = Command::new(binary::holdfast()?);
         command.arg("server").args(args);
-        let usual = ["--listen", "--admin-listen", "--s3-listen"].map(|flag| (flag, "127.0.0.1:0"));
+        let usual =
+            [("--listen", free.as_str()), ("--admin-listen", "127.0.0.1:0"), ("--s3-listen", "127.0.0.1:0")];
         for (flag, value) in usual.into_iter().chain([("--data", path(&data)?)]) {
             if !args.contains(&flag) {
                 command.args([flag, value]);
@@ -178,7 +180,7 @@ async fn a_directory_has_one_process_and_secrets_stay_secret() -> Result<()> {
         "--data",
         path(&spec.data)?,
         "--listen",
-        "127.0.0.1:0",
+        "127.0.0.1:1",
         "--admin-listen",
         "127.0.0.1:0",
     ]);

@@ -71,7 +71,8 @@ impl Remote {
                 Exit::Unreachable => Failure::new(
                     Exit::Unreachable,
                     format!(
-                        "no metadata server of {} answered within {:.0?}: {}",
+                        "no metadata server of {} answered within {:.0?} ({}): see that one runs there, or name \
+                         others with --cluster or HOLDFAST_CLUSTER",
                         target.metaservers.join(", "),
                         target.timeout,
                         failure.message

@@ -20,6 +20,9 @@ const VARIABLE: &str = "HOLDFAST_SERVER_";
 /// Raft's own crate tells more than an operator wants to know.
 const LOG_FILTER: &str = "info,openraft=warn,chunked_wal=warn";
 
+/// A disk smaller than this has no room for data beside its reserves.
+const LEAST_CAPACITY: u64 = 512 << 20;
+
 /// A part that a node plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -220,6 +223,18 @@ impl Config {
                 self.listen
             )));
         }
+        if self.listen.port() == 0 {
+            return Err(Failure::usage(
+                "listen has port 0, which would be another one after every start: name one that others can connect to",
+            ));
+        }
+        let capacity = self.chunk.capacity.0;
+        if (1..LEAST_CAPACITY).contains(&capacity) {
+            return Err(Failure::usage(format!(
+                "chunk.capacity is {capacity} bytes, but a disk needs at least {} MiB; 0 means what its file system has",
+                LEAST_CAPACITY >> 20
+            )));
+        }
         let mut disks = self.disk_paths();
         disks.sort();
         if let Some(pair) = disks.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -370,6 +385,11 @@ mod tests {
         let bad = [
             Config { roles: Vec::new(), ..Config::default() },
             Config { listen: ([0, 0, 0, 0], 1).into(), ..Config::default() },
+            Config { listen: ([127, 0, 0, 1], 0).into(), ..Config::default() },
+            Config {
+                chunk: ChunkSection { capacity: Size(1 << 20), ..ChunkSection::default() },
+                ..Config::default()
+            },
             Config { disks: vec!["a".into(), "a".into()], ..Config::default() },
             Config { join: vec!["nonsense".into()], ..Config::default() },
         ];

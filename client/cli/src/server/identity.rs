@@ -177,6 +177,9 @@ fn is_empty_directory(path: &Path) -> bool {
 pub(crate) fn unusable(path: &Path, verb: &str, error: &io::Error) -> Failure {
     let advice = match error.kind() {
         io::ErrorKind::PermissionDenied => "; give this user the right to, or choose another with --data",
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            "; a file is in the way: choose another directory with --data"
+        }
         io::ErrorKind::StorageFull => "; the disk is full",
         io::ErrorKind::ReadOnlyFilesystem => "; the file system is mounted read-only",
         _ => "",

@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use holdfast_support::dirlock::DirLock;
+use holdfast_support::dirlock::{DirLock, LockError};
 use holdfast_support::{crashsafe, telemetry};
 use serde::Serialize;
 
@@ -118,10 +118,11 @@ pub(crate) fn init(args: &ServerArgs, output: Output) -> Outcome<()> {
     let _lock = take_directory(&config.data)?;
     if let Some(identity) = Identity::load(&config.data)? {
         return Err(Failure::refused(format!(
-            "{} belongs to node {} of cluster {} already",
-            config.data.display(),
+            "{data} belongs to node {} of cluster {} already: start it with `holdfast server --data {data}`, or name \
+             an empty directory",
             identity.node,
-            identity.cluster
+            identity.cluster,
+            data = config.data.display()
         )));
     }
     let identity = Identity::genesis(&config.data)?;
@@ -158,7 +159,10 @@ pub(crate) fn run(args: &ServerArgs) -> Outcome<()> {
 /// Makes the data directory if it is not there, and locks it.
 fn take_directory(data: &Path) -> Outcome<DirLock> {
     make_directory(data).map_err(|error| identity::unusable(data, "make directory", &error))?;
-    DirLock::acquire(data).map_err(|error| Failure::failed(error.to_string()))
+    DirLock::acquire(data).map_err(|error| match error {
+        LockError::InUse { .. } => Failure::failed(error.to_string()),
+        LockError::Io { source, .. } => identity::unusable(data, "lock", &source),
+    })
 }
 
 fn make_directory(path: &Path) -> io::Result<()> {
