@@ -21,6 +21,8 @@ pub mod netns;
 pub mod node;
 pub mod oracle;
 pub mod process;
+pub mod raw;
+pub mod rpc;
 pub mod s3;
 pub mod skip;
 pub mod tool;

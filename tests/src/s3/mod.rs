@@ -2,6 +2,8 @@
 
 mod client;
 mod sign;
+mod wire;
 
 pub use client::{Answer, Client, Error, Listing, Part};
 pub use sign::Credentials;
+pub use wire::{Draft, Wire};

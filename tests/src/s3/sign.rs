@@ -45,14 +45,34 @@ pub(super) struct Signed<'a> {
 
 /// The headers that prove who asks: `x-amz-date`, `x-amz-content-sha256`, `authorization`.
 pub(super) fn headers(request: &Signed<'_>, credentials: &Credentials) -> Result<Vec<(String, String)>> {
-    let now = OffsetDateTime::now_utc();
-    let at = now
-        .format(format_description!("[year][month][day]T[hour][minute][second]Z"))
-        .context("format the time")?;
-    sign(request, credentials, &at)
+    sign(request, credentials, &stamp(OffsetDateTime::now_utc())?)
 }
 
-fn sign(request: &Signed<'_>, credentials: &Credentials, at: &str) -> Result<Vec<(String, String)>> {
+/// A time as signatures have it.
+pub(super) fn stamp(time: OffsetDateTime) -> Result<String> {
+    time.format(format_description!("[year][month][day]T[hour][minute][second]Z")).context("format the time")
+}
+
+/// What a signature is good for.
+pub(super) fn scope(credentials: &Credentials, at: &str) -> String {
+    format!("{}/{}/s3/aws4_request", &at[..8], credentials.region)
+}
+
+/// The signature of a text.
+pub(super) fn seal(text: &str, credentials: &Credentials, at: &str) -> Result<String> {
+    let mut key = format!("AWS4{}", credentials.secret_key).into_bytes();
+    for part in [&at[..8], &credentials.region, "s3", "aws4_request"] {
+        key = mac(&key, part)?;
+    }
+    Ok(hex::encode(mac(&key, text)?))
+}
+
+/// As [`headers`], at another time.
+pub(super) fn sign(
+    request: &Signed<'_>,
+    credentials: &Credentials,
+    at: &str,
+) -> Result<Vec<(String, String)>> {
     let mut own = vec![
         ("x-amz-content-sha256".to_owned(), request.payload.to_owned()),
         ("x-amz-date".to_owned(), at.to_owned()),
@@ -68,15 +88,9 @@ fn sign(request: &Signed<'_>, credentials: &Credentials, at: &str) -> Result<Vec
     let query = query.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&");
     let canonical =
         format!("{}\n{}\n{query}\n{lines}\n{names}\n{}", request.method, request.path, request.payload);
-    let day = &at[..8];
-    let scope = format!("{day}/{}/s3/aws4_request", credentials.region);
+    let scope = scope(credentials, at);
     let digest = hex::encode(Sha256::digest(canonical));
-    let text = format!("AWS4-HMAC-SHA256\n{at}\n{scope}\n{digest}");
-    let mut key = format!("AWS4{}", credentials.secret_key).into_bytes();
-    for part in [day, &credentials.region, "s3", "aws4_request"] {
-        key = mac(&key, part)?;
-    }
-    let signature = hex::encode(mac(&key, &text)?);
+    let signature = seal(&format!("AWS4-HMAC-SHA256\n{at}\n{scope}\n{digest}"), credentials, at)?;
     let authorization = format!(
         "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}",
         credentials.access_key
