@@ -76,6 +76,8 @@ async fn nonsense_at_the_rpc_port_ends_its_connection_and_nothing_else() -> Resu
     let rpc = victim.rpc();
     let hello = rpc::hello(&[], (1, 1));
     let after_hello = |bytes: Vec<u8>| [hello.clone(), bytes].concat();
+    let mut damaged = rpc::frame(rpc::REQUEST, b"message");
+    damaged[45] ^= 1;
     let cases = [
         ("noise", noise(1, 5000)),
         ("a few bytes of noise", noise(2, 3)),
@@ -88,6 +90,10 @@ async fn nonsense_at_the_rpc_port_ends_its_connection_and_nothing_else() -> Resu
         ("nothing", Vec::new()),
         ("a request without hello", rpc::frame(rpc::REQUEST, b"")),
         ("noise after hello", after_hello(noise(4, 5000))),
+        ("a message of 4 GiB", after_hello(rpc::header(rpc::REQUEST, b"", u32::MAX, 0))),
+        ("a payload of 4 GiB", after_hello(rpc::header(rpc::REQUEST, b"", 0, u32::MAX))),
+        ("a damaged message", after_hello(damaged)),
+        ("a second hello", after_hello(hello.clone())),
     ];
     // All of them stay on the line: it is the server that has to close.
     let talks = cases.iter().map(|(what, bytes)| async move {

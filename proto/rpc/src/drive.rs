@@ -33,6 +33,8 @@ pub(crate) trait Side: Send + Sync + 'static {
 
 /// Runs a connection until it is over.
 pub(crate) async fn drive<S: Side>(side: &Arc<S>, reader: &mut Reader) {
+    // The first frames may have come together with the hello: nothing would wake us for those.
+    hand_out(side, reader);
     poll_fn(|cx| poll(side, reader, cx)).await;
 }
 
@@ -61,12 +63,9 @@ fn read<S: Side>(side: &Arc<S>, reader: &mut Reader) {
             METRICS.received.inc_by(count as u64);
             let now = clock::monotonic_ms();
             link.heard_ms.store(now, Ordering::Relaxed);
-            if let Err(error) = hand_out(side, reader) {
-                METRICS.closed.with_label_values(&["malformed"]).inc();
-                tracing::warn!(peer = link.stream.peer(), %error, "closing a connection: malformed frame");
-                return link.close(lost(&format!("malformed frame: {error}")));
-            }
-            if reader.midway() && now.saturating_sub(link.sent_ms.load(Ordering::Relaxed)) > PROGRESS_MS {
+            hand_out(side, reader);
+            let silent = now.saturating_sub(link.sent_ms.load(Ordering::Relaxed)) > PROGRESS_MS;
+            if silent && reader.midway() && link.over().is_none() {
                 link.send_bare(Kind::Pong, 0);
             }
         }
@@ -75,9 +74,22 @@ fn read<S: Side>(side: &Arc<S>, reader: &mut Reader) {
     }
 }
 
-fn hand_out<S: Side>(side: &Arc<S>, reader: &mut Reader) -> Result<(), FrameError> {
-    while let Some(frame) = reader.next()? {
-        side.on_frame(frame)?;
+/// Handles every frame that is there as a whole. A malformed one closes the connection.
+fn hand_out<S: Side>(side: &Arc<S>, reader: &mut Reader) {
+    let handled = loop {
+        match reader.next() {
+            Ok(Some(frame)) => match side.on_frame(frame) {
+                Ok(()) => {}
+                Err(error) => break Err(error),
+            },
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    if let Err(error) = handled {
+        let link = side.link();
+        METRICS.closed.with_label_values(&["malformed"]).inc();
+        tracing::warn!(peer = link.stream.peer(), %error, "closing a connection: malformed frame");
+        link.close(lost(&format!("malformed frame: {error}")));
     }
-    Ok(())
 }
