@@ -7,6 +7,7 @@
 
 mod admit;
 mod delete;
+mod foreground;
 mod heartbeat;
 mod home;
 mod maintain;
@@ -36,6 +37,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use crate::config::ChunkConfig;
 use crate::metrics::Metrics;
 use crate::store::IndexMemory;
+use foreground::Foreground;
 use maintain::Maintenance;
 use map::MapFollower;
 use orders::Orders;
@@ -56,6 +58,7 @@ struct Inner {
     memory: IndexMemory,
     budget: ByteBudget,
     pulls: Semaphore,
+    foreground: Foreground,
     disks: RwLock<BTreeMap<u32, Arc<ServedDisk>>>,
     /// Directories that are not in service yet, with the reason.
     pending: Mutex<BTreeMap<PathBuf, String>>,
@@ -183,6 +186,7 @@ impl Chunkserver {
             pulls: Semaphore::new(config.pulls.max(1)),
             map: MapFollower::new(meta.clone()),
             orders: Orders::default(),
+            foreground: Foreground::default(),
             disks: RwLock::default(),
             pending: Mutex::default(),
             upkeep: Mutex::default(),

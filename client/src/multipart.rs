@@ -125,7 +125,9 @@ impl Client {
 
     /// Gives an upload up.
     pub async fn abort_upload(&self, upload: UploadId) -> Result<(), ClientError> {
-        self.mutate(Op::AbortUpload(AbortUpload { upload: upload.0 })).await.map(drop)
+        self.mutate(Op::AbortUpload(AbortUpload { upload: upload.0, untouched_since_s: None }))
+            .await
+            .map(drop)
     }
 }
 

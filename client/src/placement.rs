@@ -134,6 +134,19 @@ impl Chooser<'_> {
         ring.chain(rest).map(|pg| self.choice(pg)).find(Choice::sound)
     }
 
+    /// Whether room is all that the groups of the class lack: every one could take a chunk if full disks were not full,
+    /// and none can now. Then waiting brings nothing.
+    pub(crate) fn no_room(&self, class: ClassId, min_copies: usize) -> bool {
+        let full = |member: &&Member| self.map.liveness(DiskId(member.disk)) == Liveness::Full;
+        let mut groups = self.map.writable(class).peekable();
+        groups.peek().is_some()
+            && groups.all(|pg| {
+                let needed = needed_in(pg, min_copies);
+                let usable = self.choice(pg).count(Fitness::Doubtful);
+                usable < needed && usable + pg.members.iter().filter(full).count() >= needed
+            })
+    }
+
     /// With no sound group left: one with the most working members, if as many as it needs may answer.
     pub(crate) fn makeshift(
         &self,
@@ -220,6 +233,23 @@ mod tests {
         let chooser = Chooser { map: &map, health: &health, detector: &detector, local: NodeId(0) };
         let counts = counts(&chooser, 4000);
         assert!((2700..3300).contains(&counts[&2]), "{counts:?}");
+    }
+
+    #[test]
+    fn only_full_disks_make_it_hopeless() {
+        let groups: &[&[u32]] = &[&[1, 2, 3], &[2, 3, 4]];
+        let no_room = |groups: &[&[u32]], liveness: &[(u32, Liveness)]| {
+            let map = map(&[1 << 30; 4], groups, liveness);
+            let (health, detector) = (Health::default(), FailureDetector::default());
+            Chooser { map: &map, health: &health, detector: &detector, local: NodeId(0) }.no_room(CLASS, 2)
+        };
+        use Liveness::{Down, Failed, Full};
+        assert!(!no_room(groups, &[]));
+        assert!(no_room(groups, &[(2, Full), (3, Full)]));
+        assert!(!no_room(groups, &[(1, Full), (2, Full)]), "the second group still has two");
+        assert!(!no_room(groups, &[(1, Full), (2, Full), (3, Down), (4, Down)]), "they may come back");
+        assert!(!no_room(groups, &[(2, Failed), (3, Failed)]), "room is not what they lack");
+        assert!(!no_room(&[], &[]), "there will be groups");
     }
 
     #[test]

@@ -32,14 +32,28 @@ pub(crate) async fn command_by(
     limit: Duration,
 ) -> Result<Reply, ClientError> {
     if op.draft_mut().is_none() {
-        return inner.command(op, deadline).await;
+        return Box::pin(inner.command(op, deadline)).await;
     }
-    let mut reply = inner.command(op.clone(), deadline).await?;
+    // Boxed, and the rest in a future of its own: callers keep this one on their stacks.
+    let reply = Box::pin(inner.command(op.clone(), deadline)).await?;
+    if code(&reply) != Code::NeedsSteps {
+        return Ok(reply);
+    }
+    Box::pin(until_done(inner, op, reply, limit)).await
+}
+
+/// Goes on from a refusal with a plan.
+async fn until_done(
+    inner: &Inner,
+    mut op: Op,
+    mut reply: Reply,
+    limit: Duration,
+) -> Result<Reply, ClientError> {
     for _ in 0..ROUNDS {
         let Some(plan) = reply.steps.take().filter(|_| code(&reply) == Code::NeedsSteps) else {
             return Ok(reply);
         };
-        match Box::pin(in_steps(inner, &mut op, plan, limit)).await? {
+        match in_steps(inner, &mut op, plan, limit).await? {
             // The file changed, or the draft lay too long: what the command says without it decides.
             done if matches!(code(&done), Code::PreconditionFailed | Code::StaleInode) => {
                 reply = inner.command(op.clone(), Instant::now() + limit).await?;

@@ -1,5 +1,5 @@
-//! The metrics of the metaserver: every name in one place. What the metadata group itself measures is read from it
-//! when the numbers are set, once per round of the leader.
+//! The metrics of the metaserver: every name in one place. What the state counts is set once per round of the leader,
+//! the rest where it happens.
 
 use std::sync::LazyLock;
 
@@ -8,6 +8,11 @@ use prometheus::{IntCounter, IntGauge, IntGaugeVec};
 
 struct Metrics {
     busy: IntCounter,
+    commands: IntCounter,
+    entries: IntCounter,
+    log_syncs: IntCounter,
+    reads: IntCounter,
+    read_rounds: IntCounter,
     leading: IntGauge,
     groups: IntGaugeVec,
     repaired_bytes: IntGauge,
@@ -19,6 +24,20 @@ struct Metrics {
 
 static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics {
     busy: counter("holdfast_meta_refused_busy_total", "Requests refused because too much was under way."),
+    commands: counter(
+        "holdfast_meta_commands_total",
+        "Commands brought into the log by this node as leader.",
+    ),
+    entries: counter("holdfast_meta_entries_total", "Log entries that carried them: many share one."),
+    log_syncs: counter(
+        "holdfast_meta_log_syncs_total",
+        "Syncs of the Raft log asked for; those asked for while one runs share the next.",
+    ),
+    reads: counter("holdfast_meta_reads_total", "Linearizable reads served by this node as leader."),
+    read_rounds: counter(
+        "holdfast_meta_read_rounds_total",
+        "Rounds of the voters they needed: many share one.",
+    ),
     leading: gauge("holdfast_meta_leading", "1 while this node leads the metadata group."),
     groups: gauges("holdfast_meta_groups", "Placement groups by risk; on the leader.", &["risk"]),
     repaired_bytes: gauge(
@@ -36,6 +55,23 @@ pub fn refused_busy() {
     METRICS.busy.inc();
 }
 
+/// An entry with so many commands goes into the log.
+pub fn proposed(commands: usize) {
+    METRICS.commands.inc_by(commands as u64);
+    METRICS.entries.inc();
+}
+
+/// The log is asked to become durable.
+pub fn log_sync() {
+    METRICS.log_syncs.inc();
+}
+
+/// One round of the voters for so many reads.
+pub fn read_round(reads: usize) {
+    METRICS.reads.inc_by(reads as u64);
+    METRICS.read_rounds.inc();
+}
+
 /// Whether this node leads.
 pub fn set_leading(leading: bool) {
     METRICS.leading.set(i64::from(leading));
@@ -43,6 +79,14 @@ pub fn set_leading(leading: bool) {
 
 fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// A node that does not lead says nothing about it.
+pub fn forget_redundancy() {
+    METRICS.groups.reset();
+    METRICS.disks.reset();
+    METRICS.state.reset();
+    METRICS.repairs_running.set(0);
 }
 
 /// How safe data is.

@@ -206,9 +206,12 @@ pub struct PullChunks {
     /// Bytes per second at most; 0: no cap.
     #[prost(uint64, tag = "9")]
     pub rate: u64,
+    /// The data is one failure away from loss: make no room for clients.
+    #[prost(bool, tag = "10")]
+    pub urgent: bool,
 }
 
-/// Answer to [`PullChunks`].
+/// Answer to [`PullChunks`]. Numbers in neither list were not tried: time ran out, or the disk failed.
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub struct PullReply {
     /// Numbers now durable (pulled, or verified to be there).

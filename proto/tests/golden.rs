@@ -92,13 +92,14 @@ messages! {
     inode: ChunkAck, ChunkCommit, Content, Extent, Inode, KeyValue, ObjectChecksum, ObjectMeta;
     map: Disk, DiskLoad, Erasure, MapReply, MapRequest, Member, Node, NodeLiveness, Pg, Redundancy,
         Replicated, StorageClass;
-    op: AbortUpload, AddMissing, AdvanceGc, AssembleUpload, ChangePg, ClearLeave, ClearMissing,
-        BeginDraft, CloseSession, Command, Compact, Conditions, CopyObject, CopyPart, CopyRange, DropDraft, FillDraft, Span, Create,
-        CreateBucket, CreatePgs, CreateUpload, DeleteBucket, DeleteKey, DeleteObjects, DiskRef,
-        ExpireSession, FinishUpload, FreeStep, FreeUploadStep, GcCursor, Genesis, KeyRule, Link,
-        MakeDirs, MemberClean, NamedPart, NewPg, Noop, Piece, PutClass, PutJoinToken, PutKey, PutObject,
-        PutPart, PutSetting, RegisterDisk, RegisterNode, ReleaseInode, RemoveDir, RemoveXattr, Rename,
-        RenewGrant, Reply, SetAttr, SetDisk, SetNode, SetObjectMeta, SetPgState, SetXattr, Unlink, Write;
+    op: AbortUpload, AddMissing, AdvanceGc, AssembleUpload, BeginDraft, ChangePg, ClearLeave,
+        ClearMissing, CloseSession, Command, Compact, Conditions, CopyObject, CopyPart, CopyRange,
+        CountUptime, Create, CreateBucket, CreatePgs, CreateUpload, DeleteBucket, DeleteKey,
+        DeleteObjects, DiskRef, DropDraft, ExpireSession, FillDraft, FinishUpload, FreeStep,
+        FreeUploadStep, GcCursor, Genesis, KeyRule, Link, MakeDirs, MemberClean, NamedPart, NewPg,
+        Noop, Piece, PutClass, PutJoinToken, PutKey, PutObject, PutPart, PutSetting, RegisterDisk,
+        RegisterNode, ReleaseInode, RemoveDir, RemoveXattr, Rename, RenewGrant, Reply, SetAttr,
+        SetDisk, SetNode, SetObjectMeta, SetPgState, SetXattr, Span, Unlink, Write;
     query: Bucket, ChunkEntry, Entry, GetBucket, GetExtents, GetInode, GetObject, GetXattr, ListBuckets,
         ListKeys, ListMissing, ListObjects, ListParts, ListPgChunks, ListSettings, ListUploads,
         ListXattr, Lookup, Part, QueryReply, QueryRequest, ReadDir, ResolvePath, StatFs, Totals, Upload;

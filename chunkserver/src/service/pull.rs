@@ -1,7 +1,8 @@
 //! Repair: making chunks durable here, from other members, on the leader's order.
 //!
 //! What always holds: what is stored matches the BLAKE3 that metadata has, and was read back from the platters; a
-//! source that gives wrong bytes or none is named in the answer. One failing chunk never stops the rest.
+//! source that gives wrong bytes or none is named in the answer. One failing chunk never stops the rest. Clients of
+//! this node go first: after each chunk there is a rest that grows with what they suffer.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant as StdInstant};
@@ -26,6 +27,8 @@ use crate::store::scrub::Verdict;
 const MOST_ITEMS: usize = 256;
 /// For one chunk from one source.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Left of an order's time for its answer, and for the chunk under way.
+const TELL: Duration = Duration::from_secs(12);
 
 pub(super) async fn pull(
     inner: Arc<Inner>,
@@ -46,8 +49,14 @@ pub(super) async fn pull(
     let member = inner.map.membership(request.pg, disk.id(), disk.incarnation())?;
     let job = Job { inner: &inner, disk: &disk, request: &request, member: &member };
     let begun = StdInstant::now();
+    let first = request.items.first().map_or(0, |item| item.number);
     let mut reply = PullReply::default();
     for item in &request.items {
+        // What is done must be told in time; the rest is asked again.
+        if context.deadline.saturating_duration_since(Instant::now()) < TELL && item.number != first {
+            break;
+        }
+        let item_begun = StdInstant::now();
         match job.item(item, context.deadline, &mut reply.bytes).await {
             Ok(()) => reply.done.push(item.number),
             Err((status, bad)) => {
@@ -62,6 +71,11 @@ pub(super) async fn pull(
             let early = Duration::from_millis(due).saturating_sub(begun.elapsed());
             tokio::time::sleep_until((Instant::now() + early).min(context.deadline)).await;
         }
+        let rest = match request.urgent {
+            true => Duration::ZERO,
+            false => inner.foreground.rest_after(item_begun.elapsed()),
+        };
+        tokio::time::sleep_until((Instant::now() + rest).min(context.deadline)).await;
     }
     Ok((reply, Bytes::new()))
 }

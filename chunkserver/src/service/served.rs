@@ -80,6 +80,11 @@ impl ServedDisk {
                 *obeyed = authority;
                 Ok(())
             }
+            // Full is no failure: the order waits until compaction has made room.
+            Ok(Err(error)) if crate::store::full::no_room(&error) => {
+                let what = format!("{} has no room to note the leader's term", self.id());
+                Err(Status::busy(std::time::Duration::from_secs(1), what))
+            }
             Ok(Err(error)) => {
                 if let Some(store) = &self.store {
                     store.fail(&format!("note the leader's term: {error}"));

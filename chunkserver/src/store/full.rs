@@ -94,7 +94,8 @@ pub struct Usage {
     pub garbage: u64,
 }
 
-fn no_room(error: &io::Error) -> bool {
+/// Whether an error says that the file system is full.
+pub(crate) fn no_room(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG))
 }
 

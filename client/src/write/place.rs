@@ -212,8 +212,13 @@ impl<'a> Race<'a> {
             // All of them were tried: start over with a fresh map, as long as the deadline allows.
             if self.attempts.is_empty() {
                 self.tried.clear();
-                if let Err(status) = self.inner.refresh_map(self.deadline).await {
-                    self.last = status;
+                match self.inner.refresh_map(self.deadline).await {
+                    Ok(map) if self.chooser(&map).no_room(self.class, self.min_copies) => {
+                        self.last = Status::new(Code::NoSpace, "every disk that could take it is full");
+                        return Err(self.failure());
+                    }
+                    Ok(_) => {}
+                    Err(status) => self.last = status,
                 }
             }
             return Ok(false);
@@ -228,10 +233,7 @@ impl<'a> Race<'a> {
     /// A sound group. A makeshift one only when nothing better is under way already.
     fn choose(&self) -> Option<(Choice, Arc<ClusterMap>)> {
         let map = self.inner.map_in_use();
-        let local =
-            if self.inner.config.write_local_first { self.inner.config.local_node } else { NodeId(0) };
-        let chooser =
-            Chooser { map: &map, health: &self.inner.health, detector: self.inner.net.health(), local };
+        let chooser = self.chooser(&map);
         let hopeful = self.attempts.iter().any(|attempt| !attempt.over());
         let choice = self.inner.random(|rng| {
             let sound = chooser.sound(self.class, &self.tried, rng);
@@ -243,6 +245,12 @@ impl<'a> Race<'a> {
             })
         })?;
         Some((choice, map))
+    }
+
+    fn chooser<'m>(&'m self, map: &'m ClusterMap) -> Chooser<'m> {
+        let config = &self.inner.config;
+        let local = if config.write_local_first { config.local_node } else { NodeId(0) };
+        Chooser { map, health: &self.inner.health, detector: self.inner.net.health(), local }
     }
 
     fn enough_acks(&self) -> bool {

@@ -7,8 +7,13 @@ use holdfast_proto::ids::{ChunkId, Grant};
 use holdfast_proto::map::{Member, Pg};
 use holdfast_proto::op::DiskRef;
 use holdfast_state::keys;
-use holdfast_state::records::{self, Chunk, Cluster, GcBatch, Id, Index, Leave, Nameless, Session, State};
+use holdfast_state::records::{
+    self, Chunk, Cluster, GcBatch, Id, Index, Leave, Nameless, Session, State, Upload,
+};
 use holdfast_state::table::{Broken, View};
+
+/// What was found, and where the next page starts if there is one.
+pub(crate) type Page<T> = (Vec<T>, Option<u64>);
 
 /// The counters.
 pub(crate) fn state(view: &dyn View) -> Result<State, Broken> {
@@ -178,12 +183,22 @@ pub(crate) fn ids(view: &dyn View, tag: u8, after: Option<u64>, most: usize) -> 
     Ok(page.iter().map(|(key, _)| keys::u64_at(key, 1)).collect())
 }
 
-/// A page of drafts (inode, how far it came) behind `after`, and where the next one starts.
-pub(crate) fn drafts(
+/// Uploads looked at behind `after` that nobody touched since `before` (seconds of uptime), and where to go on.
+pub(crate) fn stale_uploads(
     view: &dyn View,
     after: Option<u64>,
+    before: u64,
     most: usize,
-) -> Result<(Vec<(u64, u64)>, Option<u64>), Broken> {
+) -> Result<Page<u64>, Broken> {
+    let from = after.map_or_else(|| keys::all(keys::UPLOAD), |id| keys::next(&keys::upload(id)));
+    let page = records::load_range::<Upload>(view, &from, &[keys::UPLOAD + 1], most)?;
+    let next = if page.len() < most { None } else { page.last().map(|(key, _)| keys::u64_at(key, 1)) };
+    let stale = page.into_iter().filter(|(_, upload)| !upload.ended && upload.touched_s <= before);
+    Ok((stale.map(|(key, _)| keys::u64_at(&key, 1)).collect(), next))
+}
+
+/// A page of drafts (inode, how far it came) behind `after`, and where the next one starts.
+pub(crate) fn drafts(view: &dyn View, after: Option<u64>, most: usize) -> Result<Page<(u64, u64)>, Broken> {
     let from = after.map_or_else(|| keys::all(keys::NAMELESS), |ino| keys::next(&keys::nameless(ino)));
     let page = records::load_range::<Nameless>(view, &from, &[keys::NAMELESS + 1], most)?;
     let next = if page.len() < most { None } else { page.last().map(|(key, _)| keys::u64_at(key, 1)) };

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::ports::Metadata;
 use super::voters::Council;
-use crate::raft::Group;
+use crate::raft::{Group, ReadPolicy};
 use crate::store::StateView;
 
 impl Metadata for Group {
@@ -22,6 +22,10 @@ impl Metadata for Group {
         let view = self.read_index_by(deadline).await?;
         Ok((view.index(), view))
     }
+
+    fn set_lease_reads(&self, allowed: bool) {
+        self.set_read_policy(if allowed { ReadPolicy::Lease } else { ReadPolicy::Quorum });
+    }
 }
 
 impl Council for Group {
@@ -31,6 +35,10 @@ impl Council for Group {
 
     async fn add(&self, node: NodeId, address: &str) -> Result<(), Status> {
         Ok(Group::add(self, node, address).await?)
+    }
+
+    async fn move_to(&self, node: NodeId, address: &str) -> Result<(), Status> {
+        Ok(Group::move_to(self, node, address).await?)
     }
 
     async fn remove(&self, node: NodeId) -> Result<(), Status> {

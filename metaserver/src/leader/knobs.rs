@@ -30,6 +30,10 @@ pub struct Knobs {
     pub collect: bool,
     /// Nothing goes out by itself when more than this share of disks is gone, in percent. 100: never held back.
     pub hold_percent: u32,
+    /// Linearizable reads may rely on the age of the last voter round.
+    pub lease_reads: bool,
+    /// Uploads that nobody touched for this long are given up; zero: never.
+    pub upload_expiry: Duration,
     /// Bounds of a session's time to live.
     pub ttl: (Duration, Duration),
 }
@@ -47,6 +51,8 @@ impl Default for Knobs {
             auto_redundancy: true,
             collect: true,
             hold_percent: 25,
+            lease_reads: false,
+            upload_expiry: Duration::from_secs(7 * 24 * 3600),
             ttl: (Duration::from_secs(5), Duration::from_secs(300)),
         }
     }
@@ -76,6 +82,8 @@ impl Knobs {
             auto_redundancy: settings::switch(view, settings::AUTO_CLASS_GROWTH)?,
             collect: settings::switch(view, settings::GC_ENABLED)?,
             hold_percent: small(settings::MASS_FAILURE_PERCENT)?,
+            lease_reads: settings::text(view, settings::READ_POLICY)? == "lease",
+            upload_expiry: secs(settings::UPLOAD_EXPIRY_DAYS)?.saturating_mul(24 * 3600),
             ttl: (millis(settings::SESSION_TTL_MS_MIN)?, millis(settings::SESSION_TTL_MS_MAX)?),
         })
     }

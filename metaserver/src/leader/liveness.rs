@@ -51,6 +51,10 @@ struct NodeState {
     ever: bool,
     map_epoch: u64,
     disks: BTreeMap<u32, DiskReport>,
+    /// When it first spoke to us.
+    first: Instant,
+    /// When it last named each disk.
+    named: BTreeMap<u32, Instant>,
     complaints: BTreeMap<u64, Instant>,
 }
 
@@ -93,6 +97,8 @@ impl Hearing {
             ever: false,
             map_epoch: 0,
             disks: BTreeMap::new(),
+            first: since,
+            named: BTreeMap::new(),
             complaints: BTreeMap::new(),
         })
     }
@@ -101,6 +107,9 @@ impl Hearing {
     pub fn beat(&mut self, now: Instant, beat: &Heartbeat) {
         let state = self.entry(beat.node);
         state.heard = now;
+        if !state.ever {
+            state.first = now;
+        }
         state.ever = true;
         state.map_epoch = beat.map_epoch;
         state.disks = beat
@@ -108,6 +117,7 @@ impl Hearing {
             .iter()
             .filter_map(|report| report.disk.map(|disk| (disk.disk, report.clone())))
             .collect();
+        state.named.extend(state.disks.keys().map(|disk| (*disk, now)));
     }
 
     /// Somebody cannot reach `node`. `by` tells complainers apart (a node id or a session).
@@ -126,6 +136,8 @@ impl Hearing {
         self.since = now;
         for state in self.nodes.values_mut() {
             state.heard = now;
+            state.first = now;
+            state.named.values_mut().for_each(|named| *named = now);
             state.complaints.clear();
         }
     }
@@ -180,8 +192,12 @@ impl Hearing {
         };
         let silent = match liveness {
             Liveness::Alive | Liveness::Full | Liveness::Failed => 0,
-            // Not named since the node's first heartbeat to us: counted from the election.
-            _ if heard && report.is_none() => now.duration_since(self.since).as_millis() as u64,
+            // A node that restarts speaks before its disks are open: their silence counts from when it last named
+            // them, or from its first word if it never did.
+            _ if heard && report.is_none() => self.nodes.get(&node).map_or(0, |state| {
+                let named = state.named.get(&disk).copied().unwrap_or(state.first);
+                now.duration_since(named).as_millis() as u64
+            }),
             _ => {
                 now.duration_since(self.nodes.get(&node).map_or(self.since, |state| state.heard)).as_millis()
                     as u64
@@ -273,5 +289,22 @@ mod tests {
         hearing.beat(start, &beat(7, DiskCondition::Failed));
         assert_eq!(hearing.disk(start, 7, 1, 5).liveness, Liveness::Failed);
         assert_eq!(hearing.disk(after(start, 10_000), 7, 1, 5).liveness, Liveness::Down);
+    }
+
+    #[test]
+    fn a_disk_that_opens_late_after_a_reboot_has_its_grace() {
+        let start = Instant::now();
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+        let mut hearing = Hearing::new(start, Patience::default());
+        hearing.beat(at(3600), &beat(1, DiskCondition::Good));
+        assert_eq!(hearing.disk(at(3600), 1, 1, 5).silent_ms, 0);
+        // It was away for a minute; its disk is still being opened.
+        let without = Heartbeat { disks: Vec::new(), ..beat(1, DiskCondition::Good) };
+        hearing.beat(at(3660), &without);
+        let now = hearing.disk(at(3660), 1, 1, 5);
+        assert_eq!((now.liveness, now.silent_ms), (Liveness::Down, 60_000));
+        // One that this leader never heard of counts from the node's first word.
+        hearing.beat(at(3600), &Heartbeat { node: 2, ..without.clone() });
+        assert_eq!(hearing.disk(at(3607), 2, 9, 5).silent_ms, 7_000);
     }
 }

@@ -25,6 +25,7 @@ pub mod ports;
 pub mod repair;
 pub mod sessions;
 mod standing;
+mod uptime;
 mod voters;
 mod watch;
 
@@ -37,6 +38,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use futures::FutureExt;
 use holdfast_proto::ids::NodeId;
 use tokio::sync::watch as signal;
 use tokio::task::JoinSet;
@@ -51,6 +53,9 @@ use crate::raft::Leadership;
 
 /// The term this node leads, if it does.
 pub type Current<M, C> = ArcSwapOption<Leader<M, C>>;
+
+/// Wait before a loop that panicked begins anew.
+const AFTER_PANIC: Duration = Duration::from_secs(5);
 
 /// Wait before a first read is tried again.
 const AGAIN: Duration = Duration::from_millis(50);
@@ -71,6 +76,7 @@ pub async fn follow<M: Metadata + Council, C: Chunkservers + Clone>(
             lead(&leader, &current, &mut leadership, &stop).await;
             current.store(None);
             crate::metrics::set_leading(false);
+            crate::metrics::forget_redundancy();
         }
         tokio::select! {
             () = stop.cancelled() => return,
@@ -121,15 +127,23 @@ async fn lead<M: Metadata + Council, C: Chunkservers>(
 /// Starts all loops. Dropping the set ends them.
 fn spawn<M: Metadata + Council, C: Chunkservers>(leader: &Arc<Leader<M, C>>) -> JoinSet<()> {
     let mut loops = JoinSet::new();
-    loops.spawn(watch::run(leader.clone()));
-    loops.spawn(standing::run(leader.clone()));
-    loops.spawn(expiry::run(leader.clone()));
-    loops.spawn(groups::run(leader.clone()));
-    loops.spawn(repair::run(leader.clone()));
-    loops.spawn(gc::run(leader.clone()));
-    loops.spawn(drafts::run(leader.clone()));
-    loops.spawn(orphans::run(leader.clone()));
-    loops.spawn(findings::run(leader.clone()));
-    loops.spawn(voters::run(leader.clone()));
+    macro_rules! run {
+        ($($name:ident),*) => { $(loops.spawn(again(stringify!($name), leader.clone(), $name::run));)* };
+    }
+    run!(watch, standing, expiry, groups, repair, gc, drafts, uptime, orphans, findings, voters);
     loops
+}
+
+/// Runs a loop; begins it anew if it panics. A loop that is gone would be missed only when it is needed.
+async fn again<M: Metadata + Council, C: Chunkservers, F: Future<Output = ()> + Send>(
+    name: &'static str,
+    leader: Arc<Leader<M, C>>,
+    run: impl Fn(Arc<Leader<M, C>>) -> F + Send,
+) {
+    while std::panic::AssertUnwindSafe(run(leader.clone())).catch_unwind().await.is_err() {
+        tracing::error!(name, "a background loop panicked and begins anew; the log has the details");
+        if !leader.pause(AFTER_PANIC).await {
+            return;
+        }
+    }
 }

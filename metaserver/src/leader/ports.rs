@@ -31,6 +31,9 @@ pub trait Metadata: Send + Sync + 'static {
 
     /// A state at least as new as everything acknowledged before the call. Fails on a node that does not lead.
     fn read(&self, deadline: Instant) -> impl Future<Output = Result<(LogIndex, Self::View), Status>> + Send;
+
+    /// Whether reads may be confirmed by the age of the last voter round instead of by one of their own.
+    fn set_lease_reads(&self, allowed: bool);
 }
 
 /// Orders to chunkservers.

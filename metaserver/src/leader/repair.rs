@@ -13,12 +13,22 @@ mod survey;
 
 use std::collections::BTreeMap;
 
+use holdfast_proto::admin::RedundancyStatus;
+use holdfast_proto::map::{Liveness, Standing};
 use holdfast_state::plan::repair::{Assessment, Risk};
+use holdfast_state::records::State;
 use tokio::time::Instant;
+
+use super::context::Leader;
+use crate::metrics;
 
 pub use fill::{Fill, fill_member, pull_missing};
 pub use run::{repair_group, run};
 pub use survey::{Survey, change_member, survey};
+
+/// What disks are counted by.
+const LIVENESS: [Liveness; 5] =
+    [Liveness::Alive, Liveness::Suspect, Liveness::Down, Liveness::Full, Liveness::Failed];
 
 /// How safe data is, as of the last look.
 #[derive(Clone, Debug, Default)]
@@ -56,6 +66,40 @@ impl Outlook {
             (true, None) => self.degraded_since = Some(Instant::now()),
             (false, Some(_)) => self.degraded_since = None,
             _ => {}
+        }
+    }
+}
+
+impl<M, C> Leader<M, C> {
+    /// How safe data is, as of the last looks and this state.
+    pub fn redundancy(&self, state: &State) -> RedundancyStatus {
+        let outlook = self.outlook.lock();
+        let groups = self.cluster.lock().pgs.len() as u64;
+        let (unavailable, at_risk, degraded) =
+            (outlook.count(Risk::Unavailable), outlook.count(Risk::AtRisk), outlook.count(Risk::Degraded));
+        RedundancyStatus {
+            pgs_healthy: groups.saturating_sub(unavailable + at_risk + degraded),
+            pgs_degraded: degraded,
+            pgs_at_risk: at_risk,
+            pgs_unavailable: unavailable,
+            missing_chunks: state.missing,
+            garbage_chunks: state.garbage,
+            repaired_bytes: outlook.repaired_bytes,
+            repaired_chunks: outlook.repaired_chunks,
+            repairs_running: outlook.running,
+            degraded_ms: outlook.degraded_since.map_or(0, |since| since.elapsed().as_millis().max(1) as u64),
+        }
+    }
+
+    /// Shows it to whoever scrapes this node.
+    pub(crate) fn count_state(&self, state: &State) {
+        metrics::set_redundancy(&self.redundancy(state));
+        let mut disks: BTreeMap<Liveness, u64> = LIVENESS.iter().map(|state| (*state, 0)).collect();
+        for disk in self.cluster.lock().disks.values().filter(|disk| disk.standing != Standing::Removed) {
+            *disks.entry(disk.liveness).or_default() += 1;
+        }
+        for (liveness, count) in disks {
+            metrics::set_disks(&format!("{liveness:?}").to_lowercase(), count);
         }
     }
 }

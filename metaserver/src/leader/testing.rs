@@ -105,6 +105,8 @@ impl Metadata for Meta {
         let state = self.table.lock();
         Ok((LogIndex(state.1), state.0.clone()))
     }
+
+    fn set_lease_reads(&self, _allowed: bool) {}
 }
 
 impl Council for Meta {
@@ -112,6 +114,9 @@ impl Council for Meta {
         MetaStatus::default()
     }
     async fn add(&self, _node: NodeId, _address: &str) -> Result<(), Status> {
+        Ok(())
+    }
+    async fn move_to(&self, _node: NodeId, _address: &str) -> Result<(), Status> {
         Ok(())
     }
     async fn remove(&self, _node: NodeId) -> Result<(), Status> {

@@ -8,8 +8,9 @@ use holdfast_proto::ids::{ChunkId, ChunkNumber, Grant, NodeId};
 use holdfast_proto::inode::{ChunkAck, ChunkCommit, Content, Extent};
 use holdfast_proto::map::{FailureDomain, Pg, Redundancy, Standing};
 use holdfast_proto::op::{
-    BeginDraft, ChangePg, Command, CreateBucket, CreatePgs, DeleteObjects, DiskRef, FillDraft, Genesis,
-    NewPg, Noop, Op, PutClass, PutObject, RegisterDisk, RegisterNode, RenewGrant, Reply, SetDisk,
+    BeginDraft, ChangePg, Command, CreateBucket, CreatePgs, CreateUpload, DeleteObjects, DiskRef, FillDraft,
+    Genesis, NewPg, Noop, Op, PutClass, PutObject, PutPart, RegisterDisk, RegisterNode, RenewGrant, Reply,
+    SetDisk,
 };
 use holdfast_proto::session::OpenSession;
 use holdfast_proto::status::Code;
@@ -22,7 +23,7 @@ use super::measure::Measure;
 use super::orphans::{Swept, sweep_disk};
 use super::repair::{repair_group, survey};
 use super::testing::{Meta, Servers, beat_all};
-use super::{drafts, expiry, findings, gc, groups};
+use super::{drafts, expiry, facts, findings, gc, groups, uptime};
 
 type Boss = Leader<Meta, Servers>;
 
@@ -482,5 +483,44 @@ async fn a_draft_that_nobody_goes_on_with_is_given_up() {
     assert_eq!(drafts::round(&boss, &mut seen, Duration::from_nanos(1)).await.unwrap(), 1);
     assert_eq!(drafts::round(&boss, &mut seen, Duration::ZERO).await.unwrap(), 0, "it is gone");
     assert_eq!(world.try_send(Op::FillDraft(FillDraft { draft })).status.unwrap().kind(), Code::StaleInode);
+    world.check();
+}
+
+#[tokio::test]
+async fn a_forgotten_upload_is_ended_after_its_time_of_uptime() {
+    let mut world = World::new(3, 3);
+    let boss = world.boss(1);
+    let create = |key: &str| {
+        Op::CreateUpload(CreateUpload {
+            bucket: "box".into(),
+            key: key.to_owned().into(),
+            ..CreateUpload::default()
+        })
+    };
+    let forgotten = world.send(create("forgotten")).id;
+    let busy = world.send(create("busy")).id;
+    let part = |upload| {
+        let content = Content { size: 1, inline: Some(Bytes::from_static(b"x")), ..Content::default() };
+        Op::PutPart(PutPart { upload, part: 1, content: Some(content), ..PutPart::default() })
+    };
+    let hour = Duration::from_secs(3600);
+    for at in 0..7 * 24 {
+        assert_eq!(uptime::round(&boss, hour).await.unwrap(), u64::from(at == 7 * 24 - 1), "hour {at}");
+        if at == 100 {
+            world.send(part(busy));
+        }
+    }
+    let gone = world.try_send(part(forgotten)).status.unwrap();
+    assert_eq!(gone.kind(), Code::NoSuchUpload);
+    world.send(part(busy));
+    for _ in 0..7 * 24 {
+        uptime::round(&boss, 100 * hour).await.unwrap();
+    }
+    assert_eq!(world.try_send(part(busy)).status.unwrap().kind(), Code::NoSuchUpload);
+    assert_eq!(
+        facts::state(&world.meta.table()).unwrap().uptime_s,
+        2 * 7 * 24 * 3600,
+        "at most an hour at once"
+    );
     world.check();
 }

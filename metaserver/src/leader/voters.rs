@@ -1,5 +1,5 @@
 //! The loop that lets the metadata group grow with the cluster: nodes with the meta role become learners, and voters
-//! when that makes their number odd.
+//! when that makes their number odd. A member that registered under another address is looked for there.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +29,8 @@ pub trait Council: Send + Sync + 'static {
     fn status(&self) -> MetaStatus;
     /// Adds a node: learner first, voter when the number becomes odd. Returns when it has caught up.
     fn add(&self, node: NodeId, address: &str) -> impl Future<Output = Result<(), Status>> + Send;
+    /// Tells the group that a member is reached elsewhere now.
+    fn move_to(&self, node: NodeId, address: &str) -> impl Future<Output = Result<(), Status>> + Send;
     /// Takes a node out.
     fn remove(&self, node: NodeId) -> impl Future<Output = Result<(), Status>> + Send;
 }
@@ -38,6 +40,8 @@ pub trait Council: Send + Sync + 'static {
 pub(crate) enum Change {
     /// This node joins.
     Add(NodeId, String),
+    /// This member has another address.
+    Move(NodeId, String),
     /// This node leaves.
     Remove(NodeId),
 }
@@ -50,6 +54,15 @@ pub(crate) fn plan(status: &MetaStatus, cluster: &Cluster) -> Option<Change> {
         && members.len() > 1
     {
         return Some(Change::Remove(NodeId(*gone)));
+    }
+    // It registered itself there with its own identity, and connections check whom they reach.
+    let moved = status.voters.iter().chain(&status.learners).find_map(|peer| {
+        let node = cluster.nodes.get(&peer.node)?;
+        let elsewhere = !node.address.is_empty() && node.address != peer.address;
+        elsewhere.then(|| Change::Move(NodeId(node.id), node.address.clone()))
+    });
+    if moved.is_some() {
+        return moved;
     }
     if members.len() >= MOST_MEMBERS {
         return None;
@@ -72,6 +85,7 @@ pub(crate) async fn run<M: Metadata + Council, C: Chunkservers>(leader: Arc<Lead
         let making = async {
             match &change {
                 Change::Add(node, address) => leader.meta.add(*node, address).await,
+                Change::Move(node, address) => leader.meta.move_to(*node, address).await,
                 Change::Remove(node) => leader.meta.remove(*node).await,
             }
         };

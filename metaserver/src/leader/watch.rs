@@ -51,15 +51,16 @@ pub(crate) async fn run<M: Metadata, C: Chunkservers>(leader: Arc<Leader<M, C>>)
 /// Brings the map up to date; costs what changed.
 pub async fn refresh_map<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>) -> Result<u64, Status> {
     let have = leader.cluster.lock().epoch;
-    let (delta, identity, knobs) = leader
+    let (delta, identity, knobs, state) = leader
         .look(move |_, view| {
             let now = map_view::current_epoch(view)?;
             let identity = facts::cluster(view)?;
             let knobs = Knobs::load(view)?;
+            let state = facts::state(view)?;
             if now == have && have != 0 {
-                return Ok((None, identity, knobs));
+                return Ok((None, identity, knobs, state));
             }
-            Ok((Some(map_view::load_map(view, have, &[], true)?), identity, knobs))
+            Ok((Some(map_view::load_map(view, have, &[], true)?), identity, knobs, state))
         })
         .await?;
     leader.meta_incarnation.store(identity.meta_incarnation, Ordering::Release);
@@ -67,6 +68,8 @@ pub async fn refresh_map<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>) ->
         leader.hearing.lock().set_patience(knobs.patience);
         leader.knobs.store(Arc::new(knobs));
     }
+    leader.meta.set_lease_reads(leader.knobs.load().lease_reads);
+    leader.count_state(&state);
     let Some(delta) = delta else { return Ok(have) };
     let (touched, known): (_, BTreeSet<u64>) = {
         let mut cluster = leader.cluster.lock();

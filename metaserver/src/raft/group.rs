@@ -191,6 +191,11 @@ impl Group {
         self.shared.changes.add(node, address).await
     }
 
+    /// Tells the group that a member is reached elsewhere now. The caller knows that it is the same node.
+    pub async fn move_to(&self, node: NodeId, address: &str) -> Result<(), MetaError> {
+        self.shared.changes.move_to(node, address).await
+    }
+
     /// Takes a node out. When it is this one, leadership moves first and the answer is `NotLeader`: ask there.
     pub async fn remove(&self, node: NodeId) -> Result<(), MetaError> {
         self.shared.changes.remove(node).await

@@ -30,6 +30,7 @@ use super::codec::{self, Reader};
 use super::config::StoreLimits;
 use super::error::MetaError;
 use super::types::{Entry, LogId, Payload, TypeConfig, Vote, log_id};
+use crate::metrics;
 
 /// Bytes of entries handed out for one append request, so that one message stays small.
 const MOST_BYTES_PER_READ: usize = 4 << 20;
@@ -312,6 +313,7 @@ impl LogStore {
     /// Waits until everything staged is on disk.
     pub(crate) async fn sync(&self) -> io::Result<()> {
         let (done, wait) = oneshot::channel();
+        metrics::log_sync();
         self.inner.write().wal.flush(true, Some(Flushed::Signal(done)))?;
         wait.await.map_err(|_| io::Error::other("the log's writer has died"))?
     }
@@ -400,6 +402,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         if let Some(first) = first {
             inner.hot.add(first, bytes, inner.cache_bytes);
         }
+        metrics::log_sync();
         inner.wal.flush(true, Some(Flushed::Append(callback)))
     }
 
@@ -418,6 +421,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let mut inner = self.inner.write();
         inner.wal.purge(WalId::new(&upto))?;
         // The sync lets the writer unlink files that hold only purged entries.
+        metrics::log_sync();
         inner.wal.flush(true, None)
     }
 }

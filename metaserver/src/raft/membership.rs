@@ -111,6 +111,10 @@ impl Changes {
             Ok(Err(error)) => return Err(write_error(error)),
             Err(_) => return Err(MetaError::NoQuorum { waited: COMMIT }),
         }
+        Ok(())
+    }
+
+    async fn caught_up(&self, node: NodeId) -> Result<(), MetaError> {
         let wait = self.raft.wait(Some(CATCH_UP));
         let caught_up = wait.metrics(|m| is_near(m, node.0), "the learner catches up").await;
         let late = |_| MetaError::Membership(format!("{node} has not caught up within {CATCH_UP:?}"));
@@ -127,13 +131,30 @@ impl Changes {
 
     /// Adds a node: learner first, voter when it has caught up and the count becomes odd.
     pub(crate) async fn add(&self, node: NodeId, address: &str) -> Result<(), MetaError> {
+        {
+            let _turn = self.one_at_a_time.lock().await;
+            self.settle_joint().await?;
+            if self.now().voters.contains(&node.0) {
+                return Ok(());
+            }
+            self.learn(node, address).await?;
+        }
+        // Catching up takes long, or for ever: nobody waits for that.
+        self.caught_up(node).await?;
         let _turn = self.one_at_a_time.lock().await;
         self.settle_joint().await?;
-        if self.now().voters.contains(&node.0) {
-            return Ok(());
-        }
-        self.learn(node, address).await?;
         self.promote().await
+    }
+
+    /// Tells the group that a member is reached elsewhere now. The caller knows that it is the same node.
+    pub(crate) async fn move_to(&self, node: NodeId, address: &str) -> Result<(), MetaError> {
+        let _turn = self.one_at_a_time.lock().await;
+        self.settle_joint().await?;
+        if !self.now().voters.contains(&node.0) && !self.now().learners.contains(&node.0) {
+            return Err(MetaError::Membership(format!("{node} is not a member")));
+        }
+        let moved = BasicNode { addr: address.to_owned() };
+        self.change(ChangeMembers::SetNodes([(node.0, moved)].into())).await
     }
 
     /// Takes a node out. The leader hands over first and lets the next leader do it.
@@ -179,6 +200,7 @@ impl Changes {
         }
         if !now.voters.contains(&node.0) {
             self.learn(node, address).await?;
+            self.caught_up(node).await?;
         }
         let mut voters = self.now().voters;
         voters.remove(&replaces.0);

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::config::BatchLimits;
 use super::error::MetaError;
 use super::types::{Proposal, ProposalBuilder, Raft, TypeConfig};
+use crate::metrics;
 
 type Answer = oneshot::Sender<Result<Reply, MetaError>>;
 
@@ -107,6 +108,7 @@ async fn write(raft: Raft, proposal: Proposal, answers: Vec<Answer>, slot: Owned
     if answers.is_empty() {
         return;
     }
+    metrics::proposed(answers.len());
     let result = raft.client_write(proposal).await;
     drop(slot);
     // Receivers that are gone ran into their deadline.

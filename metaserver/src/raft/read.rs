@@ -19,6 +19,7 @@ use super::config::{ReadPolicy, Timers};
 use super::error::MetaError;
 use super::propose::not_leader;
 use super::types::{Raft, TypeConfig};
+use crate::metrics;
 use crate::store::StateView;
 
 /// Reads that wait at most; more are refused as busy.
@@ -84,6 +85,7 @@ impl Rounds {
             }
             let this = self.clone();
             tokio::spawn(async move {
+                metrics::read_round(answers.len());
                 let view = this.round().await;
                 drop(slot);
                 answers.into_iter().for_each(|answer| drop(answer.send(view.clone())));

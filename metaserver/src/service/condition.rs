@@ -8,14 +8,11 @@ use holdfast_proto::map::{Liveness, Standing, roles};
 use holdfast_proto::query::Totals;
 use holdfast_proto::status::Status;
 use holdfast_rpc::{Context, Net};
-use holdfast_state::plan::repair::Risk;
-use holdfast_state::records::State;
 use holdfast_state::work;
 use tokio::time::Instant;
 
 use super::{Services, ask};
 use crate::leader::Leader;
-use crate::metrics;
 use crate::raft::Group;
 
 /// Severities of issues.
@@ -43,8 +40,7 @@ pub(super) async fn answer(
     };
     let view = services.group.local_view();
     let state = work::state(&view).map_err(|broken| Status::internal(broken.to_string()))?;
-    let redundancy = redundancy(&leader, &state);
-    metrics::set_redundancy(&redundancy);
+    let redundancy = leader.redundancy(&state);
     let mut totals =
         Totals { inodes: state.inodes, bytes: state.bytes, chunks: state.chunks, ..Totals::default() };
     let now = Instant::now();
@@ -82,25 +78,6 @@ pub(super) async fn answer(
 
 fn issue(code: &str, severity: u32, message: String, since_ms: u64) -> HealthIssue {
     HealthIssue { code: code.into(), severity, message, since_ms }
-}
-
-fn redundancy(leader: &Leader<Group, Net>, state: &State) -> RedundancyStatus {
-    let outlook = leader.outlook.lock();
-    let groups = leader.cluster.lock().pgs.len() as u64;
-    let (unavailable, at_risk, degraded) =
-        (outlook.count(Risk::Unavailable), outlook.count(Risk::AtRisk), outlook.count(Risk::Degraded));
-    RedundancyStatus {
-        pgs_healthy: groups.saturating_sub(unavailable + at_risk + degraded),
-        pgs_degraded: degraded,
-        pgs_at_risk: at_risk,
-        pgs_unavailable: unavailable,
-        missing_chunks: state.missing,
-        garbage_chunks: state.garbage,
-        repaired_bytes: outlook.repaired_bytes,
-        repaired_chunks: outlook.repaired_chunks,
-        repairs_running: outlook.running,
-        degraded_ms: outlook.degraded_since.map_or(0, |since| since.elapsed().as_millis().max(1) as u64),
-    }
 }
 
 fn quorum_issues(meta: &MetaStatus) -> Vec<HealthIssue> {
@@ -178,9 +155,7 @@ fn disk_issues(leader: &Leader<Group, Net>, now: Instant) -> Vec<HealthIssue> {
     let hearing = leader.hearing.lock();
     let cluster = leader.cluster.lock();
     let mut issues = Vec::new();
-    let mut counts = std::collections::BTreeMap::new();
     for disk in cluster.disks.values().filter(|disk| disk.standing != Standing::Removed) {
-        *counts.entry(format!("{:?}", disk.liveness).to_lowercase()).or_insert(0_u64) += 1;
         let name = format!("disk d{} on node n{}", disk.id, disk.node);
         let reason = hearing.report(disk.node, disk.id).map(|r| r.reason.clone()).unwrap_or_default();
         match (disk.liveness, disk.standing) {
@@ -215,9 +190,6 @@ fn disk_issues(leader: &Leader<Group, Net>, now: Instant) -> Vec<HealthIssue> {
                 0,
             ));
         }
-    }
-    for (liveness, count) in counts {
-        metrics::set_disks(&liveness, count);
     }
     for node in cluster.nodes.values() {
         let seen = hearing.node(now, node.id);

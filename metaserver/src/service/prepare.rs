@@ -85,6 +85,7 @@ fn may_be_sent(op: &Op) -> bool {
         | Op::AdvanceGc(_)
         | Op::ClearLeave(_)
         | Op::DropDraft(_)
+        | Op::CountUptime(_)
         | Op::FreeStep(_)
         | Op::FreeUploadStep(_)
         | Op::Genesis(_) => false,

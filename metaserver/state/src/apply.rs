@@ -169,6 +169,7 @@ fn dispatch(cx: &mut Change<'_>, op: &Op) -> Outcome {
         Op::AdvanceGc(op) => ops::advance_gc::apply(cx, op),
         Op::ClearLeave(op) => ops::clear_leave::apply(cx, op),
         Op::DropDraft(op) => ops::drop_draft::apply(cx, op),
+        Op::CountUptime(op) => ops::count_uptime::apply(cx, op),
         Op::FreeStep(op) => ops::free_step::apply(cx, op),
         Op::FreeUploadStep(op) => ops::free_upload_step::apply(cx, op),
         Op::Genesis(op) => ops::genesis::apply(cx, op),

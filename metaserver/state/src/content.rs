@@ -323,6 +323,9 @@ fn overlapping_records(
     most: usize,
 ) -> Result<Vec<Extent>, Broken> {
     let mut found = Vec::new();
+    if most == 0 {
+        return Ok(found);
+    }
     let behind = keys::next(&keys::extent(ino, from));
     if let Some((key, value)) = view.last(&keys::extents(ino), &behind)? {
         let extent: Extent = records::decode(&key, value)?;

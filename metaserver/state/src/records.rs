@@ -96,6 +96,9 @@ pub struct State {
     /// Ended sessions still remembered.
     #[prost(uint64, tag = "14")]
     pub ended: u64,
+    /// Seconds for which the cluster had a leader, as leaders counted them.
+    #[prost(uint64, tag = "15")]
+    pub uptime_s: u64,
 }
 
 /// Identity of the cluster.
@@ -315,6 +318,12 @@ pub struct Upload {
     /// Bytes of the part behind the last one that are joined already: a part of very many extents takes several steps.
     #[prost(uint64, tag = "11")]
     pub part_at: u64,
+    /// Uptime of the cluster, in seconds, when it was begun or last got a part; up to an hour old.
+    #[prost(uint64, tag = "12")]
+    pub touched_s: u64,
+    /// Number of the part of which only `part_at` bytes are joined; 0: none.
+    #[prost(uint32, tag = "13")]
+    pub joining: u32,
 }
 
 /// One part of an upload.

@@ -33,8 +33,21 @@ pub(crate) fn key_of(upload: &Upload) -> bytes::Bytes {
     upload.about.as_ref().map(|about| about.key.clone()).unwrap_or_default()
 }
 
+/// An upload that is touched again within this many seconds is not written anew for it.
+const TOUCHED_ENOUGH_S: u64 = 3600;
+
 /// Puts a part into its place; an earlier one of that number is dropped.
 pub(crate) fn put_part(cx: &mut Change<'_>, upload: u64, number: u32, part: &Part) -> Result<(), Stop> {
+    let mut record = under_way(cx, upload)?;
+    // What is half joined must not go on with other bytes.
+    let half_joined = record.joining == number;
+    if half_joined {
+        drop_joined(cx, &mut record)?;
+    }
+    if half_joined || cx.state.uptime_s >= record.touched_s + TOUCHED_ENOUGH_S {
+        record.touched_s = cx.state.uptime_s;
+        cx.store(keys::upload(upload), &record);
+    }
     let key = keys::part(upload, number);
     if let Some(old) = cx.load::<Part>(&key)? {
         release(cx, &old)?;
@@ -70,6 +83,7 @@ pub(crate) fn drop_joined(cx: &mut Change<'_>, upload: &mut Upload) -> Result<()
     upload.ino = 0;
     upload.last_part = 0;
     upload.part_at = 0;
+    upload.joining = 0;
     upload.complete = false;
     upload.last_is_small = false;
     upload.part_bytes.clear();

@@ -98,6 +98,9 @@ impl MetaCaller {
                 if self.known.read().metaservers.is_empty() {
                     return Err(Status::new(Code::Unavailable, "no metaserver is known"));
                 }
+                if let Some(refusal) = search.nobody_serves_it() {
+                    return Err(refusal);
+                }
                 search.pause(deadline).await?;
                 continue;
             };
@@ -122,6 +125,12 @@ impl MetaCaller {
                     if refusal.kind() == Code::Timeout {
                         search.patience *= 2;
                     }
+                    search.refused(refusal);
+                }
+                // No metaserver, or an older one: another may serve it.
+                Code::Unsupported => {
+                    self.gone(&target);
+                    search.unsupported += 1;
                     search.refused(refusal);
                 }
                 // An answer of the leader, if a sad one.
@@ -175,11 +184,20 @@ struct Search {
     wait: Duration,
     patience: Duration,
     last: Option<Status>,
+    /// How many of those asked in this round do not serve the method.
+    unsupported: usize,
 }
 
 impl Search {
     fn new(first: Option<Endpoint>) -> Self {
-        Self { first, asked: Vec::new(), wait: FIRST_WAIT, patience: FIRST_PATIENCE, last: None }
+        Self {
+            first,
+            asked: Vec::new(),
+            wait: FIRST_WAIT,
+            patience: FIRST_PATIENCE,
+            last: None,
+            unsupported: 0,
+        }
     }
 
     /// Whom to ask now; `None` when all were asked in this round.
@@ -204,6 +222,11 @@ impl Search {
         }
     }
 
+    /// The refusal, if every node asked in this round says that it does not serve the method.
+    fn nobody_serves_it(&mut self) -> Option<Status> {
+        if self.unsupported > 0 && self.unsupported == self.asked.len() { self.last.take() } else { None }
+    }
+
     fn refused(&mut self, refusal: Status) {
         self.last = Some(refusal);
     }
@@ -222,6 +245,7 @@ impl Search {
         }
         tokio::time::sleep_until(until).await;
         self.asked.clear();
+        self.unsupported = 0;
         Ok(())
     }
 

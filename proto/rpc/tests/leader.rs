@@ -179,3 +179,23 @@ async fn a_bad_network_is_hidden_by_retries() {
         assert_eq!(group.nets.len(), 3);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_is_no_metaserver_is_passed_over() {
+    let group = Group::new(7, true);
+    let net = |node| {
+        let fake = Some(group.network.clone());
+        Net::new(NetConfig { node: NodeId(node), fake, ..NetConfig::default() })
+    };
+    let (other, client) = (net(9), net(0));
+    group.network.serve("other".to_owned(), &other, Router::new());
+    for _ in 0..20 {
+        let caller = MetaCaller::new(client.clone(), vec!["other".to_owned(), "meta1".to_owned()]);
+        call(&caller, within(1_000)).await.unwrap();
+    }
+    let nobody = MetaCaller::new(client, vec!["other".to_owned()]);
+    let begun = Instant::now();
+    let error = call(&nobody, within(10_000)).await.unwrap_err();
+    assert_eq!(error.kind(), Code::Unsupported);
+    assert!(begun.elapsed() < Duration::from_secs(1), "nobody else is to be asked");
+}

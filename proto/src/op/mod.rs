@@ -28,7 +28,7 @@ pub use placement::{
     AddMissing, AdvanceGc, ChangePg, ClearLeave, ClearMissing, CreatePgs, DiskRef, GcCursor, MemberClean,
     NewPg, PutClass, RegisterDisk, RegisterNode, SetDisk, SetNode, SetPgState,
 };
-pub use sessions::{CloseSession, ExpireSession, Noop, ReleaseInode, RenewGrant};
+pub use sessions::{CloseSession, CountUptime, ExpireSession, Noop, ReleaseInode, RenewGrant};
 pub use uploads::{
     AbortUpload, AssembleUpload, CopyPart, CreateUpload, FinishUpload, FreeUploadStep, NamedPart, PutPart,
 };
@@ -58,7 +58,7 @@ pub struct Command {
     /// What to do.
     #[prost(
         oneof = "Op",
-        tags = "10, 11, 12, 13, 14, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 40, 41, 42, 43, 44, 45, 46, 50, 51, 52, 53, 54, 55, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 80, 81, 82, 83"
+        tags = "10, 11, 12, 13, 14, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 40, 41, 42, 43, 44, 45, 46, 50, 51, 52, 53, 54, 55, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 80, 81, 82, 83"
     )]
     pub op: Option<Op>,
 }
@@ -215,6 +215,9 @@ pub enum Op {
     /// The leader gives up a draft that nobody went on with.
     #[prost(message, tag = "76")]
     DropDraft(DropDraft),
+    /// The leader counts the time for which the cluster was up: delays that delete something go by it.
+    #[prost(message, tag = "77")]
+    CountUptime(CountUptime),
     // Administration
     /// Create or replace an S3 access key.
     #[prost(message, tag = "80")]

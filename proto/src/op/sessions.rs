@@ -27,6 +27,14 @@ pub struct RenewGrant {
     pub open: bool,
 }
 
+/// See [`super::Op::CountUptime`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
+pub struct CountUptime {
+    /// Seconds for which the leader led since it counted last, by its monotonic clock. At most one hour.
+    #[prost(uint32, tag = "1")]
+    pub seconds: u32,
+}
+
 /// See [`super::Op::ReleaseInode`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
 pub struct ReleaseInode {

@@ -146,6 +146,9 @@ pub struct AbortUpload {
     /// The upload.
     #[prost(uint64, tag = "1")]
     pub upload: u64,
+    /// Only if nobody touched it since this second of uptime; absent: in any case.
+    #[prost(uint64, optional, tag = "2")]
+    pub untouched_since_s: Option<u64>,
 }
 
 /// See [`super::Op::FreeUploadStep`].

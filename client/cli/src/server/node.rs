@@ -13,7 +13,7 @@ use holdfast_metaserver::raft::RaftRuntime;
 use holdfast_rpc::{MetaCaller, Net, NetConfig, Router, Server, ServerConfig};
 use holdfast_support::budget::ByteBudget;
 use holdfast_support::shutdown::Shutdown;
-use holdfast_support::{crashsafe, memory};
+use holdfast_support::{crashsafe, memory, telemetry};
 
 use super::config::{Config, Role};
 use super::http::{self, Readiness};
@@ -47,6 +47,9 @@ pub(crate) async fn run(config: Config) -> Outcome<()> {
     let config = with_free_ports(config)?;
     let readiness = Readiness::default();
     readiness.require("node", || Err("starting".to_owned()));
+    if let Err(error) = holdfast_client::metrics::register(telemetry::registry()) {
+        tracing::warn!(%error, "the client library's metrics are not shown");
+    }
     http::serve(config.admin_listen, readiness.clone(), shutdown.clone()).await?;
 
     let raft_runtime = match config.plays(Role::Meta) {

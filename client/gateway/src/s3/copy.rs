@@ -43,6 +43,9 @@ fn judge(envelope: &Envelope, inode: &Inode) -> S3Result<()> {
     }
 }
 
+/// Times a copy begins anew because its source was replaced meanwhile.
+const MOST_TRIES: usize = 4;
+
 /// `COPY` (false) or `REPLACE` (true).
 fn replaces(directive: Option<&str>, name: &str) -> S3Result<bool> {
     match directive {
@@ -75,26 +78,43 @@ pub(super) async fn copy_object(
              object's metadata, storage class, website redirect location or encryption attributes",
         ));
     }
-    let inode = get::lookup(door, &source_bucket, &source_key).await?;
-    judge(&envelope, &inode)?;
-    check_checksum_wish(input.checksum_algorithm.as_ref(), &inode)?;
-
     let said = meta::from_request(&headers, &envelope, input.metadata.as_ref())?;
-    let tags = said.tags.clone();
     let command = CopyObject {
-        source_bucket,
+        source_bucket: source_bucket.clone(),
         source_key: meta::check_key(&source_key)?,
-        source_conditions: Some(Conditions { if_version: inode.version, ..Conditions::default() }),
         bucket: input.bucket,
         key,
         conditions: envelope.conditions.for_write()?,
-        object: replace.then(|| replaced(said, &inode)),
         replace_tags,
-        tags: if replace_tags { tags } else { Vec::new() },
+        tags: if replace_tags { said.tags.clone() } else { Vec::new() },
         ..CopyObject::default()
     };
-    let reply =
-        door.store.change(Op::CopyObject(command)).await.map_err(|status| error::from_status(&status))?;
+    let mut inode = get::lookup(door, &source_bucket, &source_key).await?;
+    let mut tries = 0;
+    let reply = loop {
+        judge(&envelope, &inode)?;
+        check_checksum_wish(input.checksum_algorithm.as_ref(), &inode)?;
+        // What was judged is what is copied.
+        let attempt = CopyObject {
+            source_conditions: Some(Conditions { if_version: inode.version, ..Conditions::default() }),
+            object: replace.then(|| replaced(said.clone(), &inode)),
+            ..command.clone()
+        };
+        let refused = match door.store.change(Op::CopyObject(attempt)).await {
+            Ok(reply) => break reply,
+            Err(status) => status,
+        };
+        // The source may have been replaced since; the client did not ask for one version of it.
+        let before = inode.version;
+        if refused.kind() == Code::PreconditionFailed && tries < MOST_TRIES {
+            tries += 1;
+            inode = get::lookup(door, &source_bucket, &source_key).await?;
+            if inode.version != before {
+                continue;
+            }
+        }
+        return Err(error::from_status(&refused));
+    };
     let copy = reply.inode.unwrap_or(inode);
     let mut result = dto::CopyObjectResult {
         e_tag: Some(meta::etag(&copy)),

@@ -62,6 +62,25 @@ async fn run(door: &Operations, command: DeleteObjects) -> Vec<Status> {
     }
 }
 
+/// As [`run`]; what is too much for one command (many extents, deep directories that go with them) is halved.
+async fn run_in_pieces(door: &Operations, command: DeleteObjects) -> Vec<Status> {
+    let keys = command.keys.len();
+    let mut outcomes = Vec::with_capacity(keys);
+    let mut todo = vec![command];
+    while let Some(mut command) = todo.pop() {
+        let done = run(door, command.clone()).await;
+        let too_much = done.iter().all(|status| status.kind() == Code::TooLarge);
+        if too_much && command.keys.len() > 1 {
+            let rest = command.keys.split_off(command.keys.len() / 2);
+            todo.push(DeleteObjects { keys: rest, ..command.clone() });
+            todo.push(command);
+            continue;
+        }
+        outcomes.extend(done);
+    }
+    outcomes
+}
+
 /// A key to delete, with the ETag it must have.
 struct Victim {
     key: String,
@@ -86,7 +105,7 @@ pub(super) async fn delete_objects(
         }
     }
     let results = stream::iter(commands(&input.bucket, victims))
-        .map(|(keys, command)| async move { (keys, run(door, command).await) });
+        .map(|(keys, command)| async move { (keys, run_in_pieces(door, command).await) });
     let mut results = results.buffered(AT_ONCE);
     let mut deleted = Vec::new();
     while let Some((keys, outcomes)) = results.next().await {

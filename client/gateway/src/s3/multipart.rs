@@ -164,7 +164,7 @@ pub(super) async fn abort_multipart_upload(
     }
     let known = uploads::find(door, &input.upload_id, &input.bucket, &input.key).await?;
     door.uploads.forget(known.id);
-    let command = AbortUpload { upload: known.id };
+    let command = AbortUpload { upload: known.id, ..AbortUpload::default() };
     door.store.change(Op::AbortUpload(command)).await.map_err(|status| error::from_status(&status))?;
     Ok(S3Response::new(dto::AbortMultipartUploadOutput::default()))
 }

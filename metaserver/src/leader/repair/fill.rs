@@ -8,6 +8,7 @@
 //! - What no source can give becomes a `missing/` record, never a reason to call the member clean.
 //! - Chunks that are there already are verified by the member, not copied: a walk that starts again is cheap.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use holdfast_proto::chunk::{PullChunks, PullItem, PullReply, Source};
@@ -17,6 +18,7 @@ use holdfast_proto::status::{Code, Status};
 use holdfast_rpc::Endpoint;
 use holdfast_state::plan::cluster::{Cluster, DiskFacts};
 use holdfast_state::plan::mix;
+use holdfast_state::plan::repair::Risk;
 use tokio::time::Instant;
 
 use super::super::context::{Leader, endpoint};
@@ -68,6 +70,7 @@ struct Target {
     redundancy: Redundancy,
     shard: u32,
     rate: u64,
+    urgent: bool,
 }
 
 impl Target {
@@ -99,7 +102,9 @@ impl Target {
         let share = knobs.repair_rate_per_disk / knobs.repair_jobs_per_disk.max(1) as u64;
         let rate = if knobs.repair_rate_per_disk == 0 { 0 } else { share.max(1) };
         let shard = shard_of(pg, member, &redundancy);
-        Ok(Self { to, pg: pg.clone(), member: *member, sources, redundancy, shard, rate })
+        drop(cluster);
+        let urgent = leader.outlook.lock().ailing.get(&pg.id).is_some_and(|a| a.risk <= Risk::AtRisk);
+        Ok(Self { to, pg: pg.clone(), member: *member, sources, redundancy, shard, rate, urgent })
     }
 
     async fn pull<M: Metadata, C: Chunkservers>(
@@ -123,6 +128,7 @@ impl Target {
             force,
             redundancy: Some(self.redundancy),
             rate: self.rate,
+            urgent: self.urgent,
         };
         let reply = leader.servers.pull(&self.to, order, deadline).await?;
         let mut outlook = leader.outlook.lock();
@@ -227,7 +233,16 @@ pub async fn fill_member<M: Metadata, C: Chunkservers>(
             let asked: Vec<u64> = items.iter().map(|item| item.number).collect();
             let reply = target.pull(leader, index, items, false).await?;
             fill.add(&reply);
-            note_failures(leader, pg, member, &asked, &reply).await?;
+            note_failures(leader, pg, member, &reply).await?;
+            let tried = tried(&asked, &reply);
+            if tried < asked.len() {
+                // The order's time was up: the walk goes on behind what was tried.
+                after = tried.checked_sub(1).and_then(|last| asked.get(last)).copied();
+                if after.is_none() {
+                    return Err(Status::new(Code::Timeout, format!("group {}: no chunk was copied", pg.id)));
+                }
+                continue;
+            }
         }
         if whole && !cut {
             break;
@@ -258,15 +273,21 @@ pub async fn fill_member<M: Metadata, C: Chunkservers>(
     Ok(fill)
 }
 
+/// How many of the chunks asked for, in their order, were tried.
+fn tried(asked: &[u64], reply: &PullReply) -> usize {
+    let told: BTreeSet<u64> =
+        reply.done.iter().copied().chain(reply.failed.iter().map(|failure| failure.number)).collect();
+    asked.iter().take_while(|number| told.contains(number)).count()
+}
+
 /// Records what a pull did not bring. Chunks that died meanwhile have no record and are passed over by the state.
 async fn note_failures<M: Metadata, C: Chunkservers>(
     leader: &Leader<M, C>,
     pg: &Pg,
     member: &Member,
-    asked: &[u64],
     reply: &PullReply,
 ) -> Result<(), Status> {
-    let numbers: Vec<u64> = asked.iter().copied().filter(|number| !reply.done.contains(number)).collect();
+    let numbers: Vec<u64> = reply.failed.iter().map(|failure| failure.number).collect();
     if numbers.is_empty() {
         return Ok(());
     }
@@ -326,10 +347,15 @@ pub async fn pull_missing<M: Metadata, C: Chunkservers>(
         let mut done = gone;
         if !items.is_empty() {
             let target = Target::find(leader, pg, member, lacking)?;
-            let asked = items.len();
+            let asked: Vec<u64> = items.iter().map(|item| item.number).collect();
             let reply = target.pull(leader, index, items, force).await?;
             fill.add(&reply);
-            fill.failed = fill.failed.max((asked - reply.done.len().min(asked)) as u64);
+            let tried = tried(&asked, &reply);
+            if tried == 0 {
+                return Err(Status::new(Code::Timeout, format!("group {}: no chunk was copied", pg.id)));
+            }
+            // Behind the last one that was tried.
+            after = asked.get(tried - 1).copied();
             done.extend(reply.done);
         }
         if !done.is_empty() {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use holdfast_proto::op::DiskRef;
 use holdfast_proto::status::Status;
 use tokio::task::JoinSet;
@@ -232,7 +233,8 @@ fn start<M: Metadata, C: Chunkservers>(
     memory.running.insert(survey.pg.id);
     let (leader, survey) = (leader.clone(), survey.clone());
     jobs.spawn(async move {
-        let outcome = repair_group(&leader, &survey, !crowded).await;
+        let work = std::panic::AssertUnwindSafe(repair_group(&leader, &survey, !crowded)).catch_unwind();
+        let outcome = work.await.unwrap_or_else(|_| Err(Status::internal("the repair panicked")));
         Done { pg: survey.pg.id, disks, outcome }
     });
     true

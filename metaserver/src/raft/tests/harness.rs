@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -200,6 +200,40 @@ pub(super) struct Cluster {
     pub(super) aborted: Arc<Mutex<Vec<String>>>,
 }
 
+/// Copies a directory in which somebody works; what is there already stays. Files that others refer to (tables) come after
+/// those that refer to them, and one that vanishes meanwhile makes it begin anew.
+fn copy_as_it_lies(from: &Path, to: &Path) {
+    for _ in 0..100 {
+        match try_copy(from, to) {
+            Ok(()) => return,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && from.exists() => {
+                std::fs::remove_dir_all(to).unwrap();
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
+            Err(error) => panic!("{}: {error}", from.display()),
+        }
+    }
+    panic!("{} does not hold still", from.display());
+}
+
+fn try_copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    let mut entries: Vec<_> = std::fs::read_dir(from)?.collect::<Result<_, _>>()?;
+    entries.sort_by_key(|entry| entry.file_name().to_string_lossy().ends_with(".sst"));
+    std::fs::create_dir_all(to)?;
+    for entry in entries {
+        let target = to.join(entry.file_name());
+        if target.exists() {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            try_copy(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
 impl Cluster {
     pub(super) fn new(tune: fn(&mut GroupConfig)) -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -260,11 +294,20 @@ impl Cluster {
         Ok(())
     }
 
-    /// As a crash of the process: nothing is flushed or handed over.
+    /// As a crash of the process: nothing is flushed or handed over. The files are taken as they lie there in that
+    /// moment, because a RocksDB that is closed flushes what it has.
     pub(super) async fn kill(&mut self, node: u64) {
         self.fabric.disconnect(node);
         let group = self.groups.remove(&node).unwrap();
+        let (live, crashed) = (self.dir(node), self.dir.path().join(format!("{node}-crashed")));
+        // The table first: a log that reaches further than the table is what a crash leaves.
+        for part in ["state", "snapshots", "incoming", "log"] {
+            copy_as_it_lies(&live.join(part), &crashed.join(part));
+        }
+        copy_as_it_lies(&live, &crashed);
         group.kill().await;
+        std::fs::remove_dir_all(&live).unwrap();
+        std::fs::rename(crashed, live).unwrap();
     }
 
     pub(super) fn leader(&self) -> Option<u64> {

@@ -25,10 +25,11 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &AssembleUpload) -> Outcome {
     let mut upload = uploads::under_way(cx, op.upload)?;
     require(op.list_digest.len() == 32, Code::InvalidArgument, "the digest of the list has 32 bytes")?;
     if upload.list_digest != op.list_digest {
+        // A later step of a list whose joining was given up must not become its beginning.
         require(
-            op.restart || upload.ino == 0,
+            op.restart,
             Code::PreconditionFailed,
-            "another completion is being joined; begin with the first parts",
+            "another completion is being joined, or a part was put anew; begin with the first parts",
         )?;
         uploads::drop_joined(cx, &mut upload)?;
         upload.list_digest = op.list_digest.clone();
@@ -77,8 +78,11 @@ fn take_parts(
             Code::PartTooSmall,
             "a part that is not the last has less than 5 MiB",
         )?;
+        if left == 0 {
+            return Ok(false);
+        }
         if part.ino != 0 {
-            left -= take_some(cx, upload, file, named.part, &part, left)?;
+            left = left.saturating_sub(take_some(cx, upload, file, named.part, &part, left)?);
             if upload.last_part != named.part {
                 return Ok(false);
             }
@@ -127,7 +131,7 @@ fn take_some(
         file.insert(cx, Extent { offset: base + piece.offset, ..piece })?;
     }
     file.inode.size = base + at;
-    upload.part_at = at;
+    (upload.part_at, upload.joining) = (at, number);
     if at == size {
         note_whole(upload, number, size);
     }
@@ -135,7 +139,7 @@ fn take_some(
 }
 
 fn note_whole(upload: &mut Upload, number: u32, size: u64) {
-    upload.part_at = 0;
+    (upload.part_at, upload.joining) = (0, 0);
     upload.last_part = number;
     upload.last_is_small = size < MIN_PART_BYTES;
     upload.part_bytes.push(size);

@@ -32,7 +32,10 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &CreateUpload) -> Outcome {
         nonce: op.nonce.clone(),
         class: op.class,
     };
-    cx.store(keys::upload(id), &Upload { about: Some(about), bucket, ..Upload::default() });
+    cx.store(
+        keys::upload(id),
+        &Upload { about: Some(about), bucket, touched_s: cx.state.uptime_s, ..Upload::default() },
+    );
     cx.store(keys::upload_key(bucket, &op.key, id), &Mark {});
     uploads::forget_finished(cx)?;
     Ok(Reply { id, ..cx.reply() })

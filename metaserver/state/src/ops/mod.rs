@@ -14,6 +14,7 @@ pub(crate) mod compact;
 pub(crate) mod copy_object;
 pub(crate) mod copy_part;
 pub(crate) mod copy_range;
+pub(crate) mod count_uptime;
 pub(crate) mod create;
 pub(crate) mod create_bucket;
 pub(crate) mod create_pgs;

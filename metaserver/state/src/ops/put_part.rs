@@ -16,7 +16,6 @@ pub const MAX_PART: u32 = 10_000;
 
 pub(crate) fn apply(cx: &mut Change<'_>, op: &PutPart) -> Outcome {
     check_number(op.part)?;
-    uploads::under_way(cx, op.upload)?;
     let Some(content) = &op.content else {
         return Err(refuse(Code::InvalidArgument, "a part needs content, if only an empty one"));
     };

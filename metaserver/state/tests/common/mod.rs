@@ -18,6 +18,7 @@ use holdfast_state::{MemTable, Overlay, apply, check, query};
 pub const SESSION: u64 = 77;
 pub const BUCKET: &str = "bucket";
 
+#[derive(Clone)]
 pub struct World {
     pub table: MemTable,
     pub index: u64,

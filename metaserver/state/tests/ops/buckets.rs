@@ -39,7 +39,7 @@ fn only_an_empty_bucket_is_deleted() {
         ..CreateUpload::default()
     }));
     world.refused(delete(), Code::NotEmpty);
-    world.ok(Op::AbortUpload(AbortUpload { upload: upload.id }));
+    world.ok(Op::AbortUpload(AbortUpload { upload: upload.id, ..AbortUpload::default() }));
     world.ok(delete());
     world.refused(delete(), Code::NoSuchBucket);
     assert_eq!(world.ask_code(Query::GetBucket(GetBucket { name: BUCKET.into() })), Code::NoSuchBucket);

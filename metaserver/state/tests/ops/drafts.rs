@@ -11,15 +11,23 @@ use crate::common::{BUCKET, SESSION, World, create, delete_objects, piece, whole
 
 const EXTENTS: usize = 2300;
 
+/// Bytes from one extent to the next where parts have to be as long as S3 wants them.
+const STRIDE: u64 = 10_000;
+
 /// A file of so many one-byte extents, with a hole behind each.
 fn long_file(world: &mut World, name: &str) -> u64 {
+    sparse_file(world, name, 2)
+}
+
+/// A file of so many one-byte extents, this far apart.
+fn sparse_file(world: &mut World, name: &str, stride: u64) -> u64 {
     let root = world.bucket();
     let ino = world.ok(create(root, name, FileKind::File)).inode.unwrap().ino;
     world.checked = false;
     for first in (0..EXTENTS).step_by(500) {
         let pieces: Vec<Vec<u8>> = (first..EXTENTS.min(first + 500)).map(|n| vec![n as u8 | 1]).collect();
         let content = world.content(&pieces.iter().map(Vec::as_slice).collect::<Vec<_>>());
-        let at = |n: usize| 2 * (first + n) as u64;
+        let at = |n: usize| stride * (first + n) as u64;
         let pieces = content.chunks.iter().enumerate();
         let pieces = pieces.map(|(n, commit)| piece(at(n), 1, Some(whole(commit, 0)))).collect();
         world.ok(Op::Write(Write { ino, chunks: content.chunks, pieces, ..Write::default() }));
@@ -46,6 +54,90 @@ fn free_all(world: &mut World) {
     while let [ino, ..] = work::inodes_to_free(&world.table, 10).unwrap()[..] {
         while world.lead(Op::FreeStep(FreeStep { ino, most: 500 })).progress > 0 {}
     }
+}
+
+/// A part with too many extents for a record ends exactly where a step does, others follow, and one is put anew while it
+/// is half joined.
+#[test]
+fn parts_of_all_kinds_are_joined_in_steps() {
+    let mut world = World::new();
+    let ino = sparse_file(&mut world, "long", STRIDE);
+    let source = world.object("long").unwrap();
+    world.checked = false;
+    let upload = world
+        .ok(Op::CreateUpload(CreateUpload {
+            bucket: BUCKET.into(),
+            key: Bytes::from_static(b"k"),
+            ..CreateUpload::default()
+        }))
+        .id;
+    let part = |world: &mut World, part: u32, extents: u64| {
+        let op = Op::CopyPart(CopyPart {
+            upload,
+            part,
+            source: ino,
+            source_version: source.version,
+            offset: 0,
+            length: STRIDE * extents,
+            etag: format!("e{extents}"),
+            ..CopyPart::default()
+        });
+        let reply = world.run(op.clone());
+        if reply.status.as_ref().is_some_and(|status| status.kind() == Code::NeedsSteps) {
+            let draft = prepare(world, op.clone());
+            world.ok(with(op, draft));
+        }
+    };
+    let digest = |n: u8| Bytes::from(vec![n; 32]);
+    let named = |part: u32, extents: u64| NamedPart { part, etag: format!("e{extents}") };
+    let step = |parts: &[NamedPart], n: u8, restart: bool| {
+        Op::AssembleUpload(AssembleUpload {
+            upload,
+            parts: parts.to_vec(),
+            restart,
+            list_digest: digest(n),
+            last: true,
+        })
+    };
+    // 1,000 ordinary extents fill a step; the next part is on an inode and must wait.
+    for (round, lengths) in (1..).zip([
+        [1000, 2000, 3],
+        [600, 1400, 2000],
+        [2000, 1000, 2000],
+        [999, 1999, 1001],
+        [1000, 1000, 2000],
+    ]) {
+        for (number, extents) in (1..).zip(lengths) {
+            part(&mut world, number, extents);
+        }
+        let list: Vec<NamedPart> =
+            (1..).zip(lengths).map(|(number, extents)| named(number, extents)).collect();
+        let mut joined = 0;
+        for _ in 0..20 {
+            joined = world.ok(step(&list, round, true)).progress;
+            if joined == 3 {
+                break;
+            }
+        }
+        assert_eq!(joined, 3, "{lengths:?}");
+        world.check();
+    }
+
+    // Half of part 1 is joined when it is put anew with the same name: the joining begins anew, from its first step.
+    part(&mut world, 1, 2000);
+    let list = [named(1, 2000), named(2, 1000), named(3, 2000)];
+    part(&mut world, 2, 1000);
+    part(&mut world, 3, 2000);
+    assert_eq!(world.ok(step(&list, 99, true)).progress, 0);
+    part(&mut world, 1, 2000);
+    world.refused(step(&list, 99, false), Code::PreconditionFailed);
+    while world.ok(step(&list, 99, true)).progress < 3 {}
+    let finish =
+        FinishUpload { upload, list_digest: digest(99), etag: "e".into(), ..FinishUpload::default() };
+    world.ok(Op::FinishUpload(finish));
+    let object = world.object("k").unwrap();
+    assert_eq!((object.size, object.extent_count), (5000 * STRIDE, 5000));
+    world.check();
 }
 
 fn cut(ino: u64, size: u64) -> Op {

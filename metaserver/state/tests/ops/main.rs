@@ -11,6 +11,7 @@ mod commit;
 mod drafts;
 mod files;
 mod garbage;
+mod joining;
 mod listing;
 mod objects;
 mod placement;

@@ -239,7 +239,7 @@ fn uploads_and_parts_are_listed() {
     let parts: Vec<_> = reply.parts.iter().map(|part| (part.part, part.size, part.etag.as_str())).collect();
     assert_eq!(parts, [(1, 1, "a"), (3, 5, "cc")]);
     assert_eq!(reply.uploads[0].key, "b/x");
-    world.ok(Op::AbortUpload(AbortUpload { upload: first }));
+    world.ok(Op::AbortUpload(AbortUpload { upload: first, ..AbortUpload::default() }));
     assert_eq!(
         world.ask_code(Query::ListParts(ListParts { upload: first, after: 0, most: 10 })),
         Code::NoSuchUpload
@@ -254,7 +254,7 @@ fn aborting_while_joining_frees_everything() {
     let upload = begin(&mut world, "k");
     put_part(&mut world, upload, 1, &vec![1; BIG], "a");
     world.ok(assemble(upload, &[(1, "a")], 1, true));
-    world.ok(Op::AbortUpload(AbortUpload { upload }));
+    world.ok(Op::AbortUpload(AbortUpload { upload, ..AbortUpload::default() }));
     world.refused(finish(upload, 1), Code::NoSuchUpload);
     free(&mut world);
     assert_eq!(world.garbage().len(), 1);
