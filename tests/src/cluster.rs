@@ -35,6 +35,8 @@ const START: Duration = Duration::from_secs(40);
 pub struct Builder {
     name: String,
     nodes: u8,
+    chunk_nodes: u8,
+    later: u8,
     disks: usize,
     settings: Table,
     environment: Vec<(String, String)>,
@@ -48,6 +50,8 @@ impl Builder {
         Self {
             name: name.to_owned(),
             nodes: 1,
+            chunk_nodes: 0,
+            later: 0,
             disks: 1,
             settings: Table::new(),
             environment: Vec::new(),
@@ -59,6 +63,18 @@ impl Builder {
     /// How many nodes.
     pub fn nodes(mut self, count: u8) -> Self {
         self.nodes = count;
+        self
+    }
+
+    /// The last so many nodes are only prepared; [`Cluster::restart`] starts them.
+    pub fn later(mut self, count: u8) -> Self {
+        self.later = count;
+        self
+    }
+
+    /// Chunks lie on this many further nodes that do nothing else; the others have no disks then.
+    pub fn chunk_nodes(mut self, count: u8) -> Self {
+        self.chunk_nodes = count;
         self
     }
 
@@ -98,7 +114,13 @@ impl Builder {
         let dir = tempfile::Builder::new().prefix(&format!("holdfast-{}-", self.name)).tempdir()?;
         let loopback = addresses::Loopback::pick();
         let (mut nodes, mut volumes) = (Vec::new(), Vec::new());
-        for number in 1..=self.nodes {
+        for number in 1..=self.nodes + self.chunk_nodes {
+            let roles: &[&str] = match self.chunk_nodes {
+                0 => &["meta", "chunk", "gateway"],
+                _ if number <= self.nodes => &["meta", "gateway"],
+                _ => &["chunk"],
+            };
+            let disks = if roles.contains(&"chunk") { self.disks } else { 0 };
             let home = dir.path().join(format!("n{number}"));
             let data = match self.volume {
                 Some((kind, mib)) => {
@@ -118,8 +140,8 @@ impl Builder {
             let first: Option<&Spec> = nodes.first().map(Node::spec);
             let spec = Spec {
                 number,
-                disks: (0..self.disks).map(|disk| data.join(format!("disk{disk}"))).collect(),
-                roles: ["meta", "chunk", "gateway"].map(str::to_owned).to_vec(),
+                disks: (0..disks).map(|disk| data.join(format!("disk{disk}"))).collect(),
+                roles: roles.iter().map(|role| (*role).to_owned()).collect(),
                 rpc,
                 s3,
                 admin,
@@ -149,7 +171,7 @@ impl Builder {
             dir: Some(dir),
             _exclusive: exclusive,
         };
-        cluster.first_start().await?;
+        cluster.first_start(self.later).await?;
         Ok(cluster)
     }
 }
@@ -207,23 +229,31 @@ struct NodeLine {
 }
 
 impl Cluster {
-    async fn first_start(&mut self) -> Result<()> {
+    async fn first_start(&mut self, later: u8) -> Result<()> {
         self.nodes[0].start()?;
         self.wait_ready(1, START).await?;
         let path = self.nodes[0].spec().data.join("s3-credentials.toml");
         let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
         self.credentials = toml::from_str(&text).context("read the generated credentials")?;
-        for node in &mut self.nodes[1..] {
+        let now = self.nodes.len() - usize::from(later);
+        for node in &mut self.nodes[1..now] {
             node.start()?;
         }
         self.wait_all_ready(START).await?;
-        let count = self.nodes.len();
+        let started = |spec: &&Spec| usize::from(spec.number) <= now;
+        let voters = self.playing("meta").filter(started).count();
+        let chunks = self.playing("chunk").filter(started).count();
         self.wait_status("every node to vote", START, |status| {
             // An even number of voters is no safer than one less.
-            status.voters.len() >= count - usize::from(count.is_multiple_of(2)) && status.nodes_alive == count
+            status.voters.len() >= voters - usize::from(voters.is_multiple_of(2))
+                && status.nodes_alive == chunks
         })
         .await?;
         self.wait_redundant(START).await
+    }
+
+    fn playing(&self, role: &'static str) -> impl Iterator<Item = &Spec> {
+        self.nodes.iter().map(Node::spec).filter(move |spec| spec.roles.iter().any(|played| played == role))
     }
 
     /// How many nodes there are.
@@ -265,7 +295,7 @@ impl Cluster {
 
     /// S3 through all gateways in turn, 10 s per request.
     pub fn s3(&self) -> s3::Client {
-        let endpoints = self.nodes.iter().map(|node| node.spec().s3.to_string()).collect();
+        let endpoints = self.playing("gateway").map(|spec| spec.s3.to_string()).collect();
         s3::Client::new(endpoints, self.credentials.clone(), Duration::from_secs(10))
     }
 
@@ -354,10 +384,13 @@ impl Cluster {
         self.node(number).wait_ready(&http, most).await
     }
 
-    /// Waits until all nodes are ready.
+    /// Waits until all nodes that run are ready.
     pub async fn wait_all_ready(&mut self, most: Duration) -> Result<()> {
         let end = Instant::now() + most;
         for number in 1..=self.len() {
+            if !self.node(number).is_running() {
+                continue;
+            }
             self.wait_ready(number, end.saturating_duration_since(Instant::now())).await?;
         }
         Ok(())

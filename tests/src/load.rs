@@ -20,7 +20,7 @@ use crate::s3::{Client, Error};
 pub struct Plan {
     /// Where.
     pub bucket: String,
-    /// How many at once.
+    /// How many at once. 16; the environment's `HOLDFAST_WRITERS` says otherwise.
     pub writers: usize,
     /// Keys per writer, used in turn.
     pub keys: u64,
@@ -36,7 +36,7 @@ impl Default for Plan {
     fn default() -> Self {
         Self {
             bucket: "load".to_owned(),
-            writers: 16,
+            writers: std::env::var("HOLDFAST_WRITERS").ok().and_then(|n| n.parse().ok()).unwrap_or(16),
             keys: 40,
             sizes: vec![100, 4096, 70_000, 1 << 20, 20_000],
             patience: Duration::from_secs(10),
@@ -53,6 +53,8 @@ struct Shared {
     stop: AtomicBool,
     acknowledged: AtomicU64,
     retries: AtomicU64,
+    /// Longest time a change took with all its tries, in microseconds.
+    longest: AtomicU64,
     /// When each acknowledged operation was sent, and when it was acknowledged.
     acks: Mutex<Vec<(Instant, Instant)>>,
     /// Operations that did not succeed within the writer's patience.
@@ -79,6 +81,8 @@ pub struct Summary {
     pub failures: Vec<String>,
     /// Longest time between two acknowledgements of any writer.
     pub longest_gap: Duration,
+    /// Longest time one change took, with all its tries.
+    pub longest_change: Duration,
 }
 
 impl Load {
@@ -92,6 +96,7 @@ impl Load {
             stop: AtomicBool::new(false),
             acknowledged: AtomicU64::new(0),
             retries: AtomicU64::new(0),
+            longest: AtomicU64::new(0),
             acks: Mutex::default(),
             failures: Mutex::default(),
             wrong: Mutex::default(),
@@ -146,6 +151,7 @@ impl Load {
             acknowledged: self.acknowledged(),
             retries: self.shared.retries.load(Ordering::Relaxed),
             failures: self.shared.failures.lock().clone(),
+            longest_change: Duration::from_micros(self.shared.longest.load(Ordering::Relaxed)),
             longest_gap: acks.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default(),
         })
     }
@@ -185,7 +191,8 @@ impl Shared {
     async fn change(&self, key: &str, state: State) -> Result<bool> {
         let body = state.map(Content::bytes).unwrap_or_default();
         self.oracle.begin(key, state)?;
-        let end = Instant::now() + self.plan.patience;
+        let begun = Instant::now();
+        let end = begun + self.plan.patience;
         let mut certain = true;
         loop {
             let sent = Instant::now();
@@ -196,6 +203,7 @@ impl Shared {
             let Err(error) = outcome else {
                 self.oracle.acknowledge(key, state)?;
                 self.note_ack(sent);
+                self.longest.fetch_max(begun.elapsed().as_micros() as u64, Ordering::Relaxed);
                 return Ok(certain);
             };
             // A 5xx says as little about the outcome as no answer.

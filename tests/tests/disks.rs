@@ -118,6 +118,7 @@ async fn full_disks_refuse_writes_and_let_deletes_through() -> Result<()> {
         ensure!(written < 100, "800 MiB do not fit on 600 MiB");
     };
     println!("{written} objects, then: {refusal}");
+    ensure!(refusal.to_string().contains("507"), "a full cluster says so: {refusal}");
     ensure!(written > 5, "only {written} objects fit: {refusal}");
     for number in 0..written {
         ensure!(

@@ -36,8 +36,8 @@ impl Trial {
         ensure!(summary.failures.is_empty(), "operations failed for good: {:?}", summary.failures);
         let checked = load::verify(&cluster.s3(), &Plan::default().bucket, &oracle).await?;
         println!(
-            "{} operations, {} tries repeated, longest gap {:?}, {checked} keys checked",
-            summary.acknowledged, summary.retries, summary.longest_gap
+            "{} operations, {} tries repeated, longest {:?}, longest gap {:?}, {checked} keys checked",
+            summary.acknowledged, summary.retries, summary.longest_change, summary.longest_gap
         );
         cluster.wait_redundant(Duration::from_secs(40)).await?;
         cluster.finish().await?;
@@ -74,6 +74,27 @@ async fn the_leader_is_killed_again_and_again() -> Result<()> {
     // Generous: this runs beside other work. The figures above are what counts.
     ensure!(gaps[gaps.len() - 1] < Duration::from_secs(3), "fail-over took {gaps:?}");
     trial.end().await.map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_node_grows_to_three_under_load() -> Result<()> {
+    let mut cluster = Builder::new("grow").nodes(3).later(2).start().await?;
+    let oracle = Arc::new(Oracle::new(&cluster.scratch()?.join("journal"))?);
+    // Only the first door is open all the time.
+    let load = Load::start(cluster.s3_of(1), Arc::clone(&oracle), Plan::default()).await?;
+    load.progress(200, Duration::from_secs(20)).await?;
+    for number in [2, 3] {
+        cluster.restart(number).await?;
+        load.progress(100, Duration::from_secs(20)).await?;
+    }
+    cluster
+        .wait_status("three voters", Duration::from_secs(30), |s| s.voters.len() == 3 && s.nodes_alive == 3)
+        .await?;
+    load.progress(100, Duration::from_secs(20)).await?;
+    let trial = Trial { cluster, oracle, load };
+    let summary = trial.end().await?;
+    ensure!(summary.longest_gap < Duration::from_secs(3), "it stood still for {:?}", summary.longest_gap);
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -329,6 +329,25 @@ impl Client {
         Ok(Part { number, etag: answer.header("etag").to_owned() })
     }
 
+    /// Makes a whole object (`/bucket/key`) a part.
+    pub async fn copy_part(
+        &self,
+        bucket: &str,
+        key: &str,
+        upload: &str,
+        number: u32,
+        source: &str,
+    ) -> Result<Part, Error> {
+        let call = Call::new(Method::PUT, bucket, key)
+            .query("partNumber", &number.to_string())
+            .query("uploadId", upload)
+            .header("x-amz-copy-source", source);
+        let answer = self.call(call).await?;
+        let text = String::from_utf8_lossy(&answer.body);
+        let etag = element(&text, "ETag").map(unescape).unwrap_or_default();
+        Ok(Part { number, etag })
+    }
+
     /// Joins the parts.
     pub async fn complete_upload(
         &self,
