@@ -18,7 +18,7 @@ pub const ODD_NAMES: [&str; 16] = [
     "per%20cent%2Fencoded",
     "question?and=more&than#that",
     "semi;colon,comma@at",
-    "quote\"<>&",
+    "quote'\"<>&",
     ".hidden/..double",
     "-dash",
     "~tilde~/(round) [square] {curly}",

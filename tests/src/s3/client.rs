@@ -420,6 +420,7 @@ fn unescape(text: &str) -> String {
         .replace("&gt;", ">")
         .replace("&quot;", "\"")
         .replace("&#39;", "'")
+        .replace("&apos;", "'")
         .replace("&amp;", "&")
 }
 
@@ -435,10 +436,10 @@ mod tests {
 
     #[test]
     fn elements_of_a_listing() {
-        let xml = "<R><Contents><Key>a&amp;b</Key></Contents><Contents><Key>c</Key></Contents></R>";
+        let xml = "<R><Contents><Key>a&amp;b&apos;</Key></Contents><Contents><Key>c</Key></Contents></R>";
         let keys: Vec<_> =
             elements(xml, "Contents").filter_map(|c| element(c, "Key")).map(unescape).collect();
-        assert_eq!(keys, ["a&b", "c"]);
+        assert_eq!(keys, ["a&b'", "c"]);
         assert_eq!(element(xml, "Code"), None);
     }
 }
