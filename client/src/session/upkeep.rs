@@ -13,6 +13,7 @@ use holdfast_rpc::Endpoint;
 use tokio::time::{Instant, sleep};
 
 use crate::inner::Inner;
+use crate::write::member;
 
 /// Longest wait for the answer to a sign of life.
 const BEAT_LIMIT: Duration = Duration::from_secs(3);
@@ -88,8 +89,11 @@ impl Inner {
         let endpoint = Endpoint { node, address };
         let deadline = Instant::now() + PROBE_LIMIT;
         match self.net.call::<Ping>(&endpoint, &Empty {}, bytes::Bytes::new(), deadline).await {
-            Ok(_) => self.health.node_answered(node),
-            Err(_) => self.health.node_still_silent(node),
+            // A refusal is an answer, too: the node may be older, or play other parts.
+            Err(status) if member::blame(&status) == member::Blame::Node => {
+                self.health.node_still_silent(node);
+            }
+            Ok(_) | Err(_) => self.health.node_answered(node),
         }
     }
 }

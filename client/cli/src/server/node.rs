@@ -9,7 +9,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
 
+use bytes::Bytes;
 use holdfast_metaserver::raft::RaftRuntime;
+use holdfast_proto::cluster::Empty;
+use holdfast_proto::method::Ping;
 use holdfast_rpc::{MetaCaller, Net, NetConfig, Router, Server, ServerConfig};
 use holdfast_support::budget::ByteBudget;
 use holdfast_support::shutdown::Shutdown;
@@ -85,7 +88,8 @@ pub(crate) async fn run(config: Config) -> Outcome<()> {
 
 async fn start(common: Common, mut identity: Identity) -> Outcome<()> {
     let Common { config, net, shutdown, readiness, .. } = common.clone();
-    let mut router = Router::new();
+    // Whatever a node plays, it says that it is there.
+    let mut router = Router::new().on::<Ping, _, _>(|_, _, _| async { Ok((Empty {}, Bytes::new())) });
     let meta = match config.plays(Role::Meta) {
         true => Some(Meta::start(&common, &mut identity).await?),
         false => None,
