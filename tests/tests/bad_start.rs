@@ -214,7 +214,7 @@ async fn a_disk_that_is_missing_or_somebody_elses_is_left_alone() -> Result<()> 
     // Not mounted, for example.
     std::fs::rename(&disk, &aside)?;
     cluster.node(1).start()?;
-    not_ready(&mut cluster, &[path(&disk)?, "is empty, but disk d2 was there", "mount it", "REPLACE"])
+    not_ready(&mut cluster, &[path(&disk)?, "is empty, but disk d", "was there: mount it", "REPLACE"])
         .await?;
     ensure!(!disk.join("superblock").exists(), "an empty mount point was made a disk");
     cluster.node(1).process()?.terminate(Duration::from_secs(20)).await?;

@@ -200,38 +200,55 @@ pub(super) struct Cluster {
     pub(super) aborted: Arc<Mutex<Vec<String>>>,
 }
 
-/// Copies a directory in which somebody works; what is there already stays. Files that others refer to (tables) come after
-/// those that refer to them, and one that vanishes meanwhile makes it begin anew.
+/// Copies a member's files as they lie there while it works on them. Tables that come or go meanwhile make it begin
+/// anew: their list would not fit them, or the log would have been purged behind them.
 fn copy_as_it_lies(from: &Path, to: &Path) {
-    for _ in 0..100 {
-        match try_copy(from, to) {
-            Ok(()) => return,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && from.exists() => {
-                std::fs::remove_dir_all(to).unwrap();
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
-            Err(error) => panic!("{}: {error}", from.display()),
+    for _ in 0..200 {
+        let before = tables(from).unwrap_or_default();
+        // The table first: a log that reaches further than the table is what a crash leaves.
+        let parts = ["state", "snapshots", "incoming", "log", ""];
+        let copied = parts.iter().try_for_each(|part| copy(&from.join(part), &to.join(part)));
+        if copied.is_ok() && tables(from).is_ok_and(|after| after == before) {
+            return;
         }
+        let _perhaps_not_even_begun = std::fs::remove_dir_all(to);
     }
     panic!("{} does not hold still", from.display());
 }
 
-fn try_copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    let mut entries: Vec<_> = std::fs::read_dir(from)?.collect::<Result<_, _>>()?;
-    entries.sort_by_key(|entry| entry.file_name().to_string_lossy().ends_with(".sst"));
+/// What is there already stays; what is not there need not be.
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    if !from.exists() {
+        return Ok(());
+    }
     std::fs::create_dir_all(to)?;
-    for entry in entries {
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
         let target = to.join(entry.file_name());
-        if target.exists() {
-            continue;
-        }
-        if entry.file_type()?.is_dir() {
-            try_copy(&entry.path(), &target)?;
-        } else {
-            std::fs::copy(entry.path(), target)?;
+        match entry.file_type()?.is_dir() {
+            _ if target.exists() => {}
+            true => copy(&entry.path(), &target)?,
+            false => drop(std::fs::copy(entry.path(), target)?),
         }
     }
     Ok(())
+}
+
+/// Names and lengths of a RocksDB's tables and their list, wherever they lie below a directory.
+fn tables(dir: &Path) -> std::io::Result<Vec<(PathBuf, u64)>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let (entry, path) = entry.map(|entry| (entry.metadata(), entry.path()))?;
+        let entry = entry?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if entry.is_dir() {
+            found.extend(tables(&path)?);
+        } else if name.starts_with("MANIFEST") || name == "CURRENT" || name.ends_with(".sst") {
+            found.push((path, entry.len()));
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 impl Cluster {
@@ -300,10 +317,6 @@ impl Cluster {
         self.fabric.disconnect(node);
         let group = self.groups.remove(&node).unwrap();
         let (live, crashed) = (self.dir(node), self.dir.path().join(format!("{node}-crashed")));
-        // The table first: a log that reaches further than the table is what a crash leaves.
-        for part in ["state", "snapshots", "incoming", "log"] {
-            copy_as_it_lies(&live.join(part), &crashed.join(part));
-        }
         copy_as_it_lies(&live, &crashed);
         group.kill().await;
         std::fs::remove_dir_all(&live).unwrap();
