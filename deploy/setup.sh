@@ -20,6 +20,13 @@ have_boto3() {
     return 1
 }
 
+have_postgres() {
+    for program in /usr/lib/postgresql/*/bin/initdb; do
+        [ -x "$program" ] && return 0
+    done
+    return 1
+}
+
 need=""
 optional=""
 want() { need="$need $1"; }
@@ -45,6 +52,13 @@ for purpose in "$@"; do
         have s3cmd || would_like s3cmd
         have aws || would_like awscli
         have_boto3 || would_like python3-boto3
+        # The applications of tests/apps.
+        have python3 || would_like python3
+        have rsync || would_like rsync
+        have restic || would_like restic
+        have qemu-io || would_like qemu-utils
+        have fio || would_like fio
+        have_postgres || would_like postgresql
         ;;
     demo)
         have curl || would_like curl

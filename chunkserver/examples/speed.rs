@@ -87,6 +87,7 @@ async fn main() {
     let options = StoreOptions {
         config: StoreConfig { uncache_bytes: uncache, ..StoreConfig::default() },
         capacity: 0,
+        leave: 0,
         fingerprint: [1; 16],
         memory: IndexMemory::new(32 << 20, 16 << 20),
         reads: 16,

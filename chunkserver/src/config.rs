@@ -35,6 +35,8 @@ pub struct DiskConfig {
     pub capacity: u64,
     /// Share of new data in thousandths when it is first admitted; 0: 1000.
     pub weight: u32,
+    /// Bytes of its file system that are left to others who share it.
+    pub leave: u64,
 }
 
 /// How the store of a disk works.
@@ -61,10 +63,10 @@ pub struct StoreConfig {
     pub scrub_rate: u64,
     /// Time between two scrubs of the same disk.
     pub scrub_period: Duration,
-    /// Commits whose records have at least this many bytes on average leave the page cache when they are durable; 0:
-    /// none do. On virtual machines that give free memory back to their host a fresh page of cache costs several
-    /// times the copy into it: measured, 8 MiB appends take 19 ms of CPU with it and 2.7 ms without. Bulk data is
-    /// rarely read back at once, and this keeps it from pushing out the caches of the services next door.
+    /// Commits whose records have at least this many bytes on average go past the page cache; 0: none do. On virtual
+    /// machines that give free memory back to their host a fresh page of cache costs several times the copy into it:
+    /// measured, 8 MiB appends take 19 ms of CPU with it and 2.7 ms without. Bulk data is rarely read back at once,
+    /// and this keeps it from pushing out the caches of the services next door.
     pub uncache_bytes: u64,
     /// Most segment files open at once per disk.
     pub open_segments: u64,
@@ -112,7 +114,7 @@ impl Default for StoreConfig {
 impl DiskConfig {
     /// A directory that may use what its file system has.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), capacity: 0, weight: 0 }
+        Self { path: path.into(), capacity: 0, weight: 0, leave: 0 }
     }
 }
 

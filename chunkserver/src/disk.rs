@@ -6,6 +6,8 @@
 //! - [`Disk::create`], [`Disk::rename`], [`Disk::remove`] and [`File::resize`] are durable when they return.
 //! - Nothing here retries a failed write or sync: what such an error means is the caller's decision.
 
+pub(crate) mod aligned;
+mod direct;
 pub mod mem;
 pub mod real;
 
@@ -52,6 +54,9 @@ pub trait Disk: Send + Sync {
 pub trait File: Send + Sync {
     /// Writes `parts` one after another at `offset`, all of them or an error.
     fn write_at(&self, offset: u64, parts: &[&[u8]]) -> io::Result<()>;
+    /// As [`File::write_at`], past the cache where the file system can do that. `offset` and the length of all parts
+    /// together are multiples of 4 KiB.
+    fn write_direct(&self, offset: u64, parts: &[&[u8]]) -> io::Result<()>;
     /// Reads into `into`; may be short anywhere, 0 means the end of the file.
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize>;
     /// Fills `into` if that needs no disk access; `false`: it would, nothing is promised about `into`.

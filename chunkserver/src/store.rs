@@ -62,6 +62,8 @@ pub struct StoreOptions {
     pub config: StoreConfig,
     /// Bytes it may use; 0: what the file system has.
     pub capacity: u64,
+    /// Bytes of the file system left to others.
+    pub leave: u64,
     /// From the superblock.
     pub fingerprint: [u8; 16],
     /// Memory shared by all indexes.
@@ -110,6 +112,7 @@ struct Shared {
     health: health::Health,
     config: StoreConfig,
     capacity: u64,
+    leave: u64,
     segment_bytes: u64,
     fingerprint: [u8; 16],
     reserve: full::Reserve,
@@ -183,7 +186,7 @@ impl Store {
         index_path: &Path,
         options: StoreOptions,
     ) -> Result<(Self, Recovered), OpenError> {
-        let StoreOptions { config, capacity, fingerprint, memory, reads, background_reads, metrics } =
+        let StoreOptions { config, capacity, leave, fingerprint, memory, reads, background_reads, metrics } =
             options;
         let opened = recovery::recover(disk.clone(), index_path, &memory, fingerprint, config.open_segments)?;
         let space = disk.space().map_err(OpenError::io("ask the file system for its size"))?;
@@ -200,6 +203,7 @@ impl Store {
             health: health::Health::default(),
             config,
             capacity,
+            leave,
             fingerprint,
             reserve: full::Reserve::found(spare),
             closing: AtomicBool::new(false),

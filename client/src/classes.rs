@@ -78,7 +78,7 @@ impl Inner {
             return self.class(class, deadline).await;
         }
         let query = Query::GetBucket(GetBucket { name: bucket.to_owned() });
-        let reply = self.question(query, deadline).await?.reply;
+        let reply = self.question(query, false, deadline).await?.reply;
         if let Some(status) = reply.status.filter(|status| !status.is_ok()) {
             return Err(ClientError::Refused(status));
         }

@@ -81,7 +81,20 @@ impl Client {
 
     /// As [`Client::ask`], but a refusal is left in the reply, beside what may come with it.
     pub async fn ask_any(&self, query: Query) -> Result<Answer, ClientError> {
-        self.inner.question(query, self.deadline()).await
+        self.inner.question(query, false, self.deadline()).await
+    }
+
+    /// As [`Client::ask`], and the client's [`Keeper`](crate::Keeper) will hear of changes of what is answered if the
+    /// answer says so (`lease_term`). That a name is free is an answer here, with the refusal in its status.
+    pub async fn ask_leased(&self, query: Query) -> Result<Answer, ClientError> {
+        let of_a_name = matches!(query, Query::Lookup(_));
+        let answer = self.inner.question(query, self.watching() != 0, self.deadline()).await?;
+        match answer.reply.status.as_ref().filter(|status| !status.is_ok()) {
+            // A free name has a lease, too.
+            Some(status) if of_a_name && status.kind() == Code::NotFound => Ok(answer),
+            Some(status) => Err(ClientError::Refused(status.clone())),
+            None => Ok(answer),
+        }
     }
 
     /// Carries out a command exactly once, through changes of leader, until the deadline. An error for which
@@ -164,10 +177,15 @@ impl Client {
 
     /// Opens a file by its inode number.
     pub async fn open_inode(&self, ino: Ino) -> Result<OpenFile, ClientError> {
-        self.open(Query::GetInode(GetInode { ino: ino.0, content: true })).await
+        self.open(Query::GetInode(GetInode { ino: ino.0, content: true, open: 0 })).await
     }
 
-    async fn open(&self, query: Query) -> Result<OpenFile, ClientError> {
+    /// The file that an answer with content tells of ([`GetInode`] and its like).
+    pub fn opened(&self, answer: Answer) -> Result<OpenFile, ClientError> {
+        OpenFile::new(self.clone(), answer)
+    }
+
+    pub(crate) async fn open(&self, query: Query) -> Result<OpenFile, ClientError> {
         let answer = self.ask_any(query).await?;
         match answer.reply.status.clone().filter(|status| !status.is_ok()) {
             Some(status) if status.kind() == Code::PreconditionFailed => {

@@ -15,7 +15,7 @@ pub struct ClientConfig {
     pub net: Option<Net>,
     /// For people: program, host, mount point. Shown beside the session.
     pub description: String,
-    /// The node this process is, whose disks are preferred for reading; 0: none.
+    /// The node this process is, whose disks are preferred for reading; 0: those with an address of this machine are.
     pub local_node: NodeId,
     /// Writes prefer groups with a member on `local_node`.
     pub write_local_first: bool,
@@ -29,6 +29,9 @@ pub struct ClientConfig {
     pub default_deadline: Duration,
     /// Silence after which the cluster may end the session. Default 30 s.
     pub session_ttl: Duration,
+    /// Files are held open by number ([`crate::Client::open_inode_held`]), so they outlive their names: for mounts.
+    /// While any such session is open, commands that take names away cost the leader a little more. Default false.
+    pub holds_files: bool,
     /// Time between signs of life of the session. Default 1 s.
     pub heartbeat: Duration,
     /// Age at which a grant is exchanged for a new one. Default 1 h.
@@ -60,6 +63,7 @@ impl Default for ClientConfig {
             read_budget: 64 << 20,
             default_deadline: Duration::from_secs(30),
             session_ttl: Duration::from_secs(30),
+            holds_files: false,
             heartbeat: Duration::from_secs(1),
             grant_age: Duration::from_secs(3600),
             chunks_in_flight: 4,

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_proto::ids::NodeId;
+use holdfast_proto::map::Disk;
 use holdfast_proto::status::Status;
 use holdfast_rpc::{MetaCaller, Net, NetConfig};
 use holdfast_support::budget::{BudgetError, ByteBudget};
@@ -16,10 +18,14 @@ use crate::classes::ClassCache;
 use crate::config::ClientConfig;
 use crate::error::ClientError;
 use crate::health::Health;
+use crate::locality::Locality;
+use crate::map::ClusterMap;
 use crate::read::hedge::HedgeAllowance;
 use crate::report::Reporter;
 use crate::session::Sessions;
+use crate::session::opens::Opens;
 use crate::session::pins::Pins;
+use crate::session::watch::Watching;
 
 /// The shared state of a client.
 pub(crate) struct Inner {
@@ -29,8 +35,11 @@ pub(crate) struct Inner {
     pub(crate) cache: MapCache,
     pub(crate) classes: ClassCache,
     pub(crate) health: Health,
+    locality: Locality,
     pub(crate) pins: Pins,
     pub(crate) sessions: Sessions,
+    pub(crate) opens: Opens,
+    pub(crate) watching: Watching,
     /// Payload on its way to chunkservers.
     pub(crate) budget: ByteBudget,
     /// First buffers of streams that may turn out small; apart, so that whoever waits for a full buffer of
@@ -59,8 +68,11 @@ impl Inner {
             cache: MapCache::new(),
             classes: ClassCache::default(),
             health: Health::default(),
+            locality: Locality::default(),
             pins: Pins::default(),
             sessions: Sessions::new(session_id()),
+            opens: Opens::default(),
+            watching: Watching::default(),
             starters: ByteBudget::new(budget.limit() / 4),
             budget,
             read_budget: ByteBudget::new(config.read_budget),
@@ -71,6 +83,14 @@ impl Inner {
             config,
         };
         Arc::new(inner)
+    }
+
+    /// Whether a disk is on this machine: on the node that was configured, or on one with an address of this machine.
+    pub(crate) fn is_local(&self, map: &ClusterMap, disk: &Disk) -> bool {
+        match self.config.local_node.0 {
+            0 => map.node(NodeId(disk.node)).is_some_and(|node| self.locality.is_here(node)),
+            configured => disk.node == configured,
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {

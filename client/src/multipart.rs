@@ -118,7 +118,7 @@ impl Client {
             etag: done.etag,
             checksums: done.checksums,
             conditions: done.conditions,
-            holders: Vec::new(),
+            unheld: None,
         };
         self.mutate(Op::FinishUpload(finish)).await
     }

@@ -163,7 +163,7 @@ impl Client {
         let name = Bytes::copy_from_slice(name.as_bytes());
         let op = match found.inode.kind() {
             FileKind::Directory => Op::RemoveDir(RemoveDir { parent, name }),
-            _ => Op::Unlink(Unlink { parent, name, holders: Vec::new() }),
+            _ => Op::Unlink(Unlink { parent, name, unheld: None }),
         };
         self.mutate(op).await.map(drop)
     }
@@ -223,7 +223,7 @@ impl Client {
             return Ok(0);
         }
         let count = keys.len() as u64;
-        let op = DeleteObjects { bucket: bucket.to_owned(), keys, conditions: None, holders: Vec::new() };
+        let op = DeleteObjects { bucket: bucket.to_owned(), keys, conditions: None, unheld: None };
         let reply = self.mutate(Op::DeleteObjects(op)).await?;
         match reply.outcomes.into_iter().find(|status| !status.is_ok()) {
             Some(status) => Err(ClientError::Refused(status)),
@@ -241,7 +241,7 @@ impl Client {
             new_parent: new_parent.ino,
             new_name: Bytes::copy_from_slice(to_name.as_bytes()),
             mode: mode as i32,
-            holders: Vec::new(),
+            unheld: None,
         };
         self.mutate(Op::Rename(op)).await.map(drop)
     }

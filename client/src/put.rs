@@ -236,6 +236,6 @@ fn put_op(bucket: &str, key: &Bytes, options: &PutOptions, content: holdfast_pro
         gid: options.gid,
         mtime_ns: options.mtime_ns,
         class: options.class.0,
-        holders: Vec::new(),
+        unheld: None,
     })
 }

@@ -19,6 +19,9 @@ use crate::inner::Inner;
 /// Times the steps begin anew because the file changed meanwhile.
 const ROUNDS: usize = 8;
 
+/// Longest wait for the release of a draft that is not needed.
+const RELEASE_LIMIT: Duration = Duration::from_secs(1);
+
 /// As `Inner::command`, in steps if it has to be.
 pub(crate) async fn command(inner: &Inner, op: Op, limit: Duration) -> Result<Reply, ClientError> {
     command_by(inner, op, Instant::now() + limit, limit).await
@@ -84,9 +87,10 @@ async fn in_steps(
     let draft = begun.id;
     let done = finish(inner, op, draft, limit).await;
     if !done.as_ref().is_ok_and(|reply| code(reply) == Code::Ok) {
-        // Otherwise it would lie until the leader notices. Whether this succeeds changes nothing for the caller.
+        // Otherwise it would lie until the leader notices. Whether this succeeds changes nothing for the caller, who
+        // has waited long enough.
         let release = Op::ReleaseInode(ReleaseInode { ino: draft });
-        if let Err(error) = inner.command(release, Instant::now() + limit).await {
+        if let Err(error) = inner.command(release, Instant::now() + RELEASE_LIMIT.min(limit)).await {
             tracing::debug!(draft, %error, "a draft is left to the leader");
         }
     }

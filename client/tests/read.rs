@@ -10,9 +10,12 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use fakes::{BUCKET, Cluster, Shape, bytes, eventually, get, put, put_streamed};
 use futures::StreamExt as _;
-use holdfast_client::{Client, ClientError};
+use holdfast_client::{Client, ClientError, DEFAULT_CLASS};
 use holdfast_proto::cluster::Finding;
-use holdfast_proto::op::Conditions;
+use holdfast_proto::ids::Ino;
+use holdfast_proto::inode::Content;
+use holdfast_proto::op::{Compact, Conditions, Op, Piece, Write};
+use holdfast_proto::query::{GetInode, Query};
 use holdfast_proto::status::Code;
 use holdfast_state::keys;
 use tokio::time::Instant;
@@ -206,6 +209,68 @@ async fn a_long_read_goes_on_across_overwrite_and_collection() {
         removed == 90
     })
     .await;
+}
+
+/// Appends pieces of 100 bytes, each a chunk of its own.
+async fn append_pieces(client: &Client, ino: u64, count: usize) -> Bytes {
+    let class = client.class(DEFAULT_CLASS).await.unwrap();
+    let all = bytes(count * 100, 7);
+    for number in 0..count {
+        let stored = client.store_chunk(&class, all.slice(number * 100..(number + 1) * 100)).await.unwrap();
+        let write = |content: Content| {
+            let source = content.extents.first().cloned();
+            let pieces = vec![Piece { offset: 100 * number as u64, length: 100, source }];
+            Op::Write(Write { ino, chunks: content.chunks, pieces, ..Write::default() })
+        };
+        client.commit(holdfast_client::Content::of_chunks(DEFAULT_CLASS, vec![stored]), write).await.unwrap();
+    }
+    all
+}
+
+/// Joins the extents of a page into one chunk, as a worker would.
+async fn join(client: &Client, ino: u64) {
+    let page = client.extents(Ino(ino), 0).await.unwrap();
+    let length = page.extents().last().unwrap().end();
+    let class = client.class(DEFAULT_CLASS).await.unwrap();
+    let stored = client.store_chunk(&class, page.read(0, length).await.unwrap()).await.unwrap();
+    assert!(client.is_whole(&stored));
+    let compact = |content: Content| {
+        let pieces = vec![Piece { offset: 0, length, source: content.extents.first().cloned() }];
+        let expected = page.extents().to_vec();
+        Op::Compact(Compact { ino, chunks: content.chunks, pieces, expected, ..Compact::default() })
+    };
+    client.commit(holdfast_client::Content::of_chunks(DEFAULT_CLASS, vec![stored]), compact).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn readers_go_on_when_small_extents_are_joined() {
+    let cluster = Cluster::start(Shape::default()).await;
+    let client = cluster.client().await;
+    put(&client, "file", &Bytes::new()).await;
+    let ino = client.open_object(BUCKET, b"file", None).await.unwrap().inode().ino;
+    // More than come with the answer to the open.
+    let all = append_pieces(&client, ino, 300).await;
+    let ask = || Query::GetInode(GetInode { ino, content: true, open: 0 });
+    let mut open = client.opened(client.ask(ask()).await.unwrap()).unwrap();
+    assert_eq!(open.read_at(0, 100).await.unwrap(), all.slice(..100));
+    join(&client, ino).await;
+    // The part that was not known lies differently now, and the version is the same.
+    assert_eq!(open.read_at(27_000, 3000).await.unwrap(), all.slice(27_000..));
+    // The pin goes, and with it what the layout that is known names.
+    put(&client, "other", &bytes(10, 1)).await;
+    open = open.renewed(client.ask(ask()).await.unwrap()).unwrap();
+    let mut removed = 0;
+    for _ in 0..30 {
+        put(&client, "other", &bytes(10, 1)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        removed += collect_garbage(&cluster);
+    }
+    assert!(removed >= 300, "{removed}");
+    for from in [550u64, 0, 12_345] {
+        let expected = all.slice(from as usize..from as usize + 50);
+        assert_eq!(open.read_at(from, 50).await.unwrap(), expected, "at {from}");
+    }
+    assert_eq!(open.read_at(0, 30_000).await.unwrap(), all);
 }
 
 #[tokio::test(start_paused = true)]

@@ -212,6 +212,7 @@ async fn chunks_whose_members_left_before_the_commit_are_written_anew() {
                     fingerprint: Bytes::from(format!("another disk {disk}")),
                     capacity: 1 << 40,
                     replaces: *disk,
+                    lost: true,
                     ..RegisterDisk::default()
                 };
                 let reply = fakes::apply(table, index, &fakes::by_leader(Op::RegisterDisk(register)));

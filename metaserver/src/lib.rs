@@ -12,6 +12,7 @@
 pub mod leader;
 pub mod metrics;
 pub mod raft;
+pub mod room;
 pub mod service;
 pub mod store;
 
@@ -25,6 +26,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use raft::{Group, GroupConfig, MetaError};
+use room::Room;
 use service::{Admission, Services};
 
 /// Longest wait for the leader's loops to end.
@@ -61,14 +63,18 @@ impl Metaserver {
     /// it is, the other members cannot reach this one.
     pub async fn start(config: MetaserverConfig, net: Net) -> Result<Self, MetaError> {
         let node = config.group.node;
+        store::dirs::create_dir(&config.group.dir)?;
+        let room = Room::open(&config.group.dir);
         let (group, raft_router) = Group::start(config.group, net.clone()).await?;
         let current = Arc::new(ArcSwapOption::empty());
         let services = Arc::new(Services {
             group: group.clone(),
             current: current.clone(),
             admission: Admission::new(config.max_requests, config.max_request_bytes),
+            room: room.clone(),
         });
         let stop = CancellationToken::new();
+        tokio::spawn(room.watch(stop.clone()));
         let follow =
             leader::follow(Arc::new(group.clone()), net, node, group.leadership(), current, stop.clone());
         let leading = tokio::spawn(follow);

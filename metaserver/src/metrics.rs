@@ -14,6 +14,7 @@ struct Metrics {
     reads: IntCounter,
     read_rounds: IntCounter,
     leading: IntGauge,
+    short_of_room: IntGauge,
     groups: IntGaugeVec,
     repaired_bytes: IntGauge,
     repaired_chunks: IntGauge,
@@ -39,6 +40,10 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics {
         "Rounds of the voters they needed: many share one.",
     ),
     leading: gauge("holdfast_meta_leading", "1 while this node leads the metadata group."),
+    short_of_room: gauge(
+        "holdfast_meta_short_of_room",
+        "1 while the metadata's file system is too full for commands that add anything.",
+    ),
     groups: gauges("holdfast_meta_groups", "Placement groups by risk; on the leader.", &["risk"]),
     repaired_bytes: gauge(
         "holdfast_meta_repaired_bytes",
@@ -70,6 +75,11 @@ pub fn log_sync() {
 pub fn read_round(reads: usize) {
     METRICS.reads.inc_by(reads as u64);
     METRICS.read_rounds.inc();
+}
+
+/// Whether there is too little room for more metadata.
+pub fn set_short_of_room(short: bool) {
+    METRICS.short_of_room.set(i64::from(short));
 }
 
 /// Whether this node leads.

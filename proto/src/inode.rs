@@ -65,7 +65,7 @@ pub struct Inode {
     /// Storage class of new chunks of this file; on a directory, of new files in it. 0: inherit.
     #[prost(uint32, tag = "13")]
     pub class: u32,
-    /// The directory whose quota this inode counts against; 0: none.
+    /// Number of the quota this inode counts against. 0, or a quota that is not there any more: none.
     #[prost(uint64, tag = "14")]
     pub quota_root: u64,
     /// Device number of a device.
@@ -108,6 +108,18 @@ pub struct Inode {
     /// content that was prepared elsewhere.
     #[prost(uint64, tag = "27")]
     pub content: u64,
+    /// Directory: it has a default access list, which what is made in it inherits.
+    #[prost(bool, tag = "28")]
+    pub default_acl: bool,
+    /// It has an access list that says more than the mode.
+    #[prost(bool, tag = "29")]
+    pub acl: bool,
+    /// It has so many small extents that a worker should join them; it is on the list of such files.
+    #[prost(bool, tag = "30")]
+    pub fragmented: bool,
+    /// Log index of the last `Create` with which a session opened it; 0: none did.
+    #[prost(uint64, tag = "40")]
+    pub opened: u64,
 }
 
 impl Inode {

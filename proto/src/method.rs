@@ -60,6 +60,8 @@ methods! {
     RaftTransfer = 4, RaftControl, cluster::RaftEnvelope => cluster::RaftEnvelope;
     /// An append without entries: Raft's heartbeat.
     RaftHeartbeat = 5, RaftControl, cluster::RaftEnvelope => cluster::RaftEnvelope;
+    /// Which vote a voter stands by: asked past Raft's core before linearizable reads.
+    RaftConfirm = 6, Meta, cluster::RaftEnvelope => cluster::RaftEnvelope;
 
     /// Change the metadata.
     Mutate = 10, Meta, op::Command => op::Reply;
@@ -77,6 +79,10 @@ methods! {
     Report = 16, Meta, cluster::ReportProblem => cluster::Empty;
     /// Register a disk (a chunkserver at its start); the command must be `RegisterDisk`.
     AdmitDisk = 17, Meta, op::RegisterDisk => op::Reply;
+    /// Tell what a session holds open.
+    KeepOpens = 18, Meta, session::KeepOpens => session::KeepOpensReply;
+    /// Wait for changes of what a session was told.
+    Watch = 19, Meta, session::Watch => session::Changes;
 
     /// Store a replica or shard.
     Write = 30, Data, chunk::WriteChunk => chunk::WriteReply;

@@ -2,7 +2,7 @@
 
 use crate::inode::{Extent, Inode, KeyValue, ObjectChecksum, ObjectMeta};
 use crate::map::StorageClass;
-use crate::op::{Conditions, PutKey};
+use crate::op::{Conditions, FileLock, LockKind, PutKey};
 use crate::status::Status;
 
 /// A question. `session` ties the reply to a session, whose heartbeats then protect the chunks it names.
@@ -11,10 +11,14 @@ pub struct QueryRequest {
     /// Who asks; 0: nobody whose reading must be protected.
     #[prost(uint64, tag = "1")]
     pub session: u64,
+    /// `Lookup`, `GetInode`, `ReadDir`: the session wants to hear of changes of what is answered; it watches
+    /// ([`crate::session::Watch`]).
+    #[prost(bool, tag = "2")]
+    pub lease: bool,
     /// What is asked.
     #[prost(
         oneof = "Query",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29"
     )]
     pub query: Option<Query>,
 }
@@ -76,6 +80,15 @@ pub enum Query {
     /// A page of what a disk lacks.
     #[prost(message, tag = "27")]
     ListMissing(ListMissing),
+    /// What keeps the asking session from locking a range.
+    #[prost(message, tag = "28")]
+    GetLock(GetLock),
+    /// The quota that an inode counts against.
+    #[prost(message, tag = "29")]
+    GetQuota(GetQuota),
+    /// A page of files with very many small extents (workers).
+    #[prost(message, tag = "30")]
+    ListFragmented(ListFragmented),
 }
 
 /// The answer, as of `index`.
@@ -138,6 +151,18 @@ pub struct QueryReply {
     /// Class that new content of the found file or directory would get.
     #[prost(message, optional, tag = "19")]
     pub class: Option<StorageClass>,
+    /// `GetLock`: the first lock that is in the way; absent: none is.
+    #[prost(message, optional, tag = "20")]
+    pub lock: Option<FileLock>,
+    /// `GetQuota`: absent: none limits it.
+    #[prost(message, optional, tag = "21")]
+    pub quota: Option<Quota>,
+    /// With `lease`: the term in which the session will hear of every change after `index`; 0: it will not.
+    #[prost(uint64, tag = "22")]
+    pub lease_term: u64,
+    /// `ListFragmented`: inode numbers, in order.
+    #[prost(uint64, repeated, tag = "23")]
+    pub inos: Vec<u64>,
 }
 
 /// See [`Query::Lookup`]. The name as a mount shows it (escapes included).
@@ -163,6 +188,10 @@ pub struct GetInode {
     /// Wants inline content and the first extents too.
     #[prost(bool, tag = "2")]
     pub content: bool,
+    /// The session holds the inode open from now on, under this number, which its client counts up with every open;
+    /// 0: it does not. Counted before the state is read.
+    #[prost(uint64, tag = "3")]
+    pub open: u64,
 }
 
 /// See [`Query::ResolvePath`].
@@ -248,6 +277,23 @@ pub struct GetExtents {
     /// Only if the version is still this one (0: any), else `PreconditionFailed`.
     #[prost(uint64, tag = "4")]
     pub if_version: u64,
+}
+
+/// See [`Query::ListFragmented`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
+pub struct ListFragmented {
+    /// Inodes behind this one; 0: from the first.
+    #[prost(uint64, tag = "1")]
+    pub after: u64,
+    /// Most inodes of the page, up to 1,000.
+    #[prost(uint32, tag = "2")]
+    pub most: u32,
+    /// Only those whose number divided by `shares` leaves this.
+    #[prost(uint32, tag = "3")]
+    pub share: u32,
+    /// 0 counts as 1.
+    #[prost(uint32, tag = "4")]
+    pub shares: u32,
 }
 
 /// See [`Query::GetXattr`].
@@ -356,6 +402,63 @@ pub struct ListMissing {
     /// Most chunks, at most 4,096.
     #[prost(uint32, tag = "4")]
     pub most: u32,
+}
+
+/// See [`Query::GetLock`]. Who asks is the request's session.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
+pub struct GetLock {
+    /// The file.
+    #[prost(uint64, tag = "1")]
+    pub ino: u64,
+    /// The one who wants the lock; its own locks are not in the way.
+    #[prost(uint64, tag = "2")]
+    pub owner: u64,
+    /// First byte.
+    #[prost(uint64, tag = "3")]
+    pub start: u64,
+    /// Last byte; the highest number: to the end.
+    #[prost(uint64, tag = "4")]
+    pub end: u64,
+    /// Shared or exclusive.
+    #[prost(enumeration = "LockKind", tag = "5")]
+    pub kind: i32,
+    /// See [`crate::op::SetLock`].
+    #[prost(bool, tag = "6")]
+    pub flock: bool,
+}
+
+/// See [`Query::GetQuota`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
+pub struct GetQuota {
+    /// The inode.
+    #[prost(uint64, tag = "1")]
+    pub ino: u64,
+}
+
+/// A quota and what is used of it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
+pub struct Quota {
+    /// Its number.
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    /// The directory.
+    #[prost(uint64, tag = "2")]
+    pub root: u64,
+    /// Most bytes; 0: no limit.
+    #[prost(uint64, tag = "3")]
+    pub bytes: u64,
+    /// Most inodes; 0: no limit.
+    #[prost(uint64, tag = "4")]
+    pub files: u64,
+    /// Bytes that files below it refer to.
+    #[prost(uint64, tag = "5")]
+    pub used_bytes: u64,
+    /// Inodes below it, itself included.
+    #[prost(uint64, tag = "6")]
+    pub used_files: u64,
+    /// It is still being counted: usage grows, and nothing is refused yet.
+    #[prost(bool, tag = "7")]
+    pub counting: bool,
 }
 
 /// One line of a listing.

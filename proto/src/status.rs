@@ -61,6 +61,10 @@ pub enum Code {
     Loop = 23,
     /// The access key is not known.
     NoSuchKey = 24,
+    /// Somebody else holds a conflicting lock; the reply says who.
+    Locked = 25,
+    /// What is to be moved would leave the tree that a quota counts, or enter one; it can be copied.
+    CrossDevice = 26,
     /// The session is not known or has ended; nothing was executed.
     SessionExpired = 30,
     /// A chunk was made under a grant that is closed.
@@ -237,6 +241,8 @@ impl Status {
             | C::StaleInode
             | C::Loop
             | C::NoSuchKey
+            | C::Locked
+            | C::CrossDevice
             | C::SessionExpired
             | C::GrantClosed
             | C::ChunksRejected

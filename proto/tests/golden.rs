@@ -95,15 +95,16 @@ messages! {
     op: AbortUpload, AddMissing, AdvanceGc, AssembleUpload, BeginDraft, ChangePg, ClearLeave,
         ClearMissing, CloseSession, Command, Compact, Conditions, CopyObject, CopyPart, CopyRange,
         CountUptime, Create, CreateBucket, CreatePgs, CreateUpload, DeleteBucket, DeleteKey,
-        DeleteObjects, DiskRef, DropDraft, ExpireSession, FillDraft, FinishUpload, FreeStep,
+        DeleteObjects, DiskRef, DropDraft, ExpireSession, FileLock, FillDraft, FinishUpload, FreeNameless, FreeStep,
         FreeUploadStep, GcCursor, Genesis, KeyRule, Link, MakeDirs, MemberClean, NamedPart, NewPg,
-        Noop, Piece, PutClass, PutJoinToken, PutKey, PutObject, PutPart, PutSetting, RegisterDisk,
+        Noop, Piece, PutClass, PutJoinToken, PutKey, PutObject, PutPart, PutSetting, QuotaStep, RegisterDisk,
         RegisterNode, ReleaseInode, RemoveDir, RemoveXattr, Rename, RenewGrant, Reply, SetAttr,
-        SetDisk, SetNode, SetObjectMeta, SetPgState, SetXattr, Span, Unlink, Write;
-    query: Bucket, ChunkEntry, Entry, GetBucket, GetExtents, GetInode, GetObject, GetXattr, ListBuckets,
+        SetDisk, SetLock, SetNode, SetObjectMeta, SetPgState, SetQuota, SetXattr, Span, Unheld, Unlink, Write;
+    query: Bucket, ChunkEntry, Entry, GetBucket, GetExtents, GetInode, GetLock, GetObject, GetQuota, GetXattr, ListBuckets, ListFragmented,
         ListKeys, ListMissing, ListObjects, ListParts, ListPgChunks, ListSettings, ListUploads,
-        ListXattr, Lookup, Part, QueryReply, QueryRequest, ReadDir, ResolvePath, StatFs, Totals, Upload;
-    session: OpenSession, SessionHeartbeat, SessionHeartbeatReply;
+        ListXattr, Lookup, Part, QueryReply, QueryRequest, Quota, ReadDir, ResolvePath, StatFs, Totals, Upload;
+    session: Changed, Changes, KeepOpens, KeepOpensReply, Open, OpenSession, SessionHeartbeat, SessionHeartbeatReply,
+        Watch;
     status: Status;
 }
 

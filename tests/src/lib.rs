@@ -17,6 +17,7 @@ pub mod demo;
 pub mod exclusive;
 pub mod load;
 pub mod logs;
+pub mod mount;
 pub mod netns;
 pub mod node;
 pub mod oracle;

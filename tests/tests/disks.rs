@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use holdfast_tests::cluster::Builder;
+use holdfast_tests::cluster::{Builder, Cluster};
 use holdfast_tests::oracle::Content;
 use holdfast_tests::volume::Kind;
 use holdfast_tests::{skip_unless_root_with, wait};
@@ -137,4 +137,114 @@ async fn full_disks_refuse_writes_and_let_deletes_through() -> Result<()> {
     println!("room after {:?}", deleted.elapsed());
     ensure!(s3.get("bkt", "again").await? == big.bytes(), "what was written into the room");
     cluster.finish().await
+}
+
+/// Metadata and chunks share a file system by default. When it is full, metadata goes on: it takes what frees room.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_file_system_stops_neither_metadata_nor_deletes() -> Result<()> {
+    skip_unless_root_with!("mkfs.ext4", "mount", "umount");
+    let mut cluster = Builder::new("full-meta").volumes(Kind::Ext4, 600).start().await?;
+    cluster.announce("the metadata's file system is full");
+    let pid = cluster.node(1).pid();
+    let s3 = cluster.s3();
+    s3.create_bucket("bkt").await?;
+    let big = Content { seed: 1, size: 8 << 20 };
+    let mut large = 0;
+    while s3.put("bkt", &format!("large/{large:03}"), big.bytes()).await.is_ok() {
+        large += 1;
+        ensure!(large < 100, "800 MiB do not fit on 600 MiB");
+    }
+    // These lie in metadata alone.
+    let small = Content { seed: 2, size: 3900 };
+    let (mut written, mut refusal) = (0u64, None);
+    while refusal.is_none() {
+        let batch = (written..written + 64).map(|number| {
+            let s3 = s3.clone();
+            async move { s3.put("bkt", &format!("small/{number:06}"), small.bytes()).await.map(drop) }
+        });
+        let batch = futures::future::join_all(batch).await;
+        written += batch.iter().take_while(|result| result.is_ok()).count() as u64;
+        refusal = batch.into_iter().find_map(Result::err);
+        ensure!(written < 200_000, "800 MB of metadata do not fit on 600 MiB");
+    }
+    let refusal = refusal.map(|error| error.to_string()).unwrap_or_default();
+    println!("{large} large and {written} small objects, then: {refusal}");
+    ensure!(refusal.contains("507"), "a full cluster says so: {refusal}");
+    ensure!(cluster.node(1).pid() == pid, "the process ended on a full file system");
+    cluster.node(1).kill()?;
+    cluster.restart(1).await.context("start on a full file system")?;
+    for number in (0..written).step_by(97) {
+        let found = s3.get("bkt", &format!("small/{number:06}")).await?;
+        ensure!(found == small.bytes(), "small object {number}");
+    }
+    for number in 0..large {
+        s3.delete("bkt", &format!("large/{number:03}")).await.with_context(|| format!("delete {number}"))?;
+    }
+    let deleted = Instant::now();
+    wait::until("metadata to be taken again", ROOM, || s3.put("bkt", "again", small.bytes())).await?;
+    // The session of the process that was killed has to end first: it might still read.
+    wait::until("chunks to be taken again", 4 * ROOM, || s3.put("bkt", "large", big.bytes())).await?;
+    println!("room after {:?}", deleted.elapsed());
+    cluster.finish().await
+}
+
+/// A disk that is not mounted leaves an empty directory behind. What it holds is not given up for that, however long it
+/// takes: when it is back, it is the same disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_mount_point_does_not_take_a_disks_place() -> Result<()> {
+    let mut cluster = Builder::new("unmounted").disks(2).start().await?;
+    for (name, value) in [("grace_seconds", "10"), ("down_ms", "2000"), ("mass_failure_percent", "100")] {
+        cluster.expect(&["admin", "set", name, value]).await?;
+    }
+    let s3 = cluster.s3();
+    s3.create_bucket("bkt").await?;
+    for number in 0..FILES {
+        s3.put("bkt", &number.to_string(), content(number).bytes()).await?;
+    }
+    cluster.wait_redundant(Duration::from_secs(30)).await?;
+    let before = listed(&cluster).await?;
+    let disk = cluster.node(1).spec().disks[1].clone();
+    let away = disk.with_extension("away");
+    cluster.node(1).process()?.terminate(Duration::from_secs(20)).await?;
+    std::fs::rename(&disk, &away)?;
+    std::fs::create_dir(&disk)?;
+    cluster.node(1).start()?;
+    wait::until("the disk to be given up", Duration::from_secs(60), || async {
+        let now = listed(&cluster).await.map_err(|error| format!("{error:#}"))?;
+        if now.iter().any(|disk| disk.standing == "out") { Ok(()) } else { Err(format!("{now:?}")) }
+    })
+    .await?;
+    // Given up, the directory would be taken for a new disk if the leader did not object.
+    let log = cluster.node(1).log_path();
+    wait::until("the directory to be refused", Duration::from_secs(30), || async {
+        let text = std::fs::read_to_string(&log).map_err(|error| error.to_string())?;
+        let refused = text.contains("placement groups still count on disk");
+        if refused { Ok(()) } else { Err("it was not refused yet".to_owned()) }
+    })
+    .await?;
+    let now = listed(&cluster).await?;
+    let lives = |disks: &[DiskLine]| disks.iter().map(|disk| (disk.id, disk.incarnation)).collect::<Vec<_>>();
+    ensure!(lives(&now) == lives(&before), "{before:?} became {now:?}");
+    cluster.node(1).process()?.terminate(Duration::from_secs(20)).await?;
+    std::fs::remove_dir_all(&disk)?;
+    std::fs::rename(&away, &disk)?;
+    cluster.restart(1).await?;
+    for number in 0..FILES {
+        ensure!(s3.get("bkt", &number.to_string()).await? == content(number).bytes(), "object {number}");
+    }
+    let back = listed(&cluster).await?;
+    ensure!(back.len() == before.len(), "{before:?} became {back:?}");
+    cluster.finish().await
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct DiskLine {
+    id: u32,
+    incarnation: u64,
+    standing: String,
+}
+
+async fn listed(cluster: &Cluster) -> Result<Vec<DiskLine>> {
+    let text = cluster.expect(&["--json", "admin", "disks"]).await?;
+    serde_json::from_str(&text).context("the list of disks")
 }

@@ -93,7 +93,7 @@ async fn one_node_grows_to_three_under_load() -> Result<()> {
     load.progress(100, Duration::from_secs(20)).await?;
     let trial = Trial { cluster, oracle, load };
     let summary = trial.end().await?;
-    ensure!(summary.longest_gap < Duration::from_secs(3), "it stood still for {:?}", summary.longest_gap);
+    ensure!(summary.longest_gap < Duration::from_secs(9), "it stood still for {:?}", summary.longest_gap);
     Ok(())
 }
 

@@ -1,4 +1,5 @@
-//! Packets are dropped: towards the leader, from the leader, between two nodes. No socket is closed, nobody is told.
+//! Packets are dropped: to and from the leader, towards it, to and from another node, between the leader and another
+//! that a third node still sees both. No socket is closed, nobody is told.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +11,18 @@ use holdfast_tests::netns::{Direction, Network};
 use holdfast_tests::oracle::Oracle;
 use holdfast_tests::skip_unless_root_with;
 
-async fn black_hole(network: Arc<Network>, direction: Direction) -> Result<()> {
+/// Who does not hear whom.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    /// The leader loses packets.
+    Leader(Direction),
+    /// A node that does not lead is cut off.
+    Follower,
+    /// The leader and another do not hear each other.
+    Pair,
+}
+
+async fn black_hole(network: Arc<Network>, fault: Fault) -> Result<()> {
     let cluster = Builder::new("blackhole").nodes(3).network(&network).start().await?;
     let oracle = Arc::new(Oracle::new(&cluster.scratch()?.join("journal"))?);
     let plan =
@@ -20,14 +32,20 @@ async fn black_hole(network: Arc<Network>, direction: Direction) -> Result<()> {
     load.progress(200, Duration::from_secs(20)).await?;
 
     let leader = cluster.leader().await?;
-    network.drop_packets(leader, direction)?;
+    let other = leader % 3 + 1;
+    match fault {
+        Fault::Leader(direction) => network.drop_packets(leader, direction)?,
+        Fault::Follower => network.drop_packets(other, Direction::Both)?,
+        Fault::Pair => network.cut(leader, other)?,
+    }
     let cut = Instant::now();
     let gap = load.first_ack_after(cut, Duration::from_secs(15)).await?;
-    println!("{direction:?}: the leader vanished, {gap:?} to the next acknowledged operation");
+    println!("{fault:?}: {gap:?} to the next acknowledged operation");
     ensure!(gap < Duration::from_secs(5), "fail-over took {gap:?}");
     load.progress(200, Duration::from_secs(20)).await?;
 
     network.heal(leader)?;
+    network.heal(other)?;
     load.progress(200, Duration::from_secs(20)).await?;
     cluster.wait_status("all to live", Duration::from_secs(20), |s| s.nodes_alive == 3).await?;
     let summary = load.stop().await?;
@@ -42,12 +60,26 @@ async fn black_hole(network: Arc<Network>, direction: Direction) -> Result<()> {
 fn the_leader_vanishes_from_the_network() -> Result<()> {
     skip_unless_root_with!("ip", "iptables");
     let network = Network::make(3)?;
-    network.block_on(black_hole(Arc::clone(&network), Direction::Both))?
+    network.block_on(black_hole(Arc::clone(&network), Fault::Leader(Direction::Both)))?
 }
 
 #[test]
 fn the_leader_is_heard_but_hears_nothing() -> Result<()> {
     skip_unless_root_with!("ip", "iptables");
     let network = Network::make(3)?;
-    network.block_on(black_hole(Arc::clone(&network), Direction::In))?
+    network.block_on(black_hole(Arc::clone(&network), Fault::Leader(Direction::In)))?
+}
+
+#[test]
+fn another_node_vanishes_from_the_network() -> Result<()> {
+    skip_unless_root_with!("ip", "iptables");
+    let network = Network::make(3)?;
+    network.block_on(black_hole(Arc::clone(&network), Fault::Follower))?
+}
+
+#[test]
+fn the_leader_and_another_do_not_hear_each_other() -> Result<()> {
+    skip_unless_root_with!("ip", "iptables");
+    let network = Network::make(3)?;
+    network.block_on(black_hole(Arc::clone(&network), Fault::Pair))?
 }

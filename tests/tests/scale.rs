@@ -4,7 +4,7 @@
 //! Small numbers by default. `HOLDFAST_OBJECTS=1000000` and `HOLDFAST_PARTS=10000` measure.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -12,6 +12,7 @@ use bytes::Bytes;
 use holdfast_tests::cluster::{Builder, Cluster};
 use holdfast_tests::oracle::Content;
 use holdfast_tests::s3::Client;
+use holdfast_tests::wait;
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
 
@@ -162,8 +163,13 @@ async fn a_completion_of_many_parts_holds_nobody_up() -> Result<()> {
     parts.sort_by_key(|part| part.number);
 
     let done = Arc::new(AtomicBool::new(false));
-    let others = tokio::spawn(put_until(s3.clone(), done.clone()));
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    let seen = Arc::new(AtomicU64::new(0));
+    let others = tokio::spawn(put_until(s3.clone(), seen.clone(), done.clone()));
+    wait::until("the others to be at work", Duration::from_secs(20), || async {
+        let puts = seen.load(Ordering::Relaxed);
+        if puts >= 20 { Ok(()) } else { Err(puts) }
+    })
+    .await?;
     let begun = Instant::now();
     s3.complete_upload("bkt", "whole", &upload, &parts).await?;
     let took = begun.elapsed();
@@ -192,12 +198,13 @@ async fn a_completion_of_many_parts_holds_nobody_up() -> Result<()> {
 }
 
 /// Puts small objects one after another; how long each took.
-async fn put_until(s3: Client, done: Arc<AtomicBool>) -> Result<Vec<Duration>> {
+async fn put_until(s3: Client, seen: Arc<AtomicU64>, done: Arc<AtomicBool>) -> Result<Vec<Duration>> {
     let mut times = Vec::new();
     while !done.load(Ordering::Relaxed) {
         let begun = Instant::now();
         s3.put("bkt", &format!("other/{}", times.len()), Bytes::from_static(b"small")).await?;
         times.push(begun.elapsed());
+        seen.fetch_add(1, Ordering::Relaxed);
     }
     Ok(times)
 }

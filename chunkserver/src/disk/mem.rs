@@ -11,6 +11,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::{Disk, File, Listed, Space};
+use crate::format::ALIGN;
 
 /// Unit that survives a power loss whole or not at all.
 const SECTOR: usize = 512;
@@ -336,6 +337,14 @@ impl File for Handle {
             offset += part.len() as u64;
         }
         Ok(())
+    }
+
+    fn write_direct(&self, offset: u64, parts: &[&[u8]]) -> io::Result<()> {
+        let bytes: usize = parts.iter().map(|part| part.len()).sum();
+        if !(offset | bytes as u64).is_multiple_of(ALIGN) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        self.write_at(offset, parts)
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {

@@ -3,6 +3,7 @@
 //! What always holds: names come from the store (segment numbers), never from outside. Segments are preallocated:
 //! measured on ext4 over virtio, an fdatasync after 8 MiB costs 29 ms appended and 5 ms preallocated; after 8 KiB
 //! 270 µs appended, 250 µs preallocated and 190 µs over blocks that were written before (see `store/writer.rs`).
+//! 1 MiB past the page cache takes 2 ms and 0.2 ms of CPU, through it 5 ms and 0.5 ms.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, IoSlice, IoSliceMut};
@@ -11,9 +12,12 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use parking_lot::Mutex;
 use rustix::fs::{FallocateFlags, SeekFrom};
 use rustix::io::{Errno, ReadWriteFlags};
 
+use super::aligned::Aligned;
+use super::direct::{BOUNCE_BYTES, write_aligned};
 use super::{Disk, File, Listed, Space};
 use crate::format::ALIGN;
 
@@ -25,6 +29,7 @@ const MAX_PARTS: usize = 1024;
 pub struct RealDisk {
     directory: PathBuf,
     durable: bool,
+    bounce: Arc<Mutex<Aligned>>,
 }
 
 impl RealDisk {
@@ -34,7 +39,8 @@ impl RealDisk {
     /// nothing else.
     pub fn open(directory: &Path, durable: bool) -> io::Result<Self> {
         fs::create_dir_all(directory)?;
-        let disk = Self { directory: directory.to_owned(), durable };
+        let bounce = Arc::new(Mutex::new(Aligned::new(0)));
+        let disk = Self { directory: directory.to_owned(), durable, bounce };
         disk.sync_directory()?;
         Ok(disk)
     }
@@ -48,7 +54,13 @@ impl RealDisk {
     }
 
     fn opened(&self, name: &str, file: fs::File) -> Arc<dyn File> {
-        Arc::new(RealFile { file, path: self.path(name), direct: OnceLock::new(), durable: self.durable })
+        Arc::new(RealFile {
+            file,
+            path: self.path(name),
+            direct: OnceLock::new(),
+            durable: self.durable,
+            bounce: self.bounce.clone(),
+        })
     }
 }
 
@@ -117,28 +129,58 @@ fn allocate(file: &fs::File, offset: u64, bytes: u64) -> io::Result<()> {
 struct RealFile {
     file: fs::File,
     path: PathBuf,
-    /// A second descriptor for reads past the cache; `None` where the file system refuses O_DIRECT.
+    /// A second descriptor, past the cache; `None` where the file system refuses O_DIRECT.
     direct: OnceLock<Option<fs::File>>,
     durable: bool,
+    /// For bytes that do not lie as writes past the cache want them; one for all files of the disk.
+    bounce: Arc<Mutex<Aligned>>,
+}
+
+impl RealFile {
+    fn direct(&self) -> Option<&fs::File> {
+        let open = || {
+            let flags = rustix::fs::OFlags::DIRECT.bits().cast_signed();
+            OpenOptions::new().read(true).write(true).custom_flags(flags).open(&self.path).ok()
+        };
+        self.direct.get_or_init(open).as_ref()
+    }
+}
+
+/// Writes all of `parts`, however many calls that takes.
+fn write_all(file: &fs::File, mut offset: u64, parts: &[&[u8]]) -> io::Result<()> {
+    for group in parts.chunks(MAX_PARTS) {
+        let mut slices: Vec<IoSlice<'_>> = group.iter().map(|part| IoSlice::new(part)).collect();
+        let mut rest = slices.as_mut_slice();
+        while rest.iter().any(|part| !part.is_empty()) {
+            let written = match rustix::io::pwritev(file, rest, offset) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => n,
+                Err(Errno::INTR) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            offset += written as u64;
+            IoSlice::advance_slices(&mut rest, written);
+        }
+    }
+    Ok(())
 }
 
 impl File for RealFile {
-    fn write_at(&self, mut offset: u64, parts: &[&[u8]]) -> io::Result<()> {
-        for group in parts.chunks(MAX_PARTS) {
-            let mut slices: Vec<IoSlice<'_>> = group.iter().map(|part| IoSlice::new(part)).collect();
-            let mut rest = slices.as_mut_slice();
-            while rest.iter().any(|part| !part.is_empty()) {
-                let written = match rustix::io::pwritev(&self.file, rest, offset) {
-                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                    Ok(n) => n,
-                    Err(Errno::INTR) => continue,
-                    Err(error) => return Err(error.into()),
-                };
-                offset += written as u64;
-                IoSlice::advance_slices(&mut rest, written);
-            }
+    fn write_at(&self, offset: u64, parts: &[&[u8]]) -> io::Result<()> {
+        write_all(&self.file, offset, parts)
+    }
+
+    fn write_direct(&self, offset: u64, parts: &[&[u8]]) -> io::Result<()> {
+        let Some(file) = self.direct() else { return self.write_at(offset, parts) };
+        let mut bounce = self.bounce.lock();
+        bounce.reserve(BOUNCE_BYTES);
+        let written =
+            write_aligned(offset, parts, bounce.slice(BOUNCE_BYTES), |at, parts| write_all(file, at, parts));
+        match written {
+            // Opened but not to be used this way: some file systems and stacks of them.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => self.write_at(offset, parts),
+            other => other,
         }
-        Ok(())
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
@@ -155,11 +197,7 @@ impl File for RealFile {
     }
 
     fn read_direct(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        let direct = self.direct.get_or_init(|| {
-            let flags = rustix::fs::OFlags::DIRECT.bits().cast_signed();
-            OpenOptions::new().read(true).custom_flags(flags).open(&self.path).ok()
-        });
-        match direct {
+        match self.direct() {
             Some(file) if into.as_ptr().align_offset(ALIGN as usize) == 0 => file.read_at(into, offset),
             _ => self.file.read_at(into, offset),
         }

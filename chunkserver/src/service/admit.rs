@@ -16,6 +16,7 @@ use holdfast_proto::ids::{ClusterId, DiskId, Incarnation};
 use holdfast_proto::map::{Disk as MapDisk, Standing};
 use holdfast_proto::method::AdmitDisk;
 use holdfast_proto::op::RegisterDisk;
+use holdfast_proto::status::Code;
 use tokio::time::Instant;
 
 use super::Inner;
@@ -84,6 +85,7 @@ async fn admit(inner: &Arc<Inner>, config: &DiskConfig) -> Result<(), OpenError>
 
 /// Tells the leader that a known disk is back. If the leader knows it as another one, it leaves service again.
 async fn confirm(inner: Arc<Inner>, config: DiskConfig, superblock: Superblock) {
+    let mut told = false;
     while !inner.stopping() {
         let deadline = Instant::now() + PATIENCE;
         let Some(disk) = inner.disks().into_iter().find(|disk| disk.superblock == superblock) else { return };
@@ -91,7 +93,15 @@ async fn confirm(inner: Arc<Inner>, config: DiskConfig, superblock: Superblock) 
             (Ok(_), Ok(capacity)) => {
                 let request = announcement(&inner, &config, &superblock, capacity);
                 let reply = inner.meta.call::<AdmitDisk>(&request, deadline).await;
-                reply.and_then(holdfast_proto::op::Reply::into_result).ok()
+                let reply = reply.and_then(holdfast_proto::op::Reply::into_result);
+                if let Err(status) = &reply
+                    && status.kind() == Code::WrongDisk
+                    && !std::mem::replace(&mut told, true)
+                {
+                    let path = config.path.display();
+                    tracing::error!(%path, %status, "the disk is back, but the cluster has given it up");
+                }
+                reply.ok()
             }
             _ => None,
         };
@@ -128,6 +138,7 @@ fn announcement(inner: &Inner, config: &DiskConfig, superblock: &Superblock, cap
         path: config.path.display().to_string(),
         weight: config.weight,
         replaces: 0,
+        lost: false,
     }
 }
 
@@ -161,10 +172,8 @@ async fn register(
     inner.map.refresh(deadline).await.map_err(|status| waiting(home.path(), &status))?;
     let cluster =
         inner.cluster().ok_or_else(|| OpenError::Refused("the cluster's id is not known yet".into()))?;
-    let replaces = match &found {
-        None => expected_here(inner, home)?,
-        Some(_) => None,
-    };
+    let replaces = expected_here(inner, home, found.as_ref())?;
+    let lost = replaces.is_some() && home.replace_wanted();
     let superblock = match found {
         Some(superblock) => {
             check_owner(inner, home, &superblock)?;
@@ -177,11 +186,17 @@ async fn register(
     let capacity = capacity(config, home)?;
     let request = RegisterDisk {
         replaces: replaces.unwrap_or(0),
+        lost,
         ..announcement(inner, config, &superblock, capacity)
     };
     let reply = inner.meta.call::<AdmitDisk>(&request, deadline).await;
     let reply = reply.and_then(holdfast_proto::op::Reply::into_result);
-    let reply = reply.map_err(|status| waiting(home.path(), &status))?;
+    let reply = reply.map_err(|status| match (status.kind(), replaces) {
+        (Code::PreconditionFailed, Some(disk)) => {
+            OpenError::Refused(format!("{}; the leader says: {}", missed(home, disk), status.message))
+        }
+        _ => waiting(home.path(), &status),
+    })?;
     let id = u32::try_from(reply.id).unwrap_or(0);
     if id == 0 {
         return Err(OpenError::Refused("the leader gave the disk no id".into()));
@@ -210,19 +225,32 @@ fn fresh(inner: &Inner, cluster: ClusterId) -> Superblock {
     }
 }
 
-/// In an empty directory: the disk that the map expects here and that may be replaced, if there is one.
-fn expected_here(inner: &Inner, home: &DiskHome) -> Result<Option<u32>, OpenError> {
+/// In a directory without a disk that was admitted: the disk that the map expects here and that may be replaced, if
+/// there is one.
+fn expected_here(
+    inner: &Inner,
+    home: &DiskHome,
+    found: Option<&Superblock>,
+) -> Result<Option<u32>, OpenError> {
     let path = home.path().display().to_string();
     let here = |disk: &MapDisk| disk.path == path && disk.standing != Standing::Removed as i32;
     let Some(disk) = inner.map.disks_of(inner.node.0).into_iter().find(here) else { return Ok(None) };
+    // Admitted, but the process ended before it could note that.
+    if found.is_some_and(|superblock| superblock.fingerprint[..] == disk.fingerprint[..]) {
+        return Ok(None);
+    }
     if disk.standing == Standing::Out as i32 || home.replace_wanted() {
         return Ok(Some(disk.id));
     }
-    Err(OpenError::Refused(format!(
-        "{path} is empty, but disk d{} was there: mount it; if it is lost for good, create {path}/REPLACE to use this \
-         directory in its place (without that it is taken when the cluster has rebuilt the old disk's data elsewhere)",
-        disk.id
-    )))
+    Err(missed(home, disk.id))
+}
+
+fn missed(home: &DiskHome, disk: u32) -> OpenError {
+    let path = home.path().display();
+    OpenError::Refused(format!(
+        "{path} is empty, but disk d{disk} was there: mount it; if it is lost for good, create {path}/REPLACE to use this \
+         directory in its place (without that it is taken when the cluster has rebuilt the old disk's data elsewhere)"
+    ))
 }
 
 fn waiting(path: &Path, status: &holdfast_proto::status::Status) -> OpenError {
@@ -235,7 +263,7 @@ fn capacity(config: &DiskConfig, home: &DiskHome) -> Result<u64, OpenError> {
     }
     let stat =
         rustix::fs::statvfs(home.path()).map_err(|error| OpenError::io("ask for the size")(error.into()))?;
-    Ok(stat.f_blocks.saturating_mul(stat.f_frsize))
+    Ok(stat.f_blocks.saturating_mul(stat.f_frsize).saturating_sub(config.leave))
 }
 
 /// Opens log and index and puts the disk into service.
@@ -254,6 +282,7 @@ async fn open(
     let options = StoreOptions {
         config: inner.config.store.clone(),
         capacity: config.capacity,
+        leave: config.leave,
         fingerprint: superblock.fingerprint,
         memory: inner.memory.clone(),
         reads: inner.config.reads_per_disk,

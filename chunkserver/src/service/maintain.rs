@@ -20,6 +20,8 @@ use crate::store::Store;
 const TICK: Duration = Duration::from_secs(1);
 /// On a full disk segments are compacted one after another for this long before anything else gets its turn.
 const GIVING_BACK: Duration = Duration::from_secs(10);
+/// Longest rest for work that was done too fast: with a lower rate than this implies, the rate is a little higher.
+const MOST_OWED: Duration = Duration::from_secs(3600);
 /// A full disk takes no new chunks, so compaction may be this many times as fast.
 const FULL_HASTE: u64 = 4;
 
@@ -133,11 +135,11 @@ fn scrub_on(
     bell: &Bell,
     scrub: &mut Scrubbing<'_>,
 ) -> Result<(), StoreError> {
-    if config.scrub_rate == 0 || !scrub.is_due() {
+    if config.scrub_rate == 0 || !scrub.is_due() || scrub.rests() {
         return Ok(());
     }
-    let mut pace = Pace::new(config.scrub_rate, bell);
     let until = Instant::now() + TICK;
+    let mut pace = Pace { until: Some(until), ..Pace::new(config.scrub_rate, bell) };
     while Instant::now() < until && !bell.is_stopping() {
         let cursor = store.scrub_step(scrub.cursor(), |bytes| {
             pace.spend(bytes);
@@ -148,12 +150,15 @@ fn scrub_on(
             break;
         }
     }
+    // What one chunk cost too much is slept off in later ticks: deletes and compaction do not wait for it.
+    scrub.rest(pace.owed());
     Ok(())
 }
 
-/// Keeps work under a rate by sleeping off what was spent too early.
+/// Keeps work under a rate by sleeping off what was spent too early, until a moment at most.
 struct Pace<'b> {
     rate: u64,
+    until: Option<Instant>,
     begun: Instant,
     spent: u64,
     bell: &'b Bell,
@@ -161,13 +166,19 @@ struct Pace<'b> {
 
 impl<'b> Pace<'b> {
     fn new(rate: u64, bell: &'b Bell) -> Self {
-        Self { rate: rate.max(1), begun: Instant::now(), spent: 0, bell }
+        Self { rate: rate.max(1), until: None, begun: Instant::now(), spent: 0, bell }
+    }
+
+    /// Time that should have passed for what was spent, beyond what has.
+    fn owed(&self) -> Duration {
+        let due = Duration::try_from_secs_f64(self.spent as f64 / self.rate as f64).unwrap_or(MOST_OWED);
+        due.min(MOST_OWED).saturating_sub(self.begun.elapsed())
     }
 
     fn spend(&mut self, bytes: u64) {
         self.spent += bytes;
-        let due = Duration::from_secs_f64(self.spent as f64 / self.rate as f64);
-        let early = due.saturating_sub(self.begun.elapsed());
+        let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
+        let early = self.owed().min(left.unwrap_or(MOST_OWED));
         if early > Duration::from_millis(5) {
             self.bell.sleep(early);
         }
@@ -177,6 +188,16 @@ impl<'b> Pace<'b> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_small_rate_holds_up_nothing_but_the_scrub() {
+        let bell = Bell::default();
+        let begun = Instant::now();
+        let mut pace = Pace { until: Some(begun + Duration::from_millis(50)), ..Pace::new(1, &bell) };
+        pace.spend(8 << 20);
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        assert!(pace.owed() > Duration::from_secs(3000) && pace.owed() <= MOST_OWED);
+    }
 
     #[test]
     fn pace_keeps_the_rate_and_stops_when_told() {

@@ -44,7 +44,12 @@ pub(super) async fn pull(
         return Err(Status::new(Code::Unsupported, "repair of erasure-coded chunks is not built yet"));
     }
     let busy = || Status::busy(Duration::from_millis(200), "enough repair orders are running here");
-    let _place = inner.pulls.try_acquire().map_err(|_| busy())?;
+    // What is one failure away from loss waits for nobody; the leader bounds it.
+    let _place = match request.urgent {
+        true => None,
+        false => Some(inner.pulls.try_acquire().map_err(|_| busy())?),
+    };
+    let _repairing = inner.foreground.repair();
     inner.orders.check(request.order, request.pg, &disk, &inner.map, context.deadline).await?;
     let member = inner.map.membership(request.pg, disk.id(), disk.incarnation())?;
     let job = Job { inner: &inner, disk: &disk, request: &request, member: &member };
@@ -60,7 +65,7 @@ pub(super) async fn pull(
         match job.item(item, context.deadline, &mut reply.bytes).await {
             Ok(()) => reply.done.push(item.number),
             Err((status, bad)) => {
-                let fatal = matches!(status.kind(), Code::DiskFailed | Code::ShuttingDown);
+                let fatal = matches!(status.kind(), Code::DiskFailed | Code::DiskFull | Code::ShuttingDown);
                 reply.failed.push(PullFailure { number: item.number, status: Some(status), bad });
                 if fatal {
                     break;
@@ -108,6 +113,9 @@ impl Job<'_> {
         let blake3: [u8; 32] = item.blake3[..].try_into().map_err(|_| {
             plain(Status::new(Code::InvalidArgument, "an order to pull names the BLAKE3 of every chunk"))
         })?;
+        if store.is_full() && !force {
+            return Err(plain(Status::new(Code::DiskFull, "the disk takes no new chunks")));
+        }
         let (payload, table) = self.fetch(item, &blake3, deadline).await?;
         *moved += payload.len() as u64;
         super::metrics().pulled_bytes.inc_by(payload.len() as u64);

@@ -11,6 +11,7 @@ use holdfast_proto::status::{Code, Status};
 use holdfast_rpc::Context;
 
 use super::Inner;
+use super::foreground::Work;
 use crate::store::ReadWhat;
 use crate::store::scrub::Verdict;
 
@@ -36,7 +37,7 @@ pub(super) async fn read(
     let there = store.known_bytes(what.chunk)?.unwrap_or(crate::format::MAX_PAYLOAD_BYTES);
     let most = request.length.saturating_add(2 * crate::format::ALIGN).min(there);
     let mut permit = inner.admit(most)?;
-    let _served = (!request.background).then(|| inner.foreground.serve(most));
+    let _served = (!request.background).then(|| inner.foreground.serve(Work::Read, most));
     let out = store.read(what, request.background).await?;
     permit.shrink(out.payload.len() as u64);
     super::metrics().read_bytes.inc_by(out.payload.len() as u64);

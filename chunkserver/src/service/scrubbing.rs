@@ -70,6 +70,8 @@ pub(crate) struct Scrubbing<'h> {
     period: Duration,
     position: ScrubPosition,
     saved: Instant,
+    /// Its rate is kept by doing nothing before this.
+    rests_until: Instant,
 }
 
 fn now() -> u64 {
@@ -82,7 +84,7 @@ impl<'h> Scrubbing<'h> {
         let found = home.scrub();
         let mut position = found.unwrap_or(ScrubPosition { ended: now(), cursor: None });
         position.ended = position.ended.min(now());
-        let scrubbing = Self { home, period, position, saved: Instant::now() };
+        let scrubbing = Self { home, period, position, saved: Instant::now(), rests_until: Instant::now() };
         if found.is_none() {
             scrubbing.write();
         }
@@ -90,8 +92,19 @@ impl<'h> Scrubbing<'h> {
     }
 
     /// A round is under way, or it is time to begin one.
-    pub(crate) fn is_due(&self) -> bool {
+    pub(crate) fn is_due(&mut self) -> bool {
+        // A clock that was ahead and was set back would put the next round off by as much.
+        self.position.ended = self.position.ended.min(now());
         self.position.cursor.is_some() || now() >= self.position.ended.saturating_add(self.period.as_secs())
+    }
+
+    /// It read more than its rate allows, and rests for so long.
+    pub(crate) fn rest(&mut self, for_long: Duration) {
+        self.rests_until = Instant::now() + for_long;
+    }
+
+    pub(crate) fn rests(&self) -> bool {
+        Instant::now() < self.rests_until
     }
 
     pub(crate) fn cursor(&self) -> ScrubCursor {

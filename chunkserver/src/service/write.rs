@@ -14,6 +14,7 @@ use holdfast_rpc::Context;
 use holdfast_support::crc::verify_blocks;
 
 use super::Inner;
+use super::foreground::Work;
 use super::map::Membership;
 use crate::format::MAX_PAYLOAD_BYTES;
 use crate::store::Put;
@@ -28,7 +29,7 @@ pub(super) async fn write(
     payload: Bytes,
 ) -> Result<(WriteReply, Bytes), Status> {
     let _permit = inner.admit(payload.len() as u64)?;
-    let _served = inner.foreground.serve(payload.len() as u64);
+    let _served = inner.foreground.serve(Work::Write, payload.len() as u64);
     let disk = inner.disk(request.disk, false)?;
     if payload.len() as u64 > MAX_PAYLOAD_BYTES {
         return Err(Status::new(Code::TooLarge, format!("a record holds at most {MAX_PAYLOAD_BYTES} bytes")));

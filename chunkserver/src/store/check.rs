@@ -2,36 +2,10 @@
 
 use holdfast_support::crc::{crc32c, verify_blocks};
 
+use crate::disk::aligned::Aligned;
 use crate::disk::{File, read_full, read_full_direct};
+use crate::format::Shape;
 use crate::format::record::{Kind, RecordHeader};
-use crate::format::{ALIGN, Shape};
-
-/// A buffer whose bytes start on a block boundary, as O_DIRECT wants it.
-pub(super) struct Aligned {
-    memory: Vec<u8>,
-    start: usize,
-    length: usize,
-}
-
-impl Aligned {
-    pub(super) fn new(length: usize) -> Self {
-        let memory = vec![0; length + ALIGN as usize];
-        let start = memory.as_ptr().align_offset(ALIGN as usize).min(ALIGN as usize);
-        Self { memory, start, length }
-    }
-
-    /// Makes it at least this long; the content is lost.
-    pub(super) fn reserve(&mut self, length: usize) {
-        if self.length < length {
-            *self = Self::new(length);
-        }
-    }
-
-    pub(super) fn slice(&mut self, length: usize) -> &mut [u8] {
-        let end = (self.start + length).min(self.memory.len());
-        self.memory.get_mut(self.start..end).unwrap_or_default()
-    }
-}
 
 /// Why a record is not whole.
 #[derive(Debug)]

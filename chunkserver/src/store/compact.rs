@@ -13,13 +13,14 @@ use bytes::Bytes;
 use holdfast_proto::ids::ChunkId;
 
 use super::Store;
-use super::check::{Aligned, Bad, check_record, parts, read_record};
+use super::check::{Bad, check_record, parts, read_record};
 use super::entry::{Entry, Place, key};
 use super::index::Step;
 use super::op::Op;
 use super::scan::{Found, Scan};
 use super::segments::Segment;
 use crate::disk::File;
+use crate::disk::aligned::Aligned;
 use crate::error::StoreError;
 use crate::format::record::{Kind, RecordHeader};
 use crate::format::segment::file_name;

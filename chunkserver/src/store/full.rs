@@ -113,7 +113,7 @@ impl Shared {
     /// Bytes this disk may use altogether.
     pub(super) fn capacity(&self) -> u64 {
         match self.capacity {
-            0 => self.disk.space().map_or(0, |space| space.total),
+            0 => self.disk.space().map_or(0, |space| space.total.saturating_sub(self.leave)),
             bytes => bytes,
         }
     }
@@ -122,9 +122,9 @@ impl Shared {
         self.segments.all().iter().map(|segment| segment.allocated()).sum()
     }
 
-    /// Bytes that could be allocated now, by the file system and by the disk's quota.
-    fn unallocated(&self) -> u64 {
-        let available = self.disk.space().map_or(0, |space| space.available);
+    /// Bytes that could be allocated now, by the file system less what is left to others, and by the disk's quota.
+    fn unallocated(&self, leave: u64) -> u64 {
+        let available = self.disk.space().map_or(0, |space| space.available.saturating_sub(leave));
         match self.capacity {
             0 => available,
             bytes => {
@@ -138,12 +138,13 @@ impl Shared {
     fn room(&self) -> u64 {
         let spare = self.reserve.spare.load(Ordering::Relaxed);
         let kept = self.segment_bytes.saturating_sub(spare) + self.soft_reserve();
-        self.unallocated().saturating_sub(kept)
+        self.unallocated(self.leave).saturating_sub(kept)
     }
 
-    /// Bytes that could still be allocated for anything but the index.
+    /// Bytes that could still be allocated for anything but the index. What is left to others counts: when they have
+    /// taken it, deletes are what gives room back.
     fn upkeep_room(&self) -> u64 {
-        self.unallocated().saturating_sub(self.index_reserve())
+        self.unallocated(0).saturating_sub(self.index_reserve())
     }
 
     /// Room for one more new chunk's segment of this length.

@@ -12,11 +12,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::changes::Changes;
-use super::check::{Aligned, check_record, parts, read_record};
+use super::check::{check_record, parts, read_record};
 use super::entry::{Place, Position, SegmentStat, key};
 use super::index::{Index, IndexMemory, Step};
 use super::scan::{Found, Scan};
 use super::segments::Segments;
+use crate::disk::aligned::Aligned;
 use crate::disk::{Disk, File, Listed, read_full};
 use crate::error::OpenError;
 use crate::format::record::{Kind, RecordHeader};

@@ -8,9 +8,10 @@ use std::sync::atomic::Ordering;
 use holdfast_proto::ids::ChunkId;
 
 use super::Store;
-use super::check::{Aligned, Bad, check_record, read_record};
+use super::check::{Bad, check_record, read_record};
 use super::entry::{Entry, Place, key};
 use super::index::Step;
+use crate::disk::aligned::Aligned;
 use crate::error::StoreError;
 use crate::format::Shape;
 

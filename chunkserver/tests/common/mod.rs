@@ -37,6 +37,7 @@ pub fn options(config: StoreConfig) -> StoreOptions {
     StoreOptions {
         config,
         capacity: 0,
+        leave: 0,
         fingerprint: FINGERPRINT,
         memory: IndexMemory::new(8 << 20, 4 << 20),
         reads: 4,

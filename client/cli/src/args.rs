@@ -40,6 +40,11 @@ pub(crate) enum Command {
     /// Run a node: any set of roles, by default all of a single-node store
     Server(crate::server::ServerArgs),
 
+    /// Mount the namespace as a file system
+    Mount(crate::mount::MountArgs),
+    /// Unmount it
+    Umount(crate::mount::UmountArgs),
+
     /// Copy files from this machine into the cluster
     Put(CopyArgs),
     /// Copy files from the cluster to this machine

@@ -105,6 +105,8 @@ fn exit_for(code: Code) -> Exit {
         | C::InvalidPart
         | C::InvalidPartOrder
         | C::PartTooSmall
+        | C::Locked
+        | C::CrossDevice
         | C::Loop
         | C::WrongCluster
         | C::WrongVersion => Exit::Refused,

@@ -10,6 +10,7 @@ mod connect;
 mod failure;
 mod files;
 mod fsck;
+mod mount;
 mod output;
 mod place;
 mod progress;
@@ -27,8 +28,12 @@ use remote::Remote;
 
 fn main() -> ExitCode {
     holdfast_support::memory::configure();
-    let cli = Cli::parse();
-    match run(cli) {
+    let given: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    let outcome = match mount::command_line(&given) {
+        Some(line) => line.and_then(|line| run(Cli::parse_from(line))),
+        None => run(Cli::parse_from(given)),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
@@ -46,6 +51,8 @@ fn run(cli: Cli) -> Outcome<()> {
         }
         Command::Init(args) => server::init(&args, Output { json: cli.json }),
         Command::Server(args) => server::run(&args),
+        Command::Mount(args) => mount::run(&args, &cli.connect),
+        Command::Umount(args) => mount::umount(&args),
         command => client(command, &cli.connect, Output { json: cli.json }, cli.quiet),
     }
 }
@@ -88,6 +95,10 @@ async fn dispatch(command: Command, remote: &Remote, output: Output, quiet: bool
         Command::Admin(command) => admin::run(remote, command, output).await,
         Command::Bench(args) => bench::run(remote, &args, output).await,
         Command::Fsck(args) => fsck::run(remote, &args, output).await,
-        Command::Init(_) | Command::Server(_) | Command::Completions { .. } => Ok(()),
+        Command::Init(_)
+        | Command::Server(_)
+        | Command::Mount(_)
+        | Command::Umount(_)
+        | Command::Completions { .. } => Ok(()),
     }
 }

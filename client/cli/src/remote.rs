@@ -57,14 +57,19 @@ pub(crate) fn kind(inode: &Inode) -> FileKind {
 impl Remote {
     /// Connects, or says that nobody answers.
     pub(crate) async fn connect(target: Target) -> Outcome<Self> {
-        let net = Net::new(NetConfig::default());
         let config = ClientConfig {
-            metaservers: target.metaservers.clone(),
-            net: Some(net.clone()),
             description: format!("holdfast command line, pid {}", std::process::id()),
             default_deadline: target.timeout,
             ..ClientConfig::default()
         };
+        Self::connect_as(target, config).await
+    }
+
+    /// As [`Remote::connect`], for who is more than a command.
+    pub(crate) async fn connect_as(target: Target, config: ClientConfig) -> Outcome<Self> {
+        let net = Net::new(NetConfig::default());
+        let config =
+            ClientConfig { metaservers: target.metaservers.clone(), net: Some(net.clone()), ..config };
         let client = Client::connect(config).await.map_err(|error| {
             let failure = Failure::from(error);
             match failure.exit {
@@ -82,6 +87,11 @@ impl Remote {
             }
         })?;
         Ok(Self { client, net, target })
+    }
+
+    /// The client library's end of it.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
     }
 
     /// Ends the session; failing to is harmless, it expires.
@@ -221,7 +231,7 @@ impl Remote {
 
     /// Removes one name that is not a directory.
     pub(crate) async fn unlink(&self, parent: Ino, name: &[u8]) -> Outcome<()> {
-        let op = op::Unlink { parent: parent.0, name: Bytes::copy_from_slice(name), holders: Vec::new() };
+        let op = op::Unlink { parent: parent.0, name: Bytes::copy_from_slice(name), unheld: None };
         self.mutate(Op::Unlink(op)).await?;
         Ok(())
     }

@@ -36,9 +36,12 @@ fn row(code: Code) -> Row {
         Code::InvalidArgument => Row("InvalidArgument", S::BAD_REQUEST),
         Code::NotFound => Row("NoSuchKey", S::NOT_FOUND),
         Code::Exists => Row("BucketAlreadyExists", S::CONFLICT),
-        Code::NotADirectory | Code::IsADirectory | Code::TooManyLinks | Code::Loop | Code::NoAttribute => {
-            BAD_REQUEST
-        }
+        Code::NotADirectory
+        | Code::IsADirectory
+        | Code::TooManyLinks
+        | Code::Loop
+        | Code::NoAttribute
+        | Code::CrossDevice => BAD_REQUEST,
         Code::NotEmpty => Row("BucketNotEmpty", S::CONFLICT),
         Code::NameTooLong => Row("KeyTooLongError", S::BAD_REQUEST),
         Code::PermissionDenied | Code::Unauthenticated => DENIED,
@@ -51,6 +54,7 @@ fn row(code: Code) -> Row {
         Code::NoSuchUpload => Row("NoSuchUpload", S::NOT_FOUND),
         Code::InvalidPart => Row("InvalidPart", S::BAD_REQUEST),
         Code::InvalidPartOrder => Row("InvalidPartOrder", S::BAD_REQUEST),
+        Code::Locked => Row("OperationAborted", S::CONFLICT),
         Code::PartTooSmall => Row("EntityTooSmall", S::BAD_REQUEST),
         Code::NoSuchKey => Row("InvalidAccessKeyId", S::FORBIDDEN),
         Code::Busy => Row("SlowDown", S::SERVICE_UNAVAILABLE),

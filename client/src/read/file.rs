@@ -33,6 +33,9 @@ const FIRST_WAIT: Duration = Duration::from_millis(20);
 /// the layout away from it.
 const PAGES_AHEAD: usize = 64;
 
+/// Pieces that [`OpenFile::pieces_at`] has under way at once.
+const PIECES_AT_ONCE: usize = 64;
+
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// One version of a file. Cheap to clone.
@@ -46,7 +49,7 @@ struct Shared {
     inode: Inode,
     inline: Option<Bytes>,
     class: Option<StorageClass>,
-    layout: Mutex<Layout>,
+    layout: Arc<Mutex<Layout>>,
     _pin: Pin,
 }
 
@@ -72,9 +75,41 @@ impl OpenFile {
         if inode.inline && reply.inline.as_ref().is_none_or(|bytes| bytes.len() as u64 != inode.size) {
             return Err(ClientError::Refused(Status::internal("the answer lacks the inline content")));
         }
-        let layout = Mutex::new(first_layout(&inode, &mut reply));
+        let layout = Arc::new(Mutex::new(first_layout(&inode, &mut reply)));
         let shared = Shared { client, inode, inline: reply.inline, class: reply.class, layout, _pin: pin };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// What an answer with a page of extents tells of, for reading just that.
+    pub(crate) fn of_page(client: Client, answer: Answer) -> Result<(Self, Vec<Extent>), ClientError> {
+        let Answer { mut reply, pin } = answer;
+        let Some(inode) = reply.inode.take() else {
+            return Err(ClientError::Refused(Status::internal("the answer holds no inode")));
+        };
+        let extents = std::mem::take(&mut reply.extents);
+        let mut layout = Layout::default();
+        if let (Some(first), Some(last)) = (extents.first(), extents.last()) {
+            layout.learn(first.offset, last.end(), extents.iter().cloned());
+        }
+        let layout = Arc::new(Mutex::new(layout));
+        let shared = Shared { client, inode, inline: None, class: None, layout, _pin: pin };
+        Ok((Self { shared: Arc::new(shared) }, extents))
+    }
+
+    /// The same file as a later answer to the same question tells of it: what is known of the layout is kept if the
+    /// content is still the same, and only what lived at the later answer stays protected.
+    pub fn renewed(&self, answer: Answer) -> Result<Self, ClientError> {
+        let later = Self::new(self.client().clone(), answer)?;
+        let same = later.inode().version == self.inode().version && !later.inode().inline;
+        if !same {
+            return Ok(later);
+        }
+        let Shared { inode, inline, class, _pin, .. } = match Arc::try_unwrap(later.shared) {
+            Ok(shared) => shared,
+            Err(shared) => return Ok(Self { shared }),
+        };
+        let (client, layout) = (self.client().clone(), self.shared.layout.clone());
+        Ok(Self { shared: Arc::new(Shared { client, inode, inline, class, layout, _pin }) })
     }
 
     /// The inode as it was when the file was opened.
@@ -117,6 +152,53 @@ impl OpenFile {
         Ok(whole.freeze())
     }
 
+    /// The bytes at an offset in the pieces they came in, all fetched at once; fewer at the end of the file. For
+    /// short ranges: the caller bounds the memory.
+    pub async fn pieces_at(&self, offset: u64, length: u64) -> Result<Vec<Bytes>, ClientError> {
+        let end = offset.saturating_add(length).min(self.size());
+        let (mut at, mut bytes) = (offset, Vec::new());
+        while at < end {
+            let pieces = self.pieces(at, end, PIECES_AT_ONCE).await?;
+            at = pieces.last().map_or(end, |piece| piece.offset + piece.length);
+            let deadline = self.client().deadline();
+            let fetched = pieces.into_iter().map(|piece| self.fetch_piece(piece, deadline));
+            bytes.extend(futures::future::try_join_all(fetched).await?);
+        }
+        Ok(bytes)
+    }
+
+    /// The first byte at or behind `from` that is data (`Some(true)`) or lies in a hole (`Some(false)`), and where
+    /// that stretch ends at the latest; `None` at or behind the end of the file.
+    pub async fn stretch(&self, from: u64) -> Result<Option<(bool, u64)>, ClientError> {
+        if from >= self.size() {
+            return Ok(None);
+        }
+        let pieces = self.pieces(from, self.size(), PIECES_AT_ONCE).await?;
+        let hole = pieces.first().is_some_and(|piece| matches!(piece.source, Source::Hole));
+        let same = pieces.iter().take_while(|piece| matches!(piece.source, Source::Hole) == hole);
+        Ok(same.last().map(|last| (!hole, last.offset + last.length)))
+    }
+
+    /// The whole content, if it came with the answer.
+    pub fn inline(&self) -> Option<&Bytes> {
+        self.shared.inline.as_ref()
+    }
+
+    /// The ranges that extents with bytes of their own cover, in order. There are few of them in any file.
+    pub async fn carried(&self) -> Result<Vec<(u64, Bytes)>, ClientError> {
+        let (mut at, mut found) = (0, Vec::new());
+        while at < self.size() && self.shared.inode.inline_extents > 0 {
+            let pieces = self.pieces(at, self.size(), PIECES_AT_ONCE).await?;
+            let Some(last) = pieces.last() else { break };
+            at = last.offset + last.length;
+            found.extend(pieces.into_iter().filter_map(|piece| match piece.source {
+                Source::Inline(bytes) => Some((piece.offset, bytes)),
+                Source::Hole | Source::Chunk { .. } => None,
+            }));
+        }
+        Ok(found)
+    }
+
     pub(crate) fn client(&self) -> &Client {
         &self.shared.client
     }
@@ -157,7 +239,7 @@ impl OpenFile {
         let Inode { ino, version, .. } = self.shared.inode;
         let query = Query::GetExtents(GetExtents { ino, offset: at, end: to, if_version: version });
         let client = self.client();
-        let answer = client.inner().question(query, client.deadline()).await?;
+        let answer = client.inner().question(query, false, client.deadline()).await?;
         let status = answer.reply.status.unwrap_or_default();
         match status.kind() {
             Code::Ok => {}
@@ -219,7 +301,14 @@ impl OpenFile {
             round += u32::from(busy.is_none());
             if round >= 2 || busy.is_some() {
                 if busy.is_none() {
-                    want = self.look_up_again(want, at).await?;
+                    let pieces = self.look_up_again(want, at).await?;
+                    want = match pieces.as_slice() {
+                        [Piece { source: Source::Chunk { chunk, offset }, .. }] => {
+                            Want { chunk: *chunk, offset: *offset, length: want.length }
+                        }
+                        // It lies in several places now.
+                        _ => return Box::pin(self.gather(pieces, deadline)).await,
+                    };
                 }
                 let again = Instant::now() + inner.jittered(busy.unwrap_or_default().max(wait));
                 if again >= deadline {
@@ -244,29 +333,32 @@ impl OpenFile {
         }
     }
 
-    /// The same bytes of the file may lie elsewhere by now (a worker joined small extents).
-    async fn look_up_again(&self, want: Want, at: u64) -> Result<Want, ClientError> {
+    /// The same bytes of the file may lie elsewhere by now (a worker joined small extents): where, in order.
+    async fn look_up_again(&self, want: Want, at: u64) -> Result<Vec<Piece>, ClientError> {
         let end = at + want.length;
         match self.fetch_page(at, end).await {
-            Ok(()) => {}
+            Ok(()) => Ok(self.known_pieces(at, end, usize::MAX)),
             // The inode is gone, but its chunks are kept by our pin: go on with what we have.
-            Err(ClientError::Changed(_)) if self.is_gone().await => return Ok(want),
-            Err(error) => return Err(error),
-        }
-        let pieces = self.known_pieces(at, end, 2);
-        match pieces.as_slice() {
-            [Piece { length, source: Source::Chunk { chunk, offset }, .. }] if *length == want.length => {
-                Ok(Want { chunk: *chunk, offset: *offset, length: *length })
+            Err(ClientError::Changed(_)) if self.is_gone().await => {
+                let source = Source::Chunk { chunk: want.chunk, offset: want.offset };
+                Ok(vec![Piece { offset: at, length: want.length, source }])
             }
-            // Cut differently now: rare enough to let the caller open it anew.
-            _ => Err(ClientError::Changed(Ino(self.shared.inode.ino))),
+            Err(error) => Err(error),
         }
     }
 
+    async fn gather(&self, pieces: Vec<Piece>, deadline: Instant) -> Result<Bytes, ClientError> {
+        let mut whole = BytesMut::new();
+        for piece in pieces {
+            whole.extend_from_slice(&self.fetch_piece(piece, deadline).await?);
+        }
+        Ok(whole.freeze())
+    }
+
     async fn is_gone(&self) -> bool {
-        let query = holdfast_proto::query::GetInode { ino: self.shared.inode.ino, content: false };
+        let query = holdfast_proto::query::GetInode { ino: self.shared.inode.ino, ..Default::default() };
         let client = self.client();
-        match client.inner().question(Query::GetInode(query), client.deadline()).await {
+        match client.inner().question(Query::GetInode(query), false, client.deadline()).await {
             Ok(answer) => matches!(
                 answer.reply.status.as_ref().map(Status::kind),
                 Some(Code::NotFound | Code::StaleInode)

@@ -41,7 +41,8 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// These are all extents that touch `from..to`.
+    /// These are all extents that touch `from..to`. What reaches beyond is cut off: the rest of the file may be known
+    /// from another time, when it lay differently (a worker joins small extents without a new version).
     pub(crate) fn learn(&mut self, from: u64, to: u64, extents: impl IntoIterator<Item = Extent>) {
         if from >= to {
             return;
@@ -51,11 +52,15 @@ impl Layout {
             self.known.clear();
         }
         self.forget(from, to);
-        self.extents.extend(extents.into_iter().map(|extent| (extent.offset, extent)));
+        let within = extents.into_iter().filter(|extent| extent.offset < to && extent.end() > from);
+        self.extents.extend(within.map(|extent| {
+            let extent = slice(&extent, from.max(extent.offset), to.min(extent.end()));
+            (extent.offset, extent)
+        }));
         self.known.insert(from, to);
     }
 
-    /// Nothing is known of `from..to` (and of what was learned together with it) any more.
+    /// Nothing is known of `from..to` any more; what lies beside it stays.
     pub(crate) fn forget(&mut self, from: u64, to: u64) {
         let touched: Vec<(u64, u64)> = self
             .known
@@ -65,7 +70,6 @@ impl Layout {
             .collect();
         for (start, end) in touched {
             self.known.remove(&start);
-            // What lies beside the range stays known; its extents stay too.
             if start < from {
                 self.known.insert(start, from);
             }
@@ -73,11 +77,16 @@ impl Layout {
                 self.known.insert(to, end);
             }
         }
-        let inside: Vec<u64> = self.extents.range(from..to).map(|(offset, _)| *offset).collect();
-        for offset in inside {
-            // An extent that reaches out of the range is still needed there.
-            if self.extents.get(&offset).is_some_and(|extent| extent.end() <= to) {
-                self.extents.remove(&offset);
+        let before = self.extents.range(..from).next_back().filter(|(_, extent)| extent.end() > from);
+        let hit: Vec<u64> =
+            before.into_iter().chain(self.extents.range(from..to)).map(|(offset, _)| *offset).collect();
+        for offset in hit {
+            let Some(extent) = self.extents.remove(&offset) else { continue };
+            if extent.offset < from {
+                self.extents.insert(extent.offset, slice(&extent, extent.offset, from));
+            }
+            if extent.end() > to {
+                self.extents.insert(to, slice(&extent, to, extent.end()));
             }
         }
     }
@@ -123,6 +132,16 @@ impl Layout {
         }
         pieces
     }
+}
+
+/// The part of an extent that lies in `from..to` of the file.
+fn slice(extent: &Extent, from: u64, to: u64) -> Extent {
+    let (skip, length) = (from - extent.offset, to - from);
+    let inline = extent.inline.as_ref().map(|bytes| {
+        let end = bytes.len().min((skip + length) as usize);
+        bytes.slice((skip as usize).min(end)..end)
+    });
+    Extent { offset: from, length, chunk_offset: extent.chunk_offset + skip, inline, ..extent.clone() }
 }
 
 /// The piece of an extent that starts at file offset `at`.
@@ -190,6 +209,45 @@ mod tests {
     }
 
     proptest::proptest! {
+        /// A file of one version lies differently from one answer to the next: what is known of each byte is what the
+        /// latest answer about it said.
+        #[test]
+        fn each_byte_is_where_it_was_last_said_to_be(
+            answers in proptest::collection::vec((0u64..60, 1u64..60, 1u64..25, 0u64..20), 1..12),
+        ) {
+            let mut layout = Layout::default();
+            let mut model: Vec<Option<Option<(u64, u64)>>> = vec![None; 160];
+            for (number, (from, length, step, hole)) in answers.into_iter().enumerate() {
+                let to = from + length;
+                // The whole file in extents of `step` bytes, each at its own place of a chunk, but for one hole.
+                let all = (0..160 / step).filter(|n| *n != hole).map(|n| Extent {
+                    chunk_offset: 1000 * number as u64,
+                    ..extent(n * step, step, n)
+                });
+                let said: Vec<Extent> = all.filter(|e| e.offset < to && e.end() > from).collect();
+                for at in from..to {
+                    let covering = said.iter().find(|e| e.offset <= at && at < e.end());
+                    model[at as usize] = Some(covering.map(|e| (e.number, e.chunk_offset + at - e.offset)));
+                }
+                layout.learn(from, to, said);
+                if step % 4 == 0 {
+                    layout.forget(from + length / 2, to);
+                    model[(from + length / 2) as usize..to as usize].fill(None);
+                }
+            }
+            for at in 0..150u64 {
+                proptest::prop_assert_eq!(layout.unknown(at, at + 1).is_none(), model[at as usize].is_some());
+                if let Some(expected) = model[at as usize] {
+                    let piece = layout.pieces(at, at + 1, 4096, 9).remove(0);
+                    let got = match piece.source {
+                        Source::Chunk { chunk, offset } => Some((chunk.number.0, offset)),
+                        _ => None,
+                    };
+                    proptest::prop_assert_eq!(got, expected, "byte {}", at);
+                }
+            }
+        }
+
         #[test]
         fn pieces_cover_every_byte_once(
             spans in proptest::collection::vec((0u64..500, 1u64..3000), 0..20),

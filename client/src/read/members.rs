@@ -1,6 +1,6 @@
 //! In which order the members of a group are asked for bytes.
 //!
-//! What always holds: every member appears once; those on this node come first, then the quick and idle ones;
+//! What always holds: every member appears once; those on this machine come first, then the quick and idle ones;
 //! members that may lack the chunk (not clean), are avoided, or are not heard of come last but are never left out.
 
 use std::time::Duration;
@@ -24,8 +24,7 @@ pub(crate) fn in_order(inner: &Inner, map: &ClusterMap, pg: &Pg, bytes: u64) -> 
         .map(|member| {
             let disk = DiskId(member.disk);
             let trouble = trouble(inner, map, member);
-            let remote = inner.config.local_node.0 == 0
-                || map.disk(disk).is_none_or(|disk| disk.node != inner.config.local_node.0);
+            let remote = map.disk(disk).is_none_or(|disk| !inner.is_local(map, disk));
             ((trouble, !member.clean, remote, cost(inner, disk, bytes)), *member)
         })
         .collect();

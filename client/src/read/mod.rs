@@ -3,6 +3,7 @@
 //! [`file`] is what a caller opens, [`layout`] knows where its bytes lie, [`fetch`] gets a range of one chunk from
 //! the best member, [`hedge`] limits second tries, [`stream`] fetches ahead and delivers in order.
 
+pub(crate) mod extents;
 pub(crate) mod fetch;
 pub(crate) mod file;
 pub(crate) mod hedge;

@@ -12,8 +12,10 @@
 //! Who calls it: everything that talks to the metaserver.
 
 pub(crate) mod grants;
+pub(crate) mod opens;
 pub(crate) mod pins;
 mod upkeep;
+pub(crate) mod watch;
 pub(crate) mod window;
 
 use std::sync::Arc;
@@ -36,6 +38,7 @@ use crate::inner::{Inner, session_id};
 use crate::metrics::{METRICS, seconds};
 use crate::session::grants::{Grants, Ticket};
 use crate::session::pins::Pin;
+use crate::session::watch::Keeper;
 use crate::session::window::Window;
 
 pub(crate) use upkeep::start as start_upkeep;
@@ -80,13 +83,13 @@ impl Session {
         self.ended.load(Ordering::Acquire)
     }
 
-    fn end(&self) {
+    pub(crate) fn end(&self) {
         if !self.ended.swap(true, Ordering::AcqRel) {
             tracing::warn!(session = self.id.0, "the session has ended; a new one will be opened");
         }
     }
 
-    fn heard_now(&self) {
+    pub(crate) fn heard_now(&self) {
         *self.heard.lock() = Instant::now();
     }
 
@@ -184,6 +187,7 @@ impl Inner {
             description: self.config.description.clone(),
             ttl_ms: self.config.session_ttl.as_millis() as u64,
             grant: true,
+            holds_files: self.config.holds_files,
         });
         if open.is_some() {
             deadline = deadline.min(Instant::now() + self.config.session_ttl / 2);
@@ -198,8 +202,10 @@ impl Inner {
         };
         let started = Instant::now();
         METRICS.meta_calls.with_label_values(&["command"]).inc();
+        let mut kept = Kept::begin(self, &command);
         let result = self.meta.call::<Mutate>(&command, deadline).await;
         METRICS.metadata_seconds.with_label_values(&["command"]).observe(seconds(started.elapsed()));
+        kept.end(result.as_ref());
         let reply = result.or_else(|status| match status.kind() {
             // The same refusal, whether the service or the state machine speaks it.
             Code::SessionExpired => Ok(Reply::refused(status)),
@@ -218,6 +224,9 @@ impl Inner {
         }
         self.pins.seen(reply.index);
         self.map_news(reply.epoch);
+        if let Some(inode) = &reply.inode {
+            self.opens.seen(inode);
+        }
         Ok(reply)
     }
 
@@ -243,9 +252,14 @@ impl Inner {
 
     /// Asks the metadata. The session is opened first if chunks in the answer must be protected. A refusal is in
     /// the reply.
-    pub(crate) async fn question(&self, query: Query, deadline: Instant) -> Result<Answer, ClientError> {
-        let mut request = QueryRequest { session: 0, query: Some(query) };
-        let protect = request.query.as_ref().is_some_and(names_chunks);
+    pub(crate) async fn question(
+        &self,
+        query: Query,
+        lease: bool,
+        deadline: Instant,
+    ) -> Result<Answer, ClientError> {
+        let protect = names_chunks(&query);
+        let mut request = QueryRequest { session: 0, lease, query: Some(query) };
         for _ in 0..SESSION_ROUNDS {
             if self.is_closed() {
                 return Err(ClientError::Closed);
@@ -271,6 +285,9 @@ impl Inner {
             let reply = result.map_err(|status| ClientError::of_question(status, "ask the metadata"))?;
             session.heard_now();
             pin.advance(reply.index);
+            if let Some(inode) = &reply.inode {
+                self.opens.seen(inode);
+            }
             return Ok(Answer { reply, pin });
         }
         Err(ClientError::Deadline { doing: "ask in a session that lives" })
@@ -288,6 +305,7 @@ impl Inner {
                 session.heard_now();
                 self.pins.seen(reply.index);
                 self.map_news(reply.map_epoch);
+                self.opens.heard(reply.term, reply.assert_opens);
             }
             Err(status) if status.kind() == Code::SessionExpired => session.end(),
             Err(status) => tracing::debug!(%status, "session heartbeat failed"),
@@ -336,11 +354,35 @@ impl Inner {
     }
 }
 
-/// Whether the answer may name chunks that its reader will fetch.
+/// Tells the keeper how a command ended, also when its caller goes away.
+struct Kept<'a> {
+    keeper: Option<(&'a Arc<dyn Keeper>, u64)>,
+    op: Option<&'a Op>,
+}
+
+impl<'a> Kept<'a> {
+    fn begin(inner: &'a Inner, command: &'a Command) -> Self {
+        let keeper = inner.watching.keeper().map(|keeper| (keeper, keeper.begin()));
+        Self { keeper, op: command.op.as_ref() }
+    }
+
+    fn end(&mut self, result: Result<&Reply, &Status>) {
+        let (Some((keeper, began)), Some(op)) = (self.keeper.take(), self.op) else { return };
+        keeper.done(began, op, result.ok());
+    }
+}
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        self.end(Err(&Status::default()));
+    }
+}
+
+/// Whether the answer may name chunks that its reader will fetch, or opens a file.
 fn names_chunks(query: &Query) -> bool {
     match query {
         Query::Lookup(q) => q.content,
-        Query::GetInode(q) => q.content,
+        Query::GetInode(q) => q.content || q.open != 0,
         Query::ResolvePath(q) => q.content,
         Query::GetObject(q) => q.content,
         Query::GetExtents(_) => true,
@@ -356,6 +398,9 @@ fn names_chunks(query: &Query) -> bool {
         | Query::StatFs(_)
         | Query::ListChunks(_)
         | Query::ListSettings(_)
-        | Query::ListMissing(_) => false,
+        | Query::ListMissing(_)
+        | Query::ListFragmented(_)
+        | Query::GetLock(_)
+        | Query::GetQuota(_) => false,
     }
 }

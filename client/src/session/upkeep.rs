@@ -1,6 +1,6 @@
-//! The client's own background work: signs of life, fresh maps, grants, probes of silent nodes.
+//! The client's own background work: signs of life, fresh maps, grants, closes of files, probes of silent nodes.
 //!
-//! What always holds: both loops end when the client is closed or dropped; each round has a deadline, so one
+//! What always holds: all loops end when the client is closed or dropped; each round has a deadline, so one
 //! that hangs never keeps the next sign of life from being sent.
 
 use std::sync::{Arc, Weak};
@@ -25,6 +25,9 @@ const PROBE_LIMIT: Duration = Duration::from_millis(500);
 pub(crate) fn start(inner: &Arc<Inner>) {
     tokio::spawn(signs_of_life(Arc::downgrade(inner), inner.config.heartbeat));
     tokio::spawn(upkeep(Arc::downgrade(inner), inner.config.heartbeat));
+    if inner.config.holds_files {
+        tokio::spawn(open_files(Arc::downgrade(inner), inner.config.heartbeat));
+    }
 }
 
 /// Waits for the next round; `None` when there is none.
@@ -50,6 +53,24 @@ async fn upkeep(weak: Weak<Inner>, period: Duration) {
         inner.freshen_map(Instant::now() + BEAT_LIMIT).await;
         inner.tend_grants().await;
         inner.probe_silent_nodes().await;
+    }
+}
+
+/// Closes go out once per round; soon when space waits for them.
+async fn open_files(weak: Weak<Inner>, period: Duration) {
+    loop {
+        let Some((opens, stop)) = weak.upgrade().map(|inner| (inner.opens.clone(), inner.stop.clone()))
+        else {
+            return;
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = sleep(period) => {}
+            // More of them may come together.
+            () = opens.woken() => sleep(period / 20).await,
+        }
+        let Some(inner) = weak.upgrade() else { return };
+        inner.tend_opens(BEAT_LIMIT).await;
     }
 }
 

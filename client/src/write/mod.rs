@@ -2,9 +2,10 @@
 //! makes them visible.
 //!
 //! [`writer`] cuts the stream, [`buffer`] assembles and checksums a chunk, [`place`] makes one chunk durable,
-//! [`content`] is what results, [`commit`] makes it visible and writes anew what was not counted.
+//! [`chunk`] is one of them without a stream, [`content`] is what results, [`commit`] makes it visible and writes anew what was not counted.
 
 pub(crate) mod buffer;
+pub(crate) mod chunk;
 pub(crate) mod commit;
 pub(crate) mod content;
 pub(crate) mod member;

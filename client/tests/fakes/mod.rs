@@ -20,8 +20,8 @@ use holdfast_proto::op::{
     Command, CreateBucket, CreatePgs, DiskRef, ExpireSession, Genesis, NewPg, Op, PutClass, RegisterDisk,
     RegisterNode, Reply,
 };
-use holdfast_proto::query::{QueryReply, QueryRequest};
-use holdfast_proto::session::{SessionHeartbeat, SessionHeartbeatReply};
+use holdfast_proto::query::{Query, QueryReply, QueryRequest};
+use holdfast_proto::session::{KeepOpens, KeepOpensReply, SessionHeartbeat, SessionHeartbeatReply};
 use holdfast_proto::status::{Code, Status};
 use holdfast_rpc::fake::FakeNetwork;
 use holdfast_rpc::{Net, NetConfig, Router};
@@ -72,11 +72,15 @@ pub enum Fate {
     Refuse(Status),
 }
 
+/// Called at every step of a message (it arrives; its answer leaves) with the step's number; how long the step is held up.
+type Hook = Box<dyn FnMut(usize) -> Duration + Send>;
+
 type Intercept = Box<dyn FnMut(&Command, &mut MemTable, &mut u64) -> Fate + Send>;
 
 pub struct Meta {
     pub state: Mutex<MetaState>,
     pub leader: AtomicUsize,
+    steps: Mutex<(usize, Option<Hook>)>,
 }
 
 #[derive(Default)]
@@ -91,6 +95,14 @@ pub struct MetaState {
     pub silent: Vec<u64>,
     pub intercept: Option<Intercept>,
     pub questions: usize,
+    /// Changes of leader.
+    pub terms: u64,
+    /// The leader does not know what is open.
+    pub wants_opens: bool,
+    /// Opens by number as they arrived: inode and number.
+    pub opened: Vec<(u64, u64)>,
+    /// What was said of opens.
+    pub told: Vec<KeepOpens>,
 }
 
 pub fn apply(table: &mut MemTable, index: &mut u64, command: &Command) -> Reply {
@@ -108,6 +120,29 @@ pub fn by_leader(op: Op) -> Command {
 }
 
 impl Meta {
+    /// Counts steps from now on.
+    pub fn watch_steps(&self, hook: impl FnMut(usize) -> Duration + Send + 'static) {
+        *self.steps.lock() = (0, Some(Box::new(hook)));
+    }
+
+    /// How many there were; none are watched any more.
+    pub fn steps(&self) -> usize {
+        let mut steps = self.steps.lock();
+        steps.1 = None;
+        steps.0
+    }
+
+    async fn step(&self) {
+        let held_up = match &mut *self.steps.lock() {
+            (_, None) => return,
+            (count, Some(hook)) => {
+                *count += 1;
+                hook(*count)
+            }
+        };
+        tokio::time::sleep(held_up).await;
+    }
+
     pub fn lead(&self, op: Op) -> Reply {
         let state = &mut *self.state.lock();
         let reply = apply(&mut state.table, &mut state.index, &by_leader(op));
@@ -149,6 +184,7 @@ impl Meta {
     }
 
     async fn mutate(self: Arc<Self>, me: usize, command: Command) -> Result<(Reply, Bytes), Status> {
+        self.step().await;
         if let Some(status) = self.not_leader(me) {
             return Err(status);
         }
@@ -167,6 +203,7 @@ impl Meta {
         if lose {
             std::future::pending::<()>().await;
         }
+        self.step().await;
         Ok((reply, Bytes::new()))
     }
 
@@ -178,6 +215,11 @@ impl Meta {
         state.questions += 1;
         if request.session != 0 && !session_is_open(&state.table, request.session) {
             return Err(Status::new(Code::SessionExpired, "ended"));
+        }
+        if let Some(Query::GetInode(ask)) = request.query.as_ref().filter(|_| request.session != 0)
+            && ask.open != 0
+        {
+            state.opened.push((ask.ino, ask.open));
         }
         let reply = holdfast_state::query(&state.table, LogIndex(state.index), &request).unwrap();
         Ok((reply, Bytes::new()))
@@ -193,7 +235,22 @@ impl Meta {
         }
         state.beats.push(beat);
         let map_epoch = map_view::current_epoch(&state.table).unwrap();
-        Ok((SessionHeartbeatReply { map_epoch, term: 1, index: state.index }, Bytes::new()))
+        let (term, assert_opens) = (1 + state.terms, state.wants_opens);
+        Ok((SessionHeartbeatReply { map_epoch, term, index: state.index, assert_opens }, Bytes::new()))
+    }
+
+    fn keep_opens(&self, me: usize, said: KeepOpens) -> Result<(KeepOpensReply, Bytes), Status> {
+        if let Some(status) = self.not_leader(me) {
+            return Err(status);
+        }
+        let mut state = self.state.lock();
+        if !session_is_open(&state.table, said.session) {
+            return Err(Status::new(Code::SessionExpired, "ended"));
+        }
+        let term = 1 + state.terms;
+        state.wants_opens &= !(said.last && said.term == term);
+        state.told.push(said);
+        Ok((KeepOpensReply { term }, Bytes::new()))
     }
 
     fn map(&self, me: usize, request: MapRequest) -> Result<(MapReply, Bytes), Status> {
@@ -214,8 +271,13 @@ impl Meta {
 
     fn router(self: &Arc<Self>, me: usize) -> Router {
         let (a, b, c, d, e) = (self.clone(), self.clone(), self.clone(), self.clone(), self.clone());
+        let f = self.clone();
         Router::new()
-            .on::<method::Mutate, _, _>(move |_, command, _| a.clone().mutate(me, command))
+            // As on a real network: who no longer waits for an answer does not call the message back.
+            .on::<method::Mutate, _, _>(move |_, command, _| {
+                let arrived = tokio::spawn(a.clone().mutate(me, command));
+                async move { arrived.await.unwrap() }
+            })
             .on::<method::Ask, _, _>(move |_, request, _| {
                 let b = b.clone();
                 async move { b.ask(me, request) }
@@ -223,6 +285,10 @@ impl Meta {
             .on::<method::KeepSession, _, _>(move |_, beat, _| {
                 let c = c.clone();
                 async move { c.keep(me, beat) }
+            })
+            .on::<method::KeepOpens, _, _>(move |_, said, _| {
+                let f = f.clone();
+                async move { f.keep_opens(me, said) }
             })
             .on::<method::GetMap, _, _>(move |_, request, _| {
                 let d = d.clone();
@@ -294,6 +360,7 @@ impl ChunkNode {
             std::future::pending::<()>().await;
         }
         tokio::time::sleep(mode.write_delay).await;
+        self.meta.step().await;
         if let Some(status) = mode.refuse_writes {
             return Err(status);
         }
@@ -311,6 +378,7 @@ impl ChunkNode {
         let old = self.store.lock().insert((disk, request.pg, request.number), record);
         assert!(old.is_none(), "a chunk number was used twice");
         let incarnation = request.disk.unwrap_or_default().incarnation;
+        self.meta.step().await;
         Ok((WriteReply { epoch: self.meta.epoch(), incarnation }, Bytes::new()))
     }
 
@@ -341,7 +409,10 @@ impl ChunkNode {
     fn router(self: &Arc<Self>) -> Router {
         let (a, b, c) = (self.clone(), self.clone(), self.clone());
         Router::new()
-            .on::<method::Write, _, _>(move |_, request, payload| a.clone().write(request, payload))
+            .on::<method::Write, _, _>(move |_, request, payload| {
+                let arrived = tokio::spawn(a.clone().write(request, payload));
+                async move { arrived.await.unwrap() }
+            })
             .on::<method::Read, _, _>(move |_, request, _| b.clone().read(request))
             .on::<method::Ping, _, _>(move |_, _, _| {
                 let frozen = c.mode.lock().frozen;
@@ -368,7 +439,8 @@ impl ChunkNode {
 impl Cluster {
     pub async fn start(shape: Shape) -> Self {
         let network = FakeNetwork::new(shape.seed);
-        let meta = Arc::new(Meta { state: Mutex::default(), leader: AtomicUsize::new(0) });
+        let meta =
+            Arc::new(Meta { state: Mutex::default(), leader: AtomicUsize::new(0), steps: Mutex::default() });
         let class = PutClass {
             name: "standard".into(),
             redundancy: Some(Redundancy::replicated(shape.copies, shape.min_copies)),

@@ -25,7 +25,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::board::Board;
+use super::claims::Opens;
 use super::knobs::Knobs;
+use super::leases::Leases;
 use super::liveness::{Hearing, Patience};
 use super::ports::{Chunkservers, META_PATIENCE, Metadata};
 use super::repair::Outlook;
@@ -56,6 +58,10 @@ pub struct Leader<M, C> {
     pub hearing: Mutex<Hearing>,
     /// Sessions.
     pub sessions: Mutex<SessionTable>,
+    /// What they hold open.
+    pub opens: Arc<Opens>,
+    /// What they were told of, and are to hear about when it changes.
+    pub leases: Arc<Leases>,
     /// Problems reported, to be looked into.
     pub findings: Mutex<VecDeque<ReportProblem>>,
     /// How safe data is.
@@ -87,6 +93,8 @@ impl<M: Metadata, C: Chunkservers> Leader<M, C> {
             dirty: Mutex::default(),
             hearing: Mutex::new(Hearing::new(now, Patience::default())),
             sessions: Mutex::new(SessionTable::new(now)),
+            opens: Opens::new(term),
+            leases: Arc::new(Leases::new(term)),
             findings: Mutex::default(),
             outlook: Mutex::default(),
             held: Mutex::default(),

@@ -55,6 +55,7 @@ pub(crate) async fn round<M: Metadata, C: Chunkservers>(
             match leader.propose(Op::ExpireSession(ExpireSession { session: *id })).await {
                 Ok(_) => {
                     tracing::info!(session = id, about = session.description, "ended a silent session");
+                    leader.opens.ended(*id);
                     ended += 1;
                 }
                 Err(status) => tracing::warn!(session = id, %status, "cannot end a silent session"),

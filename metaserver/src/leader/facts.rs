@@ -209,6 +209,15 @@ pub(crate) fn drafts(view: &dyn View, after: Option<u64>, most: usize) -> Result
     Ok((drafts, next))
 }
 
+/// Inodes without names among a page behind `after`, drafts left out, and where the next page starts.
+pub(crate) fn nameless(view: &dyn View, after: Option<u64>, most: usize) -> Result<Page<u64>, Broken> {
+    let from = after.map_or_else(|| keys::all(keys::NAMELESS), |ino| keys::next(&keys::nameless(ino)));
+    let page = records::load_range::<Nameless>(view, &from, &[keys::NAMELESS + 1], most)?;
+    let next = if page.len() < most { None } else { page.last().map(|(key, _)| keys::u64_at(key, 1)) };
+    let inos = page.iter().filter(|(_, nameless)| nameless.draft.is_none());
+    Ok((inos.map(|(key, _)| keys::u64_at(key, 1)).collect(), next))
+}
+
 /// A page of sessions, ended ones included.
 pub(crate) fn sessions(
     view: &dyn View,

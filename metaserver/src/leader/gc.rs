@@ -7,7 +7,7 @@
 //!   An absent member finds its batches when it returns.
 //! - Everything here can be repeated: deleting what is gone succeeds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,6 @@ use holdfast_proto::op::{AdvanceGc, ClearLeave, DiskRef, FreeStep, FreeUploadSte
 use holdfast_proto::status::Status;
 use holdfast_rpc::Endpoint;
 use holdfast_state::keys;
-use holdfast_state::plan::repair::Risk;
 use tokio::time::Instant;
 
 use super::board::Doing;
@@ -27,6 +26,7 @@ use super::context::Leader;
 use super::expiry;
 use super::facts::{self, Left};
 use super::ports::{Chunkservers, Metadata};
+use super::repair::doing_well;
 
 const NAME: &str = "gc";
 const ROUND: Duration = Duration::from_secs(1);
@@ -262,6 +262,9 @@ async fn order<M: Metadata, C: Chunkservers>(
     }
 }
 
+/// Groups looked at together before copies of them are dropped: few, so that what was seen is fresh.
+const LOOKED_AT: usize = 16;
+
 /// Tells disks to drop what they hold of groups they left. Waits until every session is past the leaving (nobody
 /// reads there by an old map any more), and until the group is not in danger without it.
 async fn drop_leaves<M: Metadata, C: Chunkservers>(
@@ -273,12 +276,18 @@ async fn drop_leaves<M: Metadata, C: Chunkservers>(
     let page = leader.look(move |_, view| facts::leaves(view, after, ITEMS)).await?;
     place.leave = if page.len() < ITEMS { None } else { page.last().map(|left| (left.disk.disk, left.pg)) };
     let mut dropped = 0;
-    for left in page.into_iter().filter(|left| left.index <= barrier) {
-        match drop_leave(leader, &left).await {
-            Ok(true) => dropped += 1,
-            Ok(false) => {}
-            Err(status) => {
-                tracing::debug!(disk = left.disk.disk, pg = left.pg, %status, "a disk still holds a group it left");
+    let due: Vec<_> = page.into_iter().filter(|left| left.index <= barrier).collect();
+    for some in due.chunks(LOOKED_AT) {
+        let pgs: Vec<u32> = some.iter().map(|left| left.pg).collect();
+        let well = doing_well(leader, &pgs).await?;
+        for left in some {
+            match drop_leave(leader, left, &well).await {
+                Ok(true) => dropped += 1,
+                Ok(false) => {}
+                Err(status) => {
+                    let disk = left.disk.disk;
+                    tracing::debug!(disk, pg = left.pg, %status, "a disk still holds a group it left");
+                }
             }
         }
     }
@@ -288,6 +297,7 @@ async fn drop_leaves<M: Metadata, C: Chunkservers>(
 async fn drop_leave<M: Metadata, C: Chunkservers>(
     leader: &Leader<M, C>,
     left: &Left,
+    well: &BTreeSet<u32>,
 ) -> Result<bool, Status> {
     let gone = {
         let cluster = leader.cluster.lock();
@@ -297,8 +307,7 @@ async fn drop_leave<M: Metadata, C: Chunkservers>(
             .is_none_or(|d| d.incarnation != left.disk.incarnation || d.standing == Standing::Removed)
     };
     if !gone {
-        let endangered = leader.outlook.lock().ailing.get(&left.pg).is_some_and(|a| a.risk <= Risk::AtRisk);
-        if endangered {
+        if !well.contains(&left.pg) {
             return Ok(false);
         }
         let Some(to) = leader.reach(left.disk.disk, left.disk.incarnation) else { return Ok(false) };

@@ -1,5 +1,7 @@
 //! The metadata group as the leader's loops see it.
 
+use std::sync::Arc;
+
 use holdfast_proto::admin::MetaStatus;
 use holdfast_proto::ids::{LogIndex, NodeId};
 use holdfast_proto::op::{Command, Reply};
@@ -8,7 +10,7 @@ use tokio::time::Instant;
 
 use super::ports::Metadata;
 use super::voters::Council;
-use crate::raft::{Group, ReadPolicy};
+use crate::raft::{Group, Observer, ReadPolicy};
 use crate::store::StateView;
 
 impl Metadata for Group {
@@ -23,6 +25,11 @@ impl Metadata for Group {
         Ok((view.index(), view))
     }
 
+    fn observe(&self, observer: Option<Arc<dyn Observer>>) -> u64 {
+        Group::observe(self, observer);
+        self.local_view().index().0
+    }
+
     fn set_lease_reads(&self, allowed: bool) {
         self.set_read_policy(if allowed { ReadPolicy::Lease } else { ReadPolicy::Quorum });
     }
@@ -33,8 +40,8 @@ impl Council for Group {
         Group::status(self)
     }
 
-    async fn add(&self, node: NodeId, address: &str) -> Result<(), Status> {
-        Ok(Group::add(self, node, address).await?)
+    async fn invite(&self, node: NodeId, address: &str) -> Result<(), Status> {
+        Ok(Group::invite(self, node, address).await?)
     }
 
     async fn move_to(&self, node: NodeId, address: &str) -> Result<(), Status> {

@@ -9,6 +9,7 @@
 //! Started by [`follow`], read by the services.
 
 pub mod board;
+pub mod claims;
 pub mod context;
 mod drafts;
 mod expiry;
@@ -18,10 +19,14 @@ mod gc;
 mod group;
 mod groups;
 pub mod knobs;
+pub mod leases;
 pub mod liveness;
 mod measure;
+mod nameless;
+mod opens;
 mod orphans;
 pub mod ports;
+mod quotas;
 pub mod repair;
 pub mod sessions;
 mod standing;
@@ -105,6 +110,8 @@ async fn lead<M: Metadata + Council, C: Chunkservers>(
             tracing::debug!(term = leader.term, %status, "leading, but the state cannot be read yet");
             tokio::time::sleep(AGAIN).await;
         }
+        let observer: Arc<dyn crate::raft::Observer> = leader.leases.clone();
+        leader.leases.begin(leader.meta.observe(Some(observer)));
         tracing::info!(term = leader.term, "leading the metadata group");
         current.store(Some(leader.clone()));
         crate::metrics::set_leading(true);
@@ -121,6 +128,7 @@ async fn lead<M: Metadata + Council, C: Chunkservers>(
         () = work => {}
     }
     leader.stop.cancel();
+    leader.meta.observe(None);
     tracing::info!(term = leader.term, "no longer leading the metadata group");
 }
 
@@ -130,7 +138,10 @@ fn spawn<M: Metadata + Council, C: Chunkservers>(leader: &Arc<Leader<M, C>>) -> 
     macro_rules! run {
         ($($name:ident),*) => { $(loops.spawn(again(stringify!($name), leader.clone(), $name::run));)* };
     }
-    run!(watch, standing, expiry, groups, repair, gc, drafts, uptime, orphans, findings, voters);
+    run!(
+        watch, standing, expiry, groups, repair, gc, drafts, nameless, quotas, uptime, orphans, findings,
+        voters
+    );
     loops
 }
 

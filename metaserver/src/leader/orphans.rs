@@ -17,7 +17,6 @@ use holdfast_proto::map::{Member, Pg, Standing};
 use holdfast_proto::op::{AddMissing, DiskRef, Op};
 use holdfast_proto::status::Status;
 use holdfast_rpc::Endpoint;
-use holdfast_state::plan::repair::Risk;
 use holdfast_state::table::{Broken, View};
 use tokio::time::Instant;
 
@@ -25,6 +24,7 @@ use super::board::Doing;
 use super::context::Leader;
 use super::facts;
 use super::ports::{Chunkservers, Metadata};
+use super::repair::doing_well;
 
 const NAME: &str = "orphans";
 
@@ -285,8 +285,7 @@ async fn act<M: Metadata, C: Chunkservers>(
     };
     if judged.stray {
         // What it holds may be all there is: only when the group does well without it.
-        let fine = leader.outlook.lock().ailing.get(&pg).is_none_or(|a| a.risk > Risk::AtRisk);
-        if fine {
+        if doing_well(leader, &[pg]).await?.contains(&pg) {
             leader.servers.delete(to, delete(Vec::new(), true), Instant::now() + PATIENCE).await?;
             tracing::info!(disk = disk.disk, pg, "dropped a group on a disk that is not a member");
             swept.dropped += 1;

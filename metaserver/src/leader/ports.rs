@@ -2,6 +2,7 @@
 //! chunkservers. Tests put a table in memory and chunkservers in memory behind them.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +16,8 @@ use holdfast_proto::status::Status;
 use holdfast_rpc::{Endpoint, Net};
 use holdfast_state::table::View;
 use tokio::time::Instant;
+
+use crate::raft::Observer;
 
 /// The replicated metadata, as its leader sees it.
 pub trait Metadata: Send + Sync + 'static {
@@ -31,6 +34,10 @@ pub trait Metadata: Send + Sync + 'static {
 
     /// A state at least as new as everything acknowledged before the call. Fails on a node that does not lead.
     fn read(&self, deadline: Instant) -> impl Future<Output = Result<(LogIndex, Self::View), Status>> + Send;
+
+    /// Lets somebody hear of every change that is applied from now on; `None`: nobody. Returns the index up to which
+    /// changes may have been applied before that.
+    fn observe(&self, observer: Option<Arc<dyn Observer>>) -> u64;
 
     /// Whether reads may be confirmed by the age of the last voter round instead of by one of their own.
     fn set_lease_reads(&self, allowed: bool);

@@ -24,7 +24,7 @@ use crate::metrics;
 
 pub use fill::{Fill, fill_member, pull_missing};
 pub use run::{repair_group, run};
-pub use survey::{Survey, change_member, survey};
+pub use survey::{Survey, change_member, doing_well, survey};
 
 /// What disks are counted by.
 const LIVENESS: [Liveness; 5] =

@@ -23,6 +23,7 @@ use super::context::Leader;
 use super::ports::{Chunkservers, Metadata};
 use super::voters::Council;
 use super::watch;
+use crate::raft::Observer;
 
 const TIB: u64 = 1 << 40;
 
@@ -106,6 +107,10 @@ impl Metadata for Meta {
         Ok((LogIndex(state.1), state.0.clone()))
     }
 
+    fn observe(&self, _observer: Option<Arc<dyn Observer>>) -> u64 {
+        0
+    }
+
     fn set_lease_reads(&self, _allowed: bool) {}
 }
 
@@ -113,7 +118,7 @@ impl Council for Meta {
     fn status(&self) -> MetaStatus {
         MetaStatus::default()
     }
-    async fn add(&self, _node: NodeId, _address: &str) -> Result<(), Status> {
+    async fn invite(&self, _node: NodeId, _address: &str) -> Result<(), Status> {
         Ok(())
     }
     async fn move_to(&self, _node: NodeId, _address: &str) -> Result<(), Status> {

@@ -27,8 +27,8 @@ const MOST_MEMBERS: usize = 5;
 pub trait Council: Send + Sync + 'static {
     /// Voters, learners and progress.
     fn status(&self) -> MetaStatus;
-    /// Adds a node: learner first, voter when the number becomes odd. Returns when it has caught up.
-    fn add(&self, node: NodeId, address: &str) -> impl Future<Output = Result<(), Status>> + Send;
+    /// Makes a node a learner, which becomes a voter by itself when that is possible.
+    fn invite(&self, node: NodeId, address: &str) -> impl Future<Output = Result<(), Status>> + Send;
     /// Tells the group that a member is reached elsewhere now.
     fn move_to(&self, node: NodeId, address: &str) -> impl Future<Output = Result<(), Status>> + Send;
     /// Takes a node out.
@@ -84,7 +84,7 @@ pub(crate) async fn run<M: Metadata + Council, C: Chunkservers>(leader: Arc<Lead
         leader.board.set(NAME, Doing::Busy, format!("{change:?}"));
         let making = async {
             match &change {
-                Change::Add(node, address) => leader.meta.add(*node, address).await,
+                Change::Add(node, address) => leader.meta.invite(*node, address).await,
                 Change::Move(node, address) => leader.meta.move_to(*node, address).await,
                 Change::Remove(node) => leader.meta.remove(*node).await,
             }

@@ -70,6 +70,7 @@ pub async fn refresh_map<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>) ->
     }
     leader.meta.set_lease_reads(leader.knobs.load().lease_reads);
     leader.count_state(&state);
+    leader.opens.counted(state.nameless);
     let Some(delta) = delta else { return Ok(have) };
     let (touched, known): (_, BTreeSet<u64>) = {
         let mut cluster = leader.cluster.lock();

@@ -13,10 +13,11 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Instant;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use holdfast_proto::ids::LogIndex;
 use holdfast_proto::op::{Command, Reply};
+use holdfast_state::Touched;
 use openraft::storage::ApplyResponder;
 use prost::Message;
 use tokio::sync::{oneshot, watch};
@@ -37,6 +38,28 @@ pub struct Effects {
     pub replies: Vec<Reply>,
     /// New values of keys, `None` deletes; each key at most once.
     pub changes: Vec<(Bytes, Option<Bytes>)>,
+    /// What each command touched, in order, if that was asked for.
+    pub touches: Vec<Touch>,
+}
+
+/// One command changed something that sessions may have been told of.
+#[derive(Clone, Debug)]
+pub struct Touch {
+    /// Index of the command.
+    pub index: u64,
+    /// Its session; 0: the leader's own.
+    pub session: u64,
+    /// What it changed.
+    pub what: Touched,
+}
+
+/// Hears of every change, in order, before anybody can read it.
+pub trait Observer: Send + Sync {
+    /// Called on the apply thread: must not wait.
+    fn changed(&self, touches: Vec<Touch>);
+
+    /// What changed up to `index` was not noted.
+    fn missed(&self, index: u64);
 }
 
 /// The pure state machine as this thread sees it.
@@ -47,6 +70,7 @@ pub trait StateMachine: Send + 'static {
         view: &StateView,
         first: LogIndex,
         commands: &[Command],
+        observed: bool,
     ) -> Result<Effects, MetaError>;
 }
 
@@ -60,7 +84,6 @@ enum Job {
 }
 
 /// What everybody may see of the applied state.
-#[derive(Debug)]
 pub(crate) struct Published {
     /// The newest view.
     pub(crate) view: ArcSwap<StateView>,
@@ -68,6 +91,8 @@ pub(crate) struct Published {
     pub(crate) marker: watch::Sender<Marker>,
     /// Counters for the snapshot policy.
     pub(crate) progress: Progress,
+    /// Who hears of changes.
+    pub(crate) observer: ArcSwapOption<Arc<dyn Observer>>,
 }
 
 /// Running totals since the process started.
@@ -78,7 +103,7 @@ pub(crate) struct Progress {
 }
 
 /// Handle of the thread. Clones share it; it ends with the last one.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Applier {
     jobs: mpsc::Sender<Job>,
     pub(crate) published: Arc<Published>,
@@ -98,6 +123,7 @@ impl Applier {
             view: ArcSwap::from_pointee(view),
             marker: watch::Sender::new(marker.clone()),
             progress: Progress::default(),
+            observer: ArcSwapOption::empty(),
         });
         let (jobs, queue) = mpsc::channel();
         let worker = Worker {
@@ -189,11 +215,12 @@ impl Worker {
 
     fn write(&mut self, batch: Batch) -> Result<(), MetaError> {
         let Some(last) = batch.last else { return Ok(()) };
+        let observed = self.published.observer.load().is_some();
         let effects = if batch.commands.is_empty() {
-            Effects { replies: Vec::new(), changes: Vec::new() }
+            Effects { replies: Vec::new(), changes: Vec::new(), touches: Vec::new() }
         } else {
             let view = self.published.view.load();
-            self.machine.apply(&view, LogIndex(self.marker.commands + 1), &batch.commands)?
+            self.machine.apply(&view, LogIndex(self.marker.commands + 1), &batch.commands, observed)?
         };
         if effects.replies.len() != batch.commands.len() {
             return Err(MetaError::damaged("the state machine", "it did not answer every command"));
@@ -204,6 +231,12 @@ impl Worker {
             self.marker.membership = membership;
         }
         self.table.write(&effects.changes, &self.marker.encode())?;
+        match &*self.published.observer.load() {
+            Some(observer) if observed => observer.changed(effects.touches),
+            // It came after the commands were carried out.
+            Some(observer) => observer.missed(self.marker.commands),
+            None => {}
+        }
         self.publish()?;
         self.published.progress.bytes.fetch_add(batch.bytes, std::sync::atomic::Ordering::Relaxed);
         let mut replies = effects.replies.into_iter();
@@ -245,6 +278,9 @@ impl Worker {
         let old = std::mem::replace(&mut self.table, table);
         self.marker = marker;
         self.unflushed = 0;
+        if let Some(observer) = &*self.published.observer.load() {
+            observer.missed(self.marker.commands);
+        }
         self.publish()?;
         old.retire();
         Ok(())

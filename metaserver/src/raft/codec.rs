@@ -415,6 +415,34 @@ mod tests {
         assert_eq!(decode_vote_reply(encode_vote_reply(&reply)).unwrap(), reply);
     }
 
+    #[test]
+    fn damaged_messages_are_read_or_refused() {
+        let vote = VoteRequest::<TypeConfig>::new(Vote::new(4, 2), Some(log_id(3, 5)));
+        let reply = VoteResponse::<TypeConfig>::new(Vote::new(4, 2), None, true);
+        let corpus = [
+            encode_append(&sample()),
+            encode_vote(&vote, true),
+            encode_vote_reply(&reply),
+            encode_one_vote(&Vote::new(4, 2)),
+        ];
+        holdfast_fuzz::run(corpus.map(|bytes| bytes.to_vec()).to_vec(), |bytes| {
+            let bytes = Bytes::copy_from_slice(bytes);
+            let append = decode_append(bytes.clone());
+            // What is read says the same when it is written again.
+            if let Ok(append) = &append {
+                let again = decode_append(encode_append(append)).unwrap();
+                assert_eq!(format!("{again:?}"), format!("{append:?}"));
+            }
+            (
+                append.map(|append| append.entries.len()).ok(),
+                decode_append_reply(bytes.clone()).is_ok(),
+                decode_vote(bytes.clone()).is_ok(),
+                decode_vote_reply(bytes.clone()).is_ok(),
+                decode_one_vote(bytes).is_ok(),
+            )
+        });
+    }
+
     proptest::proptest! {
         #[test]
         fn foreign_bytes_never_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {

@@ -20,7 +20,7 @@ use prost::Message;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::apply::Applier;
+use super::apply::{Applier, Observer};
 use super::config::ReadPolicy;
 use super::error::MetaError;
 use super::log::LogStore;
@@ -126,6 +126,11 @@ impl Group {
         self.shared.reader.read(deadline).await
     }
 
+    /// Lets somebody hear of every change that this node applies from now on; `None`: nobody.
+    pub fn observe(&self, observer: Option<Arc<dyn Observer>>) {
+        self.shared.applier.published.observer.store(observer.map(Arc::new));
+    }
+
     /// What this node has applied; may lag behind the leader, or a newer leader.
     pub fn local_view(&self) -> StateView {
         self.shared.applier.view()
@@ -184,6 +189,11 @@ impl Group {
     /// Bytes of log on this node's disk.
     pub fn log_bytes(&self) -> u64 {
         self.shared.log.disk_bytes()
+    }
+
+    /// Makes a node a learner. It becomes a voter by itself when it has caught up and the number of voters becomes odd.
+    pub async fn invite(&self, node: NodeId, address: &str) -> Result<(), MetaError> {
+        self.shared.changes.invite(node, address).await
     }
 
     /// Adds a node: learner at once, voter when it has caught up and the number of voters becomes odd.

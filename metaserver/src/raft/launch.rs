@@ -1,18 +1,20 @@
 //! Starting a member: stores, runtime, Raft, and the tasks around it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use holdfast_proto::ids::NodeId;
 use holdfast_rpc::{Net, Router};
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::{Config, ServerState};
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::apply::{Applier, StateMachine};
 use super::config::{AbortHook, GroupConfig};
+use super::confirm::Confirmer;
 use super::error::MetaError;
 use super::group::{Group, Leadership, Shared};
 use super::machine::Machine;
@@ -50,7 +52,8 @@ impl Group {
             Some(runtime) => runtime,
             None => RaftRuntime::new()?,
         };
-        let starting = runtime.handle().spawn(launch(config, wire, machine, inline_prefix));
+        let callers = Handle::current();
+        let starting = runtime.handle().spawn(launch(config, wire, machine, inline_prefix, callers));
         let (shared, inbox) = starting.await.map_err(|e| MetaError::io("start the metadata group", e))??;
         *shared.runtime.lock() = Some(runtime);
         Ok((Self { shared }, inbox))
@@ -88,6 +91,7 @@ async fn launch(
     wire: Arc<dyn Wire>,
     machine: Box<dyn StateMachine>,
     inline_prefix: &'static [u8],
+    callers: Handle,
 ) -> Result<(Arc<Shared>, Arc<Inbox>), MetaError> {
     crate::store::dirs::create_dir(&config.dir)?;
     member::check(&config.dir, config.node)?;
@@ -100,7 +104,7 @@ async fn launch(
     let Stores { places, table, marker, log } = stores;
     let pristine = log.is_pristine() && marker.applied.is_none();
     let applier = Applier::start(table, marker, places.clone(), machine, config.snapshots.flush_commands)?;
-    let network = Network { wire, me: config.node };
+    let network = Network { wire: wire.clone(), me: config.node };
     let state = Machine { applier: applier.clone(), places: places.clone() };
     // Replays what is known to be committed before it returns.
     let raft = Raft::new(config.node.0, raft_config, network, log.clone(), state)
@@ -116,13 +120,22 @@ async fn launch(
     let inbox = Arc::new(Inbox {
         me: config.node.0,
         raft: raft.clone(),
+        log: log.clone(),
         receiver: Receiver::new(places.clone()),
         quiet_until: Instant::now() + quiet,
     });
+    let confirmer = Confirmer {
+        me: config.node,
+        raft: raft.clone(),
+        log: log.clone(),
+        applier: applier.clone(),
+        wire,
+        ready: AtomicU64::new(0),
+    };
     let shared = Arc::new(Shared {
         me: config.node,
         proposer: Proposer::start(raft.clone(), config.batch),
-        reader: Reader::start(raft.clone(), applier.clone(), config.timers, config.read_policy),
+        reader: Reader::start(&callers, confirmer, config.timers, config.read_policy),
         changes,
         raft,
         applier,
@@ -139,7 +152,7 @@ async fn launch(
 /// While this node leads, looks after the membership from time to time.
 async fn tend(changes: Arc<Changes>, leadership: watch::Receiver<Leadership>) {
     while leadership.has_changed().is_ok() {
-        tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         let leads = leadership.borrow().is_leader;
         if leads && let Err(error) = changes.tend().await {
             tracing::warn!(%error, "the membership could not be looked after; trying again");

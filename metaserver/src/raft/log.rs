@@ -25,10 +25,12 @@ use parking_lot::RwLock;
 use raft_log::api::raft_log_writer::RaftLogWriter;
 use raft_log::codeq::{Decode, Encode};
 use tokio::sync::oneshot;
+use tracing::warn;
 
 use super::codec::{self, Reader};
 use super::config::StoreLimits;
 use super::error::MetaError;
+use super::torn;
 use super::types::{Entry, LogId, Payload, TypeConfig, Vote, log_id};
 use crate::metrics;
 
@@ -140,7 +142,7 @@ impl Decode for WalVote {
 
 /// Head of a payload: its length and a checksum of that. `raft-log` takes a record that ends too early for a torn
 /// tail and cuts it off with all that follows; with a damaged length, that would drop acknowledged entries.
-fn payload_head(length: u32) -> [u8; 8] {
+pub(super) fn payload_head(length: u32) -> [u8; 8] {
     let mut head = [0; 8];
     head[..4].copy_from_slice(&length.to_be_bytes());
     head[4..].copy_from_slice(&crc32c(&length.to_be_bytes()).to_be_bytes());
@@ -235,6 +237,11 @@ impl LogStore {
     /// Opens or creates the log in `dir`. A torn tail is cut off; any other damage is an error.
     pub(crate) fn open(dir: &Path, limits: &StoreLimits) -> Result<Self, MetaError> {
         std::fs::create_dir_all(dir).map_err(|e| MetaError::io(format!("create {}", dir.display()), e))?;
+        let cut = torn::cut_off(dir)
+            .map_err(|e| MetaError::io(format!("read the Raft log in {}", dir.display()), e))?;
+        if let Some(torn::Cut { file, at, lost }) = cut {
+            warn!(file = %file.display(), at, lost, "records that were being written at the last power loss are cut off");
+        }
         let mut config = raft_log::Config::new(dir.display());
         config.wal.chunk_max_size = Some(limits.log_file_bytes);
         config.wal.read_buffer_size = Some(4 << 20);
@@ -263,6 +270,12 @@ impl LogStore {
         let inner = self.inner.read();
         let state = inner.wal.log_state();
         state.vote().is_none() && state.last().is_none() && state.purged().is_none()
+    }
+
+    /// The vote this member stands by. It is here before it is durable, and durable before it is given: a candidate
+    /// that got it got it after this showed it.
+    pub(crate) fn vote(&self) -> Option<Vote> {
+        self.inner.read().wal.log_state().vote().map(|vote| vote.0)
     }
 
     pub(crate) fn disk_bytes(&self) -> u64 {
@@ -347,7 +360,7 @@ impl RaftLogReader<TypeConfig> for LogStore {
     }
 
     async fn read_vote(&mut self) -> Result<Option<Vote>, io::Error> {
-        Ok(self.inner.read().wal.log_state().vote().map(|vote| vote.0))
+        Ok(self.vote())
     }
 }
 

@@ -129,15 +129,21 @@ impl Changes {
         self.promote().await
     }
 
+    /// Makes a node a learner; [`Self::tend`] makes it a voter when it has caught up and the count becomes odd.
+    pub(crate) async fn invite(&self, node: NodeId, address: &str) -> Result<(), MetaError> {
+        let _turn = self.one_at_a_time.lock().await;
+        self.settle_joint().await?;
+        if self.now().voters.contains(&node.0) {
+            return Ok(());
+        }
+        self.learn(node, address).await
+    }
+
     /// Adds a node: learner first, voter when it has caught up and the count becomes odd.
     pub(crate) async fn add(&self, node: NodeId, address: &str) -> Result<(), MetaError> {
-        {
-            let _turn = self.one_at_a_time.lock().await;
-            self.settle_joint().await?;
-            if self.now().voters.contains(&node.0) {
-                return Ok(());
-            }
-            self.learn(node, address).await?;
+        self.invite(node, address).await?;
+        if self.now().voters.contains(&node.0) {
+            return Ok(());
         }
         // Catching up takes long, or for ever: nobody waits for that.
         self.caught_up(node).await?;
@@ -153,8 +159,19 @@ impl Changes {
         if !self.now().voters.contains(&node.0) && !self.now().learners.contains(&node.0) {
             return Err(MetaError::Membership(format!("{node} is not a member")));
         }
+        let now = self.now();
+        if now.learners.contains(&node.0) {
+            // A running leader keeps its connection to a member by id; one that leaves and comes back gets a new one.
+            self.change(ChangeMembers::RemoveNodes([node.0].into())).await?;
+            return self.learn(node, address).await;
+        }
         let moved = BasicNode { addr: address.to_owned() };
-        self.change(ChangeMembers::SetNodes([(node.0, moved)].into())).await
+        self.change(ChangeMembers::SetNodes([(node.0, moved)].into())).await?;
+        // So another leads: it makes all its connections anew.
+        match now.voters.iter().find(|voter| **voter != now.me && **voter != node.0) {
+            Some(next) if node.0 != now.me => self.transfer_now(Some(NodeId(*next))).await,
+            _ => Ok(()),
+        }
     }
 
     /// Takes a node out. The leader hands over first and lets the next leader do it.
@@ -186,6 +203,15 @@ impl Changes {
         address: &str,
         replaces: NodeId,
     ) -> Result<(), MetaError> {
+        if !self.now().voters.contains(&node.0) && self.now().voters.contains(&replaces.0) {
+            {
+                let _turn = self.one_at_a_time.lock().await;
+                self.settle_joint().await?;
+                self.learn(node, address).await?;
+            }
+            // As in `add`: nobody waits for that.
+            self.caught_up(node).await?;
+        }
         let _turn = self.one_at_a_time.lock().await;
         self.settle_joint().await?;
         let now = self.now();
@@ -197,10 +223,6 @@ impl Changes {
         }
         if now.me == replaces.0 {
             return self.hand_over(None).await;
-        }
-        if !now.voters.contains(&node.0) {
-            self.learn(node, address).await?;
-            self.caught_up(node).await?;
         }
         let mut voters = self.now().voters;
         voters.remove(&replaces.0);

@@ -13,6 +13,7 @@
 mod apply;
 mod codec;
 mod config;
+mod confirm;
 mod error;
 mod group;
 mod launch;
@@ -33,13 +34,14 @@ mod serve;
 mod snapshot;
 mod start;
 mod state;
+mod torn;
 mod types;
 mod wire;
 
 #[cfg(test)]
 mod tests;
 
-pub use apply::{Effects, StateMachine};
+pub use apply::{Effects, Observer, StateMachine, Touch};
 pub use config::{AbortHook, BatchLimits, GroupConfig, ReadPolicy, SnapshotPolicy, StoreLimits, Timers};
 pub use error::MetaError;
 pub use group::{Group, Leadership};

@@ -1,9 +1,9 @@
 //! Linearizable reads: everybody who waits shares one proof that this node still leads.
 //!
 //! A read gets a view that shows every command that was answered before the read began. The proof is a round to a
-//! quorum that *starts* after the read arrived, so reads that arrive while a round runs wait for the next one. With
-//! the `lease` policy a recent enough quorum acknowledgement stands in for the round; openraft falls back to a round
-//! when it is too old.
+//! quorum that *starts* after the read arrived, so reads that arrive while a round runs wait for the next one. The
+//! round is [`Confirmer`]'s in the plain case, openraft's otherwise. With the `lease` policy a recent enough quorum
+//! acknowledgement stands in for it; openraft falls back to a round when it is too old.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,11 +11,13 @@ use std::time::Duration;
 
 use openraft::LinearizerOption;
 use openraft::errors::{LinearizableReadError, RaftError};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::apply::Applier;
 use super::config::{ReadPolicy, Timers};
+use super::confirm::Confirmer;
 use super::error::MetaError;
 use super::propose::not_leader;
 use super::types::{Raft, TypeConfig};
@@ -24,7 +26,7 @@ use crate::store::StateView;
 
 /// Reads that wait at most; more are refused as busy.
 const MOST_WAITING: usize = 16_384;
-/// Rounds under way at once.
+/// Rounds of openraft's under way at once.
 const MOST_ROUNDS: usize = 2;
 
 type Answer = oneshot::Sender<Result<StateView, MetaError>>;
@@ -37,12 +39,13 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// Starts serving on the current runtime.
-    pub(crate) fn start(raft: Raft, applier: Applier, timers: Timers, policy: ReadPolicy) -> Self {
+    /// Starts serving on `runtime`, which should be the callers'.
+    pub(crate) fn start(runtime: &Handle, confirmer: Confirmer, timers: Timers, policy: ReadPolicy) -> Self {
         let (queue, waiting) = mpsc::channel(MOST_WAITING);
         let reader = Self { queue, lease: Arc::new(AtomicBool::new(policy == ReadPolicy::Lease)) };
+        let (raft, applier) = (confirmer.raft.clone(), confirmer.applier.clone());
         let rounds = Rounds { raft, applier, timers, lease: reader.lease.clone() };
-        tokio::spawn(rounds.run(waiting));
+        runtime.spawn(rounds.run(confirmer, waiting));
         reader
     }
 
@@ -75,14 +78,20 @@ struct Rounds {
 }
 
 impl Rounds {
-    async fn run(self, mut waiting: mpsc::Receiver<Answer>) {
+    async fn run(self, confirmer: Confirmer, mut waiting: mpsc::Receiver<Answer>) {
         let slots = Arc::new(tokio::sync::Semaphore::new(MOST_ROUNDS));
         while let Some(first) = waiting.recv().await {
-            let Ok(slot) = slots.clone().acquire_owned().await else { return };
             let mut answers = vec![first];
             while let Ok(more) = waiting.try_recv() {
                 answers.push(more);
             }
+            if !self.lease.load(Ordering::Relaxed) && confirmer.leads().await {
+                metrics::read_round(answers.len());
+                let view = self.applier.view();
+                answers.into_iter().for_each(|answer| drop(answer.send(Ok(view.clone()))));
+                continue;
+            }
+            let Ok(slot) = slots.clone().acquire_owned().await else { return };
             let this = self.clone();
             tokio::spawn(async move {
                 metrics::read_round(answers.len());

@@ -1,18 +1,20 @@
 //! Answers Raft's messages from other members.
 //!
 //! A member that has just restarted may have forgotten a promise to a leader it acknowledged a moment ago, so it
-//! answers no vote for one election timeout. All else goes straight to openraft.
+//! answers no vote for one election timeout. All else goes straight to openraft, except the question which vote this
+//! member stands by, which its log answers.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use holdfast_proto::cluster::{RaftEnvelope, SnapshotPiece, SnapshotPieceReply};
-use holdfast_proto::method::{RaftAppend, RaftHeartbeat, RaftSnapshot, RaftTransfer, RaftVote};
+use holdfast_proto::method::{RaftAppend, RaftConfirm, RaftHeartbeat, RaftSnapshot, RaftTransfer, RaftVote};
 use holdfast_proto::status::{Code, Status};
 use holdfast_rpc::Router;
 use tokio::time::Instant;
 
 use super::codec;
+use super::log::LogStore;
 use super::receive::{Receiver, check_target, check_version, malformed};
 use super::types::{Raft, Snapshot};
 use super::wire::Kind;
@@ -21,6 +23,7 @@ use super::wire::Kind;
 pub struct Inbox {
     pub(crate) me: u64,
     pub(crate) raft: Raft,
+    pub(crate) log: LogStore,
     pub(crate) receiver: Receiver,
     /// No votes are answered before this.
     pub(crate) quiet_until: Instant,
@@ -39,6 +42,7 @@ impl Inbox {
             Kind::Vote => self.vote(envelope.body).await?,
             Kind::Append | Kind::Heartbeat => self.append(envelope.body).await?,
             Kind::Transfer => self.transfer(envelope.body).await?,
+            Kind::Confirm => self.confirm()?,
         };
         Ok(RaftEnvelope { from: self.me, to: envelope.from, version: codec::VERSION, body })
     }
@@ -57,6 +61,13 @@ impl Inbox {
         let request = codec::decode_append(body).map_err(malformed)?;
         let reply = self.raft.append_entries(request).await.map_err(stopped)?;
         Ok(codec::encode_append_reply(&reply))
+    }
+
+    /// Its durable promise, whoever asks.
+    fn confirm(&self) -> Result<Bytes, Status> {
+        let vote =
+            self.log.vote().ok_or_else(|| Status::new(Code::Unavailable, "this member has not voted yet"))?;
+        Ok(codec::encode_one_vote(&vote))
     }
 
     async fn transfer(&self, body: Bytes) -> Result<Bytes, Status> {
@@ -96,6 +107,7 @@ pub(crate) fn router(inbox: Arc<Inbox>) -> Router {
     let router = on!(router, RaftAppend, Kind::Append);
     let router = on!(router, RaftHeartbeat, Kind::Heartbeat);
     let router = on!(router, RaftTransfer, Kind::Transfer);
+    let router = on!(router, RaftConfirm, Kind::Confirm);
     router.on::<RaftSnapshot, _, _>(move |_, piece, payload| {
         let inbox = inbox.clone();
         async move { Ok((inbox.piece(piece, payload).await?, Bytes::new())) }

@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use holdfast_proto::ids::LogIndex;
-use holdfast_proto::op::Command;
+use holdfast_proto::op::{Command, Op, Reply};
+use holdfast_state::Touched;
 use holdfast_state::keys;
-use holdfast_state::table::{Broken, Overlay, View};
+use holdfast_state::table::{Broken, Overlay, Tx, View};
 
-use super::apply::{Effects, StateMachine};
+use super::apply::{Effects, StateMachine, Touch};
 use super::error::MetaError;
 use crate::store::StateView;
 
@@ -47,12 +48,82 @@ impl StateMachine for State {
         view: &StateView,
         first: LogIndex,
         commands: &[Command],
+        observed: bool,
     ) -> Result<Effects, MetaError> {
-        let mut overlay = Overlay::new(view);
+        let mut noting = Noting { overlay: Overlay::new(view), touched: Vec::new(), observed };
         let mut replies = Vec::with_capacity(commands.len());
-        for (at, command) in (first.0..).zip(commands) {
-            replies.push(holdfast_state::apply(&mut overlay, LogIndex(at), command)?);
+        let mut touches = Vec::new();
+        for (index, command) in (first.0..).zip(commands) {
+            replies.push(holdfast_state::apply(&mut noting, LogIndex(index), command)?);
+            if matches!(command.op, Some(Op::Compact(_))) {
+                // The same bytes, the same attributes: nobody has to drop anything.
+                noting.touched.clear();
+            }
+            let reply = replies.last();
+            touches.extend(noting.touched.drain(..).map(|what| {
+                let known = command.op.as_ref().is_some_and(|op| tells_its_author(op, reply, what.ino));
+                Touch { index, session: if known { command.session } else { 0 }, what }
+            }));
         }
-        Ok(Effects { replies, changes: overlay.into_changes().collect() })
+        Ok(Effects { replies, changes: noting.overlay.into_changes().collect(), touches })
+    }
+}
+
+/// Whether the command and its reply say what became of an inode, and of names in it.
+fn tells_its_author(op: &Op, reply: Option<&Reply>, ino: u64) -> bool {
+    let named = match op {
+        Op::Create(op) => [op.parent, 0],
+        Op::Link(op) => [op.parent, op.ino],
+        Op::Unlink(op) => [op.parent, 0],
+        Op::RemoveDir(op) => [op.parent, 0],
+        Op::Rename(op) => [op.parent, op.new_parent],
+        Op::SetAttr(op) => [op.ino, 0],
+        Op::Write(op) => [op.ino, 0],
+        Op::CopyRange(op) => [op.target, 0],
+        Op::SetXattr(op) => [op.ino, 0],
+        Op::RemoveXattr(op) => [op.ino, 0],
+        _ => return false,
+    };
+    named.contains(&ino) || reply.and_then(|reply| reply.inode.as_ref()).is_some_and(|inode| inode.ino == ino)
+}
+
+/// An overlay that notes what each command touches.
+struct Noting<'v> {
+    overlay: Overlay<'v, StateView>,
+    touched: Vec<Touched>,
+    observed: bool,
+}
+
+impl Noting<'_> {
+    fn note(&mut self, key: &Bytes) {
+        if self.observed {
+            self.touched.extend(holdfast_state::touched(key));
+        }
+    }
+}
+
+impl View for Noting<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Broken> {
+        self.overlay.get(key)
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], most: usize) -> Result<Vec<(Bytes, Bytes)>, Broken> {
+        self.overlay.scan(from, to, most)
+    }
+
+    fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<(Bytes, Bytes)>, Broken> {
+        self.overlay.last(from, to)
+    }
+}
+
+impl Tx for Noting<'_> {
+    fn put(&mut self, key: Bytes, value: Bytes) {
+        self.note(&key);
+        self.overlay.put(key, value);
+    }
+
+    fn delete(&mut self, key: Bytes) {
+        self.note(&key);
+        self.overlay.delete(key);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use holdfast_proto::cluster::{RaftEnvelope, SnapshotPiece, SnapshotPieceReply};
-use holdfast_proto::method::{RaftAppend, RaftHeartbeat, RaftSnapshot, RaftTransfer, RaftVote};
+use holdfast_proto::method::{RaftAppend, RaftConfirm, RaftHeartbeat, RaftSnapshot, RaftTransfer, RaftVote};
 use holdfast_proto::status::Status;
 use holdfast_rpc::{Endpoint, Net};
 use tokio::time::Instant;
@@ -23,6 +23,8 @@ pub enum Kind {
     Heartbeat,
     /// Leadership hand-over.
     Transfer,
+    /// Which vote the other stands by.
+    Confirm,
 }
 
 /// A future with a forgotten type.
@@ -65,6 +67,7 @@ impl Wire for Net {
                 Kind::Append => self.call::<RaftAppend>(to, &message, none, deadline).await,
                 Kind::Heartbeat => self.call::<RaftHeartbeat>(to, &message, none, deadline).await,
                 Kind::Transfer => self.call::<RaftTransfer>(to, &message, none, deadline).await,
+                Kind::Confirm => self.call::<RaftConfirm>(to, &message, none, deadline).await,
             }?;
             Ok(reply)
         })

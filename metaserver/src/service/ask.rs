@@ -8,7 +8,8 @@ use holdfast_rpc::Context;
 use holdfast_state::plan::cluster::Cluster;
 use tokio::time::Instant;
 
-use super::Services;
+use super::{Services, opens};
+use crate::leader::leases::Leases;
 
 /// What a question is taken to weigh while it is answered.
 const WEIGHT: usize = 4096;
@@ -23,8 +24,16 @@ pub(super) async fn answer(
     if request.session != 0 {
         leader.sessions.lock().touch(Instant::now(), request.session);
     }
+    let opening = opens::Opening::of(&request);
+    if let Some(opening) = opening {
+        opening.begin(services, &leader, context.deadline).await?;
+    }
     let view = services.group.read_index_by(context.deadline).await?;
+    if let Some(opening) = opening {
+        opening.confirm(&view)?;
+    }
     let long = is_long(&request);
+    let lease = Leased::of(&request);
     let answer = move || holdfast_state::query(&view, view.index(), &request);
     let answered = if long {
         // Pages read many keys: not on the threads that everybody's requests run on.
@@ -35,10 +44,45 @@ pub(super) async fn answer(
         answer()
     };
     let mut reply = answered.map_err(|broken| Status::internal(broken.to_string()))?;
+    if let Some(opening) = opening.filter(|_| reply.inode.is_none()) {
+        opening.undo(&leader);
+    }
+    if let Some(lease) = lease {
+        lease.note(&leader.leases, &mut reply);
+    }
     if let Some(totals) = &mut reply.totals {
         fill_totals(&leader.cluster.lock(), totals);
     }
     Ok(reply)
+}
+
+/// A question whose asker wants to hear of changes.
+struct Leased {
+    session: u64,
+    /// The directory asked about, or 0.
+    parent: u64,
+}
+
+impl Leased {
+    fn of(request: &QueryRequest) -> Option<Self> {
+        let parent = match request.query.as_ref().filter(|_| request.lease)? {
+            Query::Lookup(ask) => ask.parent,
+            Query::GetInode(_) => 0,
+            Query::ReadDir(ask) => ask.ino,
+            _ => return None,
+        };
+        Some(Self { session: request.session, parent })
+    }
+
+    /// After the answer: what has changed since its index is noticed here.
+    fn note(&self, leases: &Leases, reply: &mut QueryReply) {
+        let listed = reply.entries.iter().filter_map(|entry| entry.inode.as_ref());
+        let inodes = reply.inode.iter().chain(listed).map(|inode| inode.ino);
+        let told = inodes.chain([self.parent]).filter(|ino| *ino != 0);
+        if leases.grant(self.session, reply.index, told) {
+            reply.lease_term = leases.term();
+        }
+    }
 }
 
 fn is_long(request: &QueryRequest) -> bool {
@@ -52,6 +96,7 @@ fn is_long(request: &QueryRequest) -> bool {
                 | Query::ListParts(_)
                 | Query::ListChunks(_)
                 | Query::ListMissing(_)
+                | Query::ListFragmented(_)
         )
     )
 }

@@ -11,21 +11,25 @@ mod admit_disk;
 mod ask;
 mod beat;
 mod check;
+mod claims;
 mod condition;
 mod get_map;
 mod join;
 mod membership;
 mod mutate;
+mod opens;
 mod prepare;
 mod report;
 mod session;
+mod watch;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use holdfast_proto::cluster::Empty;
 use holdfast_proto::method::{
-    AdmitDisk, Ask, Beat, Check, Condition, GetMap, Join, KeepSession, Membership, Mutate, Ping, Report,
+    AdmitDisk, Ask, Beat, Check, Condition, GetMap, Join, KeepOpens, KeepSession, Membership, Mutate, Ping,
+    Report, Watch,
 };
 use holdfast_proto::status::Status;
 use holdfast_rpc::{Net, Router};
@@ -34,6 +38,7 @@ pub use admission::Admission;
 
 use crate::leader::{Current, Leader};
 use crate::raft::Group;
+use crate::room::Room;
 
 /// The services of one node.
 pub struct Services {
@@ -43,6 +48,8 @@ pub struct Services {
     pub current: Arc<Current<Group, Net>>,
     /// Bounds.
     pub admission: Admission,
+    /// Room for metadata on this node.
+    pub room: Arc<Room>,
 }
 
 impl Services {
@@ -70,6 +77,8 @@ impl Services {
         let router = on!(Router::new(), Mutate, mutate);
         let router = on!(router, Ask, ask);
         let router = on!(router, KeepSession, session);
+        let router = on!(router, KeepOpens, opens);
+        let router = on!(router, Watch, watch);
         let router = on!(router, GetMap, get_map);
         let router = on!(router, Join, join);
         let router = on!(router, Beat, beat);

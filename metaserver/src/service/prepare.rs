@@ -9,8 +9,9 @@ use crate::leader::context::now_ns;
 /// Largest encoded command.
 pub(super) const MOST_BYTES: usize = 1 << 20;
 
-/// Makes a client's command ready for the log, or refuses it. Nothing was executed when this fails.
-pub(super) fn prepare(mut command: Command) -> Result<Command, Status> {
+/// Makes a client's command ready for the log, or refuses it. Nothing was executed when this fails. `short`: there is no
+/// room for more metadata.
+pub(super) fn prepare(mut command: Command, short: bool) -> Result<Command, Status> {
     if command.session == 0 || command.seq == 0 {
         return Err(Status::new(
             Code::InvalidArgument,
@@ -20,10 +21,20 @@ pub(super) fn prepare(mut command: Command) -> Result<Command, Status> {
     let Some(op) = &mut command.op else {
         return Err(Status::new(Code::InvalidArgument, "the command has no operation this build knows"));
     };
-    if !may_be_sent(op) {
-        return Err(Status::new(Code::PermissionDenied, "this command is the leader's own"));
+    match sort(op) {
+        Sort::Leaders => {
+            return Err(Status::new(Code::PermissionDenied, "this command is the leader's own"));
+        }
+        Sort::Adds if short => {
+            let why = "the metadata's file system is full: delete something, or give it room";
+            return Err(Status::new(Code::NoSpace, why));
+        }
+        Sort::Adds | Sort::Taken => {}
     }
-    set_holders(op);
+    if let Some(unheld) = op.unheld_mut() {
+        // Who has what open is the leader's to say (`claims`); what a client wrote there is not believed.
+        *unheld = None;
+    }
     command.now_ns = now_ns();
     let bytes = command.encoded_len();
     if bytes > MOST_BYTES {
@@ -33,36 +44,50 @@ pub(super) fn prepare(mut command: Command) -> Result<Command, Status> {
     Ok(command)
 }
 
-/// Whether clients and administrators may send it. No catch-all: a new operation asks for a decision.
-fn may_be_sent(op: &Op) -> bool {
+/// What the leader makes of an operation before it is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sort {
+    /// Clients may send it; it makes the metadata larger for good.
+    Adds,
+    /// Clients and administrators may send it, also when there is no room: it frees some, or takes next to none.
+    Taken,
+    /// The leader's own.
+    Leaders,
+}
+
+/// No catch-all: a new operation asks for a decision.
+fn sort(op: &Op) -> Sort {
     match op {
+        Op::Create(_)
+        | Op::Link(_)
+        | Op::SetXattr(_)
+        | Op::Write(_)
+        | Op::CopyRange(_)
+        | Op::BeginDraft(_)
+        | Op::FillDraft(_)
+        | Op::PutObject(_)
+        | Op::CopyObject(_)
+        | Op::MakeDirs(_)
+        | Op::CreateBucket(_)
+        | Op::CreateUpload(_)
+        | Op::PutPart(_)
+        | Op::CopyPart(_) => Sort::Adds,
+        // What ends something that was begun among them.
         Op::Noop(_)
         | Op::CloseSession(_)
         | Op::RenewGrant(_)
         | Op::ReleaseInode(_)
-        | Op::Create(_)
-        | Op::Link(_)
         | Op::Unlink(_)
         | Op::RemoveDir(_)
         | Op::Rename(_)
         | Op::SetAttr(_)
-        | Op::SetXattr(_)
         | Op::RemoveXattr(_)
-        | Op::Write(_)
-        | Op::CopyRange(_)
+        | Op::SetLock(_)
+        | Op::SetQuota(_)
         | Op::Compact(_)
-        | Op::BeginDraft(_)
-        | Op::FillDraft(_)
-        | Op::PutObject(_)
         | Op::DeleteObjects(_)
-        | Op::CopyObject(_)
-        | Op::MakeDirs(_)
-        | Op::CreateBucket(_)
         | Op::DeleteBucket(_)
         | Op::SetObjectMeta(_)
-        | Op::CreateUpload(_)
-        | Op::PutPart(_)
-        | Op::CopyPart(_)
         | Op::AssembleUpload(_)
         | Op::FinishUpload(_)
         | Op::AbortUpload(_)
@@ -72,7 +97,7 @@ fn may_be_sent(op: &Op) -> bool {
         | Op::PutKey(_)
         | Op::DeleteKey(_)
         | Op::PutSetting(_)
-        | Op::PutJoinToken(_) => true,
+        | Op::PutJoinToken(_) => Sort::Taken,
         Op::ExpireSession(_)
         | Op::RegisterNode(_)
         | Op::RegisterDisk(_)
@@ -86,29 +111,17 @@ fn may_be_sent(op: &Op) -> bool {
         | Op::ClearLeave(_)
         | Op::DropDraft(_)
         | Op::CountUptime(_)
+        | Op::QuotaStep(_)
+        | Op::FreeNameless(_)
         | Op::FreeStep(_)
         | Op::FreeUploadStep(_)
-        | Op::Genesis(_) => false,
-    }
-}
-
-/// Who holds what open is the leader's to say. There is no mount yet that could hold anything, so nobody does;
-/// what a client wrote there is not believed.
-fn set_holders(op: &mut Op) {
-    match op {
-        Op::Unlink(op) => op.holders.clear(),
-        Op::Rename(op) => op.holders.clear(),
-        Op::PutObject(op) => op.holders.clear(),
-        Op::CopyObject(op) => op.holders.clear(),
-        Op::DeleteObjects(op) => op.holders.clear(),
-        Op::FinishUpload(op) => op.holders.clear(),
-        _ => {}
+        | Op::Genesis(_) => Sort::Leaders,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use holdfast_proto::op::{ExpireSession, Noop, PutObject, Unlink};
+    use holdfast_proto::op::{ExpireSession, Noop, PutObject, Unheld, Unlink};
 
     use super::*;
 
@@ -117,21 +130,24 @@ mod tests {
     }
 
     #[test]
-    fn a_command_gets_the_leaders_time_and_holders() {
-        let unlink = Unlink { parent: 1, holders: vec![9], ..Unlink::default() };
-        let ready = prepare(Command { now_ns: 1, ..command(Op::Unlink(unlink)) }).unwrap();
+    fn a_command_gets_the_leaders_time_and_no_clients_word_on_what_is_open() {
+        let unheld = Some(Unheld { inos: vec![9], as_of: 9, term: 9 });
+        let unlink = Unlink { parent: 1, unheld, ..Unlink::default() };
+        let ready = prepare(Command { now_ns: 1, ..command(Op::Unlink(unlink)) }, true).unwrap();
         assert!(ready.now_ns > 1_000_000_000_000_000_000);
         let Some(Op::Unlink(unlink)) = ready.op else { panic!() };
-        assert!(unlink.holders.is_empty());
+        assert!(unlink.unheld.is_none());
     }
 
     #[test]
     fn what_is_the_leaders_own_is_refused() {
-        let refused = |command| prepare(command).unwrap_err().kind();
+        let refused = |command| prepare(command, false).unwrap_err().kind();
         assert_eq!(refused(command(Op::ExpireSession(ExpireSession { session: 7 }))), Code::PermissionDenied);
         assert_eq!(refused(Command { session: 0, ..command(Op::Noop(Noop {})) }), Code::InvalidArgument);
         assert_eq!(refused(Command { op: None, ..command(Op::Noop(Noop {})) }), Code::InvalidArgument);
         let huge = PutObject { key: vec![b'k'; MOST_BYTES].into(), ..PutObject::default() };
         assert_eq!(refused(command(Op::PutObject(huge))), Code::TooLarge);
+        let short = prepare(command(Op::PutObject(PutObject::default())), true);
+        assert_eq!(short.unwrap_err().kind(), Code::NoSpace);
     }
 }

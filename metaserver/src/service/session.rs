@@ -17,10 +17,15 @@ pub(super) async fn answer(
     let view = services.group.local_view();
     let session =
         work::session(&view, beat.session).map_err(|broken| Status::internal(broken.to_string()))?;
-    if session.is_some_and(|session| !session.is_open()) {
+    if session.as_ref().is_some_and(|session| !session.is_open()) {
         return Err(Status::new(Code::SessionExpired, format!("session {} has ended", beat.session)));
     }
     leader.sessions.lock().beat(Instant::now(), beat.session, beat.oldest_index);
+    let holds_files = session.is_some_and(|session| session.holds_files);
+    if holds_files && !leader.opens.knows(beat.session) {
+        leader.opens.found(beat.session);
+    }
+    let assert_opens = holds_files && leader.opens.wants(beat.session);
     let map_epoch = leader.cluster.lock().epoch;
-    Ok(SessionHeartbeatReply { map_epoch, term: leader.term, index: view.index().0 })
+    Ok(SessionHeartbeatReply { map_epoch, term: leader.term, index: view.index().0, assert_opens })
 }

@@ -59,7 +59,7 @@ fn list(table: &MemTable, after: &str, what: &str) -> Result<(), Broken> {
         most: 1000,
         ..ListObjects::default()
     };
-    let request = QueryRequest { session: 0, query: Some(Query::ListObjects(ask)) };
+    let request = QueryRequest { session: 0, lease: false, query: Some(Query::ListObjects(ask)) };
     let begin = Instant::now();
     let reply = query(table, LogIndex(0), &request)?;
     println!("{what}: {} entries in {} us", reply.entries.len(), begin.elapsed().as_micros());

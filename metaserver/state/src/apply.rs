@@ -16,6 +16,7 @@ use crate::chunks;
 use crate::drafts;
 use crate::keys;
 use crate::ops;
+use crate::quotas;
 use crate::records::Session;
 use crate::session::{self, Admission};
 use crate::table::{Broken, Tx, View};
@@ -90,6 +91,7 @@ fn attempt(cx: &mut Change<'_>, command: &Command) -> Outcome {
     };
     let reply = dispatch(cx, op)?;
     chunks::settle(cx)?;
+    quotas::settle(cx)?;
     cx.check_bounds()?;
     Ok(reply)
 }
@@ -142,6 +144,9 @@ fn dispatch(cx: &mut Change<'_>, op: &Op) -> Outcome {
         Op::Compact(op) => ops::compact::apply(cx, op),
         Op::BeginDraft(op) => ops::begin_draft::apply(cx, op),
         Op::FillDraft(op) => ops::fill_draft::apply(cx, op),
+        Op::SetLock(op) => ops::set_lock::apply(cx, op),
+        Op::SetQuota(op) => ops::set_quota::apply(cx, op),
+        Op::QuotaStep(op) => ops::quota_step::apply(cx, op),
         Op::PutObject(op) => ops::put_object::apply(cx, op),
         Op::DeleteObjects(op) => ops::delete_objects::apply(cx, op),
         Op::CopyObject(op) => ops::copy_object::apply(cx, op),
@@ -170,6 +175,7 @@ fn dispatch(cx: &mut Change<'_>, op: &Op) -> Outcome {
         Op::ClearLeave(op) => ops::clear_leave::apply(cx, op),
         Op::DropDraft(op) => ops::drop_draft::apply(cx, op),
         Op::CountUptime(op) => ops::count_uptime::apply(cx, op),
+        Op::FreeNameless(op) => ops::free_nameless::apply(cx, op),
         Op::FreeStep(op) => ops::free_step::apply(cx, op),
         Op::FreeUploadStep(op) => ops::free_upload_step::apply(cx, op),
         Op::Genesis(op) => ops::genesis::apply(cx, op),

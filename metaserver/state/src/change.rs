@@ -57,6 +57,9 @@ pub(crate) fn require(holds: bool, code: Code, message: &str) -> Result<(), Stop
     if holds { Ok(()) } else { Err(refuse(code, message)) }
 }
 
+/// A changed inode: as it was, and as it is.
+pub(crate) type Changed = (Option<Inode>, Option<Inode>);
+
 /// Context of one command.
 pub(crate) struct Change<'v> {
     tx: Overlay<'v, dyn View + 'v>,
@@ -147,6 +150,21 @@ impl<'v> Change<'v> {
         &self.tx
     }
 
+    /// The table as it was before this command.
+    pub(crate) fn base(&self) -> &dyn View {
+        self.tx.base()
+    }
+
+    /// Every inode this command changed.
+    pub(crate) fn changed_inodes(&self) -> Result<Vec<Changed>, Broken> {
+        let inodes = self.tx.changes_of(&[keys::INODE]);
+        let decode = |(key, value): (&Bytes, &Option<Bytes>)| {
+            let new = value.clone().map(|value| records::decode(key, value)).transpose()?;
+            Ok((records::load(self.base(), key)?, new))
+        };
+        inodes.map(decode).collect()
+    }
+
     /// Whether something starts with `prefix`.
     pub(crate) fn any(&self, prefix: &[u8]) -> Result<bool, Broken> {
         Ok(!self.tx.scan(prefix, &keys::after_prefix(prefix), 1)?.is_empty())
@@ -155,6 +173,11 @@ impl<'v> Change<'v> {
     /// How many keys this command has changed, chunk records to come included.
     pub(crate) fn keys_touched(&self) -> usize {
         self.tx.len() + self.ledger.weight()
+    }
+
+    /// Bytes of keys and values written so far.
+    pub(crate) fn bytes_written(&self) -> usize {
+        self.tx.bytes()
     }
 
     /// The epoch of this command's changes of the map: one more than before, however many there are.

@@ -12,6 +12,7 @@ use holdfast_proto::ids::ROOT_INO;
 use holdfast_proto::inode::{FileKind, Inode};
 use holdfast_proto::status::Code;
 
+use crate::access::{self, Mode};
 use crate::change::{Change, Stop, refuse, require};
 use crate::keys;
 use crate::names;
@@ -20,9 +21,6 @@ use crate::table::{Broken, View};
 
 /// Longest object key through S3; longer ones come from the command line.
 pub const MAX_KEY: usize = 4096;
-
-/// Mode of directories that an object key implies.
-pub const IMPLICIT_MODE: u32 = 0o755;
 
 /// Owner of what is made on the way.
 #[derive(Clone, Copy, Debug, Default)]
@@ -107,21 +105,27 @@ pub(crate) fn is_dir(inode: &Inode) -> bool {
     inode.kind == FileKind::Directory as i32
 }
 
-/// A new inode that inherits what its directory hands down.
+/// A new inode that inherits what its directory hands down. The caller stores it.
 pub(crate) fn new_inode(
     cx: &mut Change<'_>,
     parent: &Inode,
     kind: FileKind,
-    mode: u32,
+    mode: Mode,
     owner: Owner,
-) -> Inode {
+) -> Result<Inode, Stop> {
+    let mut inode = bare_inode(cx, parent, kind, owner);
+    access::inherit(cx, parent, &mut inode, mode)?;
+    Ok(inode)
+}
+
+/// A new inode without a mode, which somebody else will decide.
+pub(crate) fn bare_inode(cx: &mut Change<'_>, parent: &Inode, kind: FileKind, owner: Owner) -> Inode {
     let ino = cx.new_ino();
     cx.state.inodes += 1;
     let directory = kind == FileKind::Directory;
     Inode {
         ino,
         kind: kind as i32,
-        mode: mode & 0o7777,
         uid: owner.uid,
         gid: owner.gid,
         nlink: if directory { 2 } else { 1 },
@@ -191,7 +195,7 @@ pub(crate) fn make_parents(
     }
     let mut dir = cx.inode_there(ino)?;
     for name in dirs.get(depth..).unwrap_or_default() {
-        let mut child = new_inode(cx, &dir, FileKind::Directory, IMPLICIT_MODE, owner);
+        let mut child = new_inode(cx, &dir, FileKind::Directory, Mode::DIRECTORY, owner)?;
         child.implicit = true;
         add_entry(cx, &mut dir, name, &child);
         cx.store_inode(&dir);

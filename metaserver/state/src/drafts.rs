@@ -35,7 +35,6 @@ pub(crate) fn wanted(cx: &Change<'_>, op: &Op) -> Result<Option<BeginDraft>, Sto
             None => Ok(None),
         },
         Op::Write(op) if op.draft == 0 && !op.append => Ok(Some(around(&cx.inode(op.ino)?, &op.pieces))),
-        Op::Compact(op) if op.draft == 0 => Ok(Some(around(&cx.inode(op.ino)?, &op.pieces))),
         Op::CopyObject(op) if op.draft == 0 => {
             let source = copy_object::find_source(cx, op)?;
             Ok(Some(rest_of(&source, source.size)))
@@ -106,6 +105,9 @@ pub(crate) fn begin(cx: &mut Change<'_>, source: &Inode, plan: &BeginDraft) -> R
         inline_extents: 0,
         allocated: 0,
         xattr_count: 0,
+        acl: false,
+        default_acl: false,
+        fragmented: false,
         ..source.clone()
     };
     cx.store_inode(&inode);

@@ -63,10 +63,14 @@ tags! {
     VERSION = b'v', "version";
     /// `trash/<due><ino>`: reserved for the trash.
     TRASH = b'T', "trash";
-    /// `quota/<root>`: reserved for quotas.
+    /// `quota/<quota>`: limits and usage of a directory's tree.
     QUOTA = b'q', "quota";
-    /// `lock/<ino>…`: reserved for file locks.
+    /// `quotawalk/<quota><ino>`: a directory whose entries are still to be counted, and how far that is.
+    QUOTA_WALK = b'Q', "quotawalk";
+    /// `lock/<ino>`: locks on ranges of a file.
     LOCK = b'L', "lock";
+    /// `locking/<session><ino>`: the same, by session.
+    LOCKING = b'K', "locking";
     /// `chunk/<pg><number>`.
     CHUNK = b'c', "chunk";
     /// `missing/<disk><pg><number>`: a member that lacks a chunk it should have.
@@ -79,9 +83,11 @@ tags! {
     LEAVE = b'w', "leave";
     /// `gcino/<ino>`: an inode without names whose extents are freed in steps.
     GC_INO = b'o', "gcino";
-    /// `nameless/<ino>`: an inode without names that sessions hold open.
+    /// `fragmented/<ino>`: a file with very many small extents.
+    FRAGMENTED = b'G', "fragmented";
+    /// `nameless/<ino>`: an inode without names that sessions may hold open, or a draft.
     NAMELESS = b'h', "nameless";
-    /// `holding/<session><ino>`: the same, by session.
+    /// `holding/<session><ino>`: drafts, by session.
     HOLDING = b'H', "holding";
     /// `bucket/<ino>`: what S3 knows of a top-level directory.
     BUCKET = b'k', "bucket";
@@ -281,6 +287,11 @@ pub fn extents(ino: u64) -> Bytes {
     key64(EXTENT, ino)
 }
 
+/// `fragmented/<ino>`.
+pub fn fragmented(ino: u64) -> Bytes {
+    key64(FRAGMENTED, ino)
+}
+
 /// `inline/<ino>`.
 pub fn inline(ino: u64) -> Bytes {
     key64(INLINE, ino)
@@ -388,9 +399,39 @@ pub fn holding(session: u64, ino: u64) -> Bytes {
     key64_64(HOLDING, session, ino)
 }
 
-/// Everything nameless that a session holds.
+/// All drafts of a session.
 pub fn holdings(session: u64) -> Bytes {
     key64(HOLDING, session)
+}
+
+/// `lock/<ino>`.
+pub fn lock(ino: u64) -> Bytes {
+    key64(LOCK, ino)
+}
+
+/// `locking/<session><ino>`.
+pub fn locking(session: u64, ino: u64) -> Bytes {
+    key64_64(LOCKING, session, ino)
+}
+
+/// Every file on which a session has locks.
+pub fn lockings(session: u64) -> Bytes {
+    key64(LOCKING, session)
+}
+
+/// `quota/<quota>`.
+pub fn quota(number: u64) -> Bytes {
+    key64(QUOTA, number)
+}
+
+/// `quotawalk/<quota><ino>`.
+pub fn quota_walk(number: u64, dir: u64) -> Bytes {
+    key64_64(QUOTA_WALK, number, dir)
+}
+
+/// Every directory that is still to be counted for a quota.
+pub fn quota_walks(number: u64) -> Bytes {
+    key64(QUOTA_WALK, number)
 }
 
 /// `bucket/<ino>`.

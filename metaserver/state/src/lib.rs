@@ -11,6 +11,8 @@
 //! Who calls what: the metaserver applies committed commands and answers questions; its leader's loops read
 //! [`map_view`] and [`work`] and hand what they find to the planners in [`plan`].
 
+mod access;
+mod acl;
 mod apply;
 mod change;
 
@@ -21,8 +23,11 @@ mod content;
 mod digest;
 mod dirs;
 mod drafts;
+mod fragmented;
 pub mod keys;
 pub mod limits;
+mod locks;
+mod losing;
 pub mod map_view;
 mod members;
 mod nameless;
@@ -30,10 +35,12 @@ pub mod names;
 mod ops;
 pub mod plan;
 mod queries;
+mod quotas;
 pub mod records;
 mod session;
 pub mod settings;
 pub mod table;
+mod touched;
 mod uploads;
 pub mod work;
 
@@ -41,5 +48,7 @@ pub use apply::apply;
 
 pub use check::{Report, check};
 pub use digest::digest;
+pub use losing::losing;
 pub use queries::query;
 pub use table::{Broken, MemTable, Overlay, Tx, View};
+pub use touched::{Touched, touched};

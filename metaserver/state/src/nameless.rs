@@ -1,17 +1,25 @@
-//! Inodes that lose their names: kept while sessions hold them open, freed at once when small, in steps when
-//! large.
+//! Inodes that lose their names: kept while a session may hold them open, freed at once when small, in steps when
+//! large or locked.
 //!
-//! What always holds: an inode without a name is in exactly one of `nameless/` (held open, or a draft), `gcino/`
-//! (being freed), an upload (being joined) or a part of one; otherwise it is gone.
+//! What always holds:
+//! - An inode without a name is in exactly one of `nameless/` (perhaps held open, or a draft), `gcino/` (being freed),
+//!   an upload (being joined) or a part of one; otherwise it is gone.
+//! - It is freed only if no session that holds files is open, or if the leader says that nobody holds it and that
+//!   statement still counts ([`nobody_holds`]). In doubt it is kept: the leader frees it later.
 //!
-//! Used by every operation that drops a name, by releases, and by the end of a session.
+//! Used by every operation that drops a name, by the leader's [`crate::ops::free_nameless`], and by whatever ends
+//! drafts.
 
 use holdfast_proto::inode::Inode;
+use holdfast_proto::op::Unheld;
 
 use crate::change::{Change, Stop};
 use crate::content::File;
+use crate::fragmented;
 use crate::keys;
-use crate::records::{self, Index, Mark, Nameless, Session};
+use crate::locks;
+use crate::quotas;
+use crate::records::{self, Index, Mark, Nameless};
 use crate::table::{Broken, View};
 
 /// Inodes with at most this many extents are freed by the command that drops the last name.
@@ -20,48 +28,66 @@ pub const FREED_AT_ONCE: u64 = 64;
 /// A command that has touched this many keys frees nothing more itself: the rest goes to `gcino/`.
 const FREEING_ENDS_AT: usize = 3000;
 
-/// Takes one name away from an inode that is not a directory. `holders` have it open.
-pub(crate) fn drop_link(cx: &mut Change<'_>, mut inode: Inode, holders: &[u64]) -> Result<(), Stop> {
+/// Takes one name away from an inode that is not a directory.
+pub(crate) fn drop_link(cx: &mut Change<'_>, mut inode: Inode, unheld: Option<&Unheld>) -> Result<(), Stop> {
     inode.nlink = inode.nlink.saturating_sub(1);
     inode.ctime_ns = cx.now;
     if inode.nlink > 0 {
         cx.store_inode(&inode);
         return Ok(());
     }
-    let holders = open_sessions(cx, holders)?;
-    if holders.is_empty() {
+    if nobody_holds(cx, &inode, unheld) {
         return free(cx, inode);
     }
-    for session in &holders {
-        cx.store(keys::holding(*session, inode.ino), &Mark {});
-    }
-    cx.store(keys::nameless(inode.ino), &Nameless { holders, draft: None });
+    cx.state.nameless += 1;
+    cx.store(keys::nameless(inode.ino), &Nameless::default());
     cx.store_inode(&inode);
     Ok(())
 }
 
-/// Whether an inode without a name is one that somebody has open, and so is still what it was.
+/// Whether it is certain that no session has this inode open. Order in the log decides about all that is logged:
+/// sessions that open or end, and files opened by the command that made or found them. The leader answers for opens
+/// that are not logged, as long as no leader after it counts any.
+fn nobody_holds(cx: &Change<'_>, inode: &Inode, unheld: Option<&Unheld>) -> bool {
+    cx.state.mounts == 0
+        || unheld.is_some_and(|unheld| {
+            unheld.term >= cx.state.opens_term
+                && inode.opened <= unheld.as_of
+                && unheld.inos.contains(&inode.ino)
+        })
+}
+
+/// Frees a nameless inode if it is there, is no draft, and nobody holds it; whether it did.
+pub(crate) fn free_unheld(cx: &mut Change<'_>, ino: u64, unheld: &Unheld) -> Result<bool, Stop> {
+    let key = keys::nameless(ino);
+    let found: Option<Nameless> = cx.load(&key)?;
+    if found.is_none_or(|nameless| nameless.draft.is_some()) {
+        return Ok(false);
+    }
+    let inode = cx.inode_there(ino)?;
+    if !nobody_holds(cx, &inode, Some(unheld)) {
+        return Ok(false);
+    }
+    cx.remove(key);
+    cx.state.nameless = cx.state.nameless.saturating_sub(1);
+    free(cx, inode)?;
+    Ok(true)
+}
+
+/// Whether an inode without a name is one that somebody may have open, and so is still what it was.
 pub(crate) fn is_open(view: &dyn View, ino: u64) -> Result<bool, Broken> {
     let found: Option<Nameless> = records::load(view, &keys::nameless(ino))?;
     Ok(found.is_some_and(|nameless| nameless.draft.is_none()))
 }
 
-fn open_sessions(cx: &Change<'_>, holders: &[u64]) -> Result<Vec<u64>, Stop> {
-    let mut open = Vec::new();
-    for id in holders {
-        if cx.load::<Session>(&keys::session(*id))?.is_some_and(|session| session.is_open()) {
-            open.push(*id);
-        }
-    }
-    open.sort_unstable();
-    open.dedup();
-    Ok(open)
-}
-
-/// Removes an inode that nobody refers to: now if it is small, otherwise in steps.
+/// Removes an inode that nobody refers to: now if it is small and not locked, otherwise in steps.
 pub(crate) fn free(cx: &mut Change<'_>, mut inode: Inode) -> Result<(), Stop> {
+    quotas::forget_root(cx, &inode)?;
+    fragmented::forget(cx, &mut inode);
     let cost = 3 * inode.extent_count as usize + inode.xattr_count as usize + 2;
-    if inode.extent_count <= FREED_AT_ONCE && cx.keys_touched() + cost <= FREEING_ENDS_AT {
+    let small = inode.extent_count <= FREED_AT_ONCE && cx.keys_touched() + cost <= FREEING_ENDS_AT;
+    // Locks may be many, and only a program that lost its mount leaves any on what it deletes.
+    if small && !locks::any(cx.view(), &inode)? {
         return erase(cx, inode);
     }
     inode.nlink = 0;
@@ -71,7 +97,7 @@ pub(crate) fn free(cx: &mut Change<'_>, mut inode: Inode) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Removes an inode with everything that hangs on it.
+/// Removes an inode with everything that hangs on it; its locks are gone already.
 pub(crate) fn erase(cx: &mut Change<'_>, inode: Inode) -> Result<(), Stop> {
     let (ino, xattrs) = (inode.ino, inode.xattr_count);
     let mut file = File::open(inode);
@@ -88,7 +114,7 @@ pub(crate) fn erase(cx: &mut Change<'_>, inode: Inode) -> Result<(), Stop> {
     Ok(())
 }
 
-/// A session lets go of a nameless inode; the last one to do so frees it. Nothing happens if it held none.
+/// A session gives up a draft. Nothing happens if it has none of this number.
 pub(crate) fn release(cx: &mut Change<'_>, session: u64, ino: u64) -> Result<(), Stop> {
     let holding = keys::holding(session, ino);
     if cx.load::<Mark>(&holding)?.is_none() {
@@ -96,10 +122,7 @@ pub(crate) fn release(cx: &mut Change<'_>, session: u64, ino: u64) -> Result<(),
     }
     cx.remove(holding);
     let key = keys::nameless(ino);
-    let Some(mut nameless) = cx.load::<Nameless>(&key)? else { return Ok(()) };
-    nameless.holders.retain(|holder| *holder != session);
-    if !nameless.holders.is_empty() {
-        cx.store(key, &nameless);
+    if cx.load::<Nameless>(&key)?.is_none() {
         return Ok(());
     }
     cx.remove(key);

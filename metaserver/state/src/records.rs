@@ -6,7 +6,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use holdfast_proto::inode::{Extent, Inode};
-use holdfast_proto::op::{BeginDraft, Reply};
+use holdfast_proto::op::{BeginDraft, FileLock, Reply};
 use holdfast_proto::query;
 use prost::Message;
 
@@ -99,6 +99,18 @@ pub struct State {
     /// Seconds for which the cluster had a leader, as leaders counted them.
     #[prost(uint64, tag = "15")]
     pub uptime_s: u64,
+    /// Quotas.
+    #[prost(uint64, tag = "16")]
+    pub quotas: u64,
+    /// Open sessions that hold files open. While there are none, no file is open.
+    #[prost(uint64, tag = "20")]
+    pub mounts: u64,
+    /// Inodes in `nameless/` that are not drafts.
+    #[prost(uint64, tag = "21")]
+    pub nameless: u64,
+    /// The latest term whose leader announced that it counts opens: what leaders of earlier terms knew is void.
+    #[prost(uint64, tag = "22")]
+    pub opens_term: u64,
 }
 
 /// Identity of the cluster.
@@ -173,6 +185,9 @@ pub struct Session {
     /// State time when it ended, or opened while it is open.
     #[prost(int64, tag = "7")]
     pub since_ns: i64,
+    /// It may hold files open.
+    #[prost(bool, tag = "8")]
+    pub holds_files: bool,
 }
 
 impl Session {
@@ -246,15 +261,54 @@ pub struct Leave {
     pub epoch: u64,
 }
 
-/// Who holds an inode without a name.
+/// An inode without a name that is not being freed. Who has it open, if anybody, the leader knows.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct Nameless {
-    /// Sessions, in order.
+    /// Of a draft, the one session it belongs to.
     #[prost(uint64, repeated, tag = "1")]
     pub holders: Vec<u64>,
     /// It never had a name: it is prepared in steps by its one holder.
     #[prost(message, optional, tag = "2")]
     pub draft: Option<Draft>,
+}
+
+/// The locks on a file.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Locks {
+    /// In order of their first byte.
+    #[prost(message, repeated, tag = "1")]
+    pub held: Vec<FileLock>,
+}
+
+/// A quota.
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+pub struct Quota {
+    /// The directory.
+    #[prost(uint64, tag = "1")]
+    pub root: u64,
+    /// Most bytes; 0: no limit.
+    #[prost(uint64, tag = "2")]
+    pub bytes: u64,
+    /// Most inodes; 0: no limit.
+    #[prost(uint64, tag = "3")]
+    pub files: u64,
+    /// Bytes of the inodes that carry its number.
+    #[prost(uint64, tag = "4")]
+    pub used_bytes: u64,
+    /// How many inodes carry its number.
+    #[prost(uint64, tag = "5")]
+    pub used_files: u64,
+    /// Directories are left whose entries are still to be counted.
+    #[prost(bool, tag = "6")]
+    pub counting: bool,
+}
+
+/// How far the entries of a directory are counted.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct WalkAt {
+    /// The last stored name that was, which may be empty; absent: none was.
+    #[prost(bytes = "bytes", optional, tag = "1")]
+    pub after: Option<Bytes>,
 }
 
 /// How far a draft is prepared.

@@ -17,6 +17,7 @@ use holdfast_proto::status::{Code, Status};
 
 use crate::change::{Change, Stop, refuse};
 use crate::keys;
+use crate::locks;
 use crate::nameless;
 use crate::records::{Id, KeptReply, Mark, Session};
 use crate::settings;
@@ -92,6 +93,7 @@ fn opened(cx: &mut Change<'_>, open: &OpenSession) -> Session {
         ttl_ms: settings::clamp_ttl_ms(open.ttl_ms),
         description,
         since_ns: cx.now,
+        holds_files: open.holds_files,
         ..Session::default()
     }
 }
@@ -104,6 +106,7 @@ pub(crate) fn enter(cx: &mut Change<'_>, command: &Command, session: &Session) -
     }
     let mut session = session.clone();
     cx.state.sessions += 1;
+    cx.state.mounts += u64::from(session.holds_files);
     let wants_grant = command.open.as_ref().is_some_and(|open| open.grant);
     let grant = if wants_grant { open_grant(cx, command.session, &mut session) } else { 0 };
     cx.store(keys::session(command.session), &session);
@@ -126,8 +129,8 @@ pub(crate) fn keep(cx: &mut Change<'_>, command: &Command, session: &Session, re
     cx.store(keys::session(command.session), session);
 }
 
-/// Ends a session: grants close, replies go, nameless inodes are let go of. Answers how many of those are left;
-/// while it is not 0 the leader asks again.
+/// Ends a session: grants close, replies go, then its locks are dropped and at last its drafts are let go of. Answers
+/// how many of those are known to be left; while it is not 0 the leader asks again.
 pub(crate) fn end(cx: &mut Change<'_>, id: u64, mut session: Session) -> Result<u64, Stop> {
     if session.is_open() {
         for grant in std::mem::take(&mut session.grants) {
@@ -142,8 +145,14 @@ pub(crate) fn end(cx: &mut Change<'_>, id: u64, mut session: Session) -> Result<
         cx.store(keys::session(id), &ended);
         cx.store(keys::ended(cx.at, id), &Mark {});
         cx.state.sessions = cx.state.sessions.saturating_sub(1);
+        cx.state.mounts = cx.state.mounts.saturating_sub(u64::from(session.holds_files));
         cx.state.ended += 1;
         forget_old(cx)?;
+    }
+    // Locks first, and alone while they are many: others wait for them.
+    let locked = locks::release_all(cx, id)?;
+    if locked > 0 {
+        return Ok(locked);
     }
     let holdings = keys::holdings(id);
     let held = cx.view().scan(&holdings, &keys::after_prefix(&holdings), RELEASED_AT_ONCE + 1)?;
@@ -167,8 +176,8 @@ fn forget_old(cx: &mut Change<'_>) -> Result<(), Stop> {
         if !old && cx.state.ended <= REMEMBERED_MOST {
             break;
         }
-        // Still lets go of nameless inodes: its turn comes later.
-        if cx.any(&keys::holdings(id))? {
+        // Still lets go of locks or nameless inodes: its turn comes later.
+        if cx.any(&keys::holdings(id))? || cx.any(&keys::lockings(id))? {
             break;
         }
         cx.remove(key);

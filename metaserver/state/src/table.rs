@@ -103,6 +103,17 @@ impl<'v, V: View + ?Sized> Overlay<'v, V> {
         self.bytes
     }
 
+    /// What it lies over.
+    pub fn base(&self) -> &'v V {
+        self.base
+    }
+
+    /// The changes of keys that start with `prefix`.
+    pub fn changes_of(&self, prefix: &[u8]) -> impl Iterator<Item = (&Bytes, &Option<Bytes>)> {
+        let end = keys::after_prefix(prefix);
+        self.changes.range::<[u8], _>((Bound::Included(prefix), Bound::Excluded(&end[..])))
+    }
+
     /// The changes in order of key, each key once.
     pub fn into_changes(self) -> impl Iterator<Item = Entry> {
         self.changes.into_iter()

@@ -4,6 +4,7 @@
 //! stops midway loses nothing.
 
 use holdfast_proto::ids::{ChunkId, LogIndex};
+use holdfast_proto::inode::Inode;
 use holdfast_proto::op::DiskRef;
 
 use crate::keys;
@@ -64,6 +65,12 @@ pub fn session(view: &dyn View, id: u64) -> Result<Option<Session>, Broken> {
     records::load(view, &keys::session(id))
 }
 
+/// One inode, without the extents in its record.
+pub fn inode(view: &dyn View, ino: u64) -> Result<Option<Inode>, Broken> {
+    let inode: Option<Inode> = records::load(view, &keys::inode(ino))?;
+    Ok(inode.map(|inode| Inode { extents: Vec::new(), ..inode }))
+}
+
 /// A page of open sessions behind `after` (0: from the start): ids and records.
 pub fn open_sessions(view: &dyn View, after: u64, most: usize) -> Result<Vec<(u64, Session)>, Broken> {
     let mut from = if after == 0 { keys::all(keys::SESSION) } else { keys::next(&keys::session(after)) };
@@ -84,21 +91,42 @@ pub fn open_sessions(view: &dyn View, after: u64, most: usize) -> Result<Vec<(u6
     }
 }
 
-/// Sessions that ended but still hold nameless inodes: `ExpireSession` is to be sent for them once more.
+/// Sessions that ended but still hold locks or drafts: `ExpireSession` is to be sent for them once more.
 pub fn ending_sessions(view: &dyn View, most: usize) -> Result<Vec<u64>, Broken> {
     let mut ending = Vec::new();
-    let mut from = keys::all(keys::HOLDING);
-    let to = keys::after_prefix(&[keys::HOLDING]);
-    while ending.len() < most {
-        let found = view.scan(&from, &to, 1)?;
-        let Some((key, _)) = found.first() else { break };
-        let id = keys::u64_at(key, 1);
-        if !records::load::<Session>(view, &keys::session(id))?.is_some_and(|session| session.is_open()) {
-            ending.push(id);
+    for (tag, all_of) in
+        [(keys::LOCKING, keys::lockings as fn(u64) -> bytes::Bytes), (keys::HOLDING, keys::holdings)]
+    {
+        let mut from = keys::all(tag);
+        let to = keys::after_prefix(&[tag]);
+        while ending.len() < most {
+            let found = view.scan(&from, &to, 1)?;
+            let Some((key, _)) = found.first() else { break };
+            let id = keys::u64_at(key, 1);
+            let session: Option<Session> = records::load(view, &keys::session(id))?;
+            if !session.is_some_and(|session| session.is_open()) && !ending.contains(&id) {
+                ending.push(id);
+            }
+            from = keys::after_prefix(&all_of(id));
         }
-        from = keys::after_prefix(&keys::holdings(id));
     }
     Ok(ending)
+}
+
+/// Quotas that are being counted, or were when they were removed: `QuotaStep` is to be sent for them until it answers
+/// that nothing is left.
+pub fn quotas_under_way(view: &dyn View, most: usize) -> Result<Vec<u64>, Broken> {
+    let mut quotas = Vec::new();
+    let mut from = keys::all(keys::QUOTA_WALK);
+    let to = keys::after_prefix(&[keys::QUOTA_WALK]);
+    while quotas.len() < most {
+        let found = view.scan(&from, &to, 1)?;
+        let Some((key, _)) = found.first() else { break };
+        let number = keys::u64_at(key, 1);
+        quotas.push(number);
+        from = keys::after_prefix(&keys::quota_walks(number));
+    }
+    Ok(quotas)
 }
 
 /// A page of garbage of a group, batches behind `after`, at most `most` of them.

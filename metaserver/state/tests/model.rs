@@ -5,6 +5,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
+#[path = "model/locks.rs"]
+mod locks;
+#[path = "model/quotas.rs"]
+mod quotas;
 #[path = "model/tree.rs"]
 mod tree;
 
@@ -15,7 +19,9 @@ use common::{BUCKET, World, create, delete_objects, inline, inline_piece, piece,
 use holdfast_proto::inode::FileKind;
 use holdfast_proto::op::*;
 use holdfast_proto::query::{Query, ReadDir};
+use holdfast_state::keys;
 use proptest::prelude::*;
+use quotas::Quotas;
 use tree::{ROOT, Tree};
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -33,9 +39,10 @@ struct Step {
     chunked: bool,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+/// Steps of so many kinds.
+fn step(kinds: u8) -> impl Strategy<Value = Step> {
     let bytes = proptest::collection::vec(any::<u8>(), 1..24);
-    (0u8..14, 0usize..64, 0usize..64, 0usize..64, 0u64..40, bytes, any::<bool>())
+    (0..kinds, 0usize..64, 0usize..64, 0usize..64, 0u64..40, bytes, any::<bool>())
         .prop_map(|(kind, x, y, z, offset, bytes, chunked)| Step { kind, x, y, z, offset, bytes, chunked })
 }
 
@@ -44,13 +51,18 @@ struct Pair {
     tree: Tree,
     /// Inode numbers of the model's nodes.
     inos: BTreeMap<usize, u64>,
+    quotas: Quotas,
 }
 
 impl Pair {
-    fn new() -> Self {
-        let world = World::new();
+    /// With a session that may hold files open, or none.
+    fn new(held: bool) -> Self {
+        let mut world = World::new();
+        if held {
+            world.open_with(88, true);
+        }
         let inos = BTreeMap::from([(ROOT, world.bucket())]);
-        Self { world, tree: Tree::new(), inos }
+        Self { world, tree: Tree::new(), inos, quotas: Quotas::default() }
     }
 
     fn dir(&self, choice: usize) -> usize {
@@ -61,6 +73,17 @@ impl Pair {
     fn file(&self, choice: usize) -> Option<usize> {
         let files = self.tree.files();
         (!files.is_empty()).then(|| files[choice % files.len()])
+    }
+
+    /// The leader frees what lost its last name while it might have been open.
+    fn free_nameless(&mut self) {
+        let nameless: Vec<u64> = (self.world.table.iter())
+            .filter(|(key, _)| key.first() == Some(&keys::NAMELESS))
+            .map(|(key, _)| keys::u64_at(key, 1))
+            .collect();
+        let unheld = Some(Unheld { inos: nameless.clone(), as_of: self.world.index, term: 0 });
+        let freed = self.world.lead(Op::FreeNameless(FreeNameless { unheld })).progress;
+        assert_eq!(freed, nameless.len() as u64);
     }
 
     /// Carries a step out on both sides; they must agree on whether it works.
@@ -85,7 +108,7 @@ impl Pair {
             3 => (create(ino, name, FileKind::Directory), self.tree.create(dir, name, true)),
             4 => (create(ino, name, FileKind::File), self.tree.create(dir, name, false)),
             5 => {
-                let op = Unlink { parent: ino, name: name.into(), holders: vec![] };
+                let op = Unlink { parent: ino, name: name.into(), unheld: None };
                 (Op::Unlink(op), self.tree.unlink(dir, name))
             }
             6 => {
@@ -130,6 +153,7 @@ impl Pair {
                 );
                 (Op::CopyRange(op), true)
             }
+            13 => return self.free_nameless(),
             _ => {
                 let target = KEYS[step.z % KEYS.len()];
                 let op = CopyObject {
@@ -156,8 +180,12 @@ impl Pair {
             new_parent: self.inos[&to],
             new_name: Bytes::copy_from_slice(new_name.as_bytes()),
             mode: mode as i32,
-            holders: vec![],
+            unheld: None,
         };
+        let source = self.tree.shown(dir, name);
+        if source.is_some_and(|(_, node)| self.quotas.forbid(&self.tree, node, dir, to)) {
+            return (Op::Rename(op), false);
+        }
         (Op::Rename(op), self.tree.rename(dir, name, to, new_name, mode == RenameMode::Replace))
     }
 
@@ -220,8 +248,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_model_agrees(steps in proptest::collection::vec(step(), 1..60)) {
-        let mut pair = Pair::new();
+    fn the_model_agrees(held in any::<bool>(), steps in proptest::collection::vec(step(15), 1..60)) {
+        let mut pair = Pair::new(held);
         for step in &steps {
             pair.run(step);
             pair.compare();
@@ -230,6 +258,7 @@ proptest! {
         for key in pair.tree.keys() {
             pair.world.ok(delete_objects(&[&key]));
         }
+        pair.free_nameless();
         prop_assert_eq!(pair.world.totals().chunks, 0);
     }
 }

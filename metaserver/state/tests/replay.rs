@@ -7,7 +7,7 @@ mod common;
 
 use std::process::Command as Process;
 
-use common::{World, delete_objects, inline, put_object};
+use common::{SESSION, World, delete_objects, inline, put_object};
 use holdfast_proto::ids::LogIndex;
 use holdfast_proto::op::*;
 use holdfast_state::{MemTable, Overlay, apply, digest};
@@ -19,7 +19,7 @@ fn log(choices: &[(u8, u8)]) -> Vec<(u64, Command)> {
     world.checked = false;
     for (kind, n) in choices {
         let key = format!("{}/{}", n % 3, n % 7);
-        match kind % 8 {
+        match kind % 12 {
             0 => drop(world.put(&key, inline(&[*n; 10]))),
             1 => {
                 let content = world.content(&[&[*n; 100], &[*n; 50]]);
@@ -35,14 +35,50 @@ fn log(choices: &[(u8, u8)]) -> Vec<(u64, Command)> {
             4 => {
                 let session = 100 + u64::from(n % 4);
                 if !world.seqs.contains_key(&session) {
-                    world.open(session);
+                    world.open_with(session, n % 2 == 0);
                 }
                 world.run_as(session, put_object(&key, inline(b"other session")));
             }
-            5 => drop(world.try_lead(Op::ExpireSession(ExpireSession { session: 100 + u64::from(n % 4) }))),
+            5 => {
+                world.try_lead(Op::ExpireSession(ExpireSession { session: 100 + u64::from(n % 4) }));
+                let inos = (1..world.index).take(200).collect();
+                let unheld = Some(Unheld { inos, as_of: world.index, term: 0 });
+                world.lead(Op::FreeNameless(FreeNameless { unheld }));
+            }
             6 => {
                 let repeated = world.log[usize::from(*n) % world.log.len()].1.clone();
                 world.send(repeated);
+            }
+            7 => {
+                if let Some(inode) = world.object(&key) {
+                    let (owner, end) = (u64::from(n % 2), u64::from(*n));
+                    let op =
+                        SetLock { ino: inode.ino, owner, end, kind: i32::from(n % 3), ..SetLock::default() };
+                    let session = 100 + u64::from(n % 4);
+                    world.run_as(
+                        if world.seqs.contains_key(&session) { session } else { SESSION },
+                        Op::SetLock(op),
+                    );
+                }
+            }
+            8 => {
+                let (ino, bits) = (world.bucket(), u16::from(n % 8));
+                let entries = [(1, 7), (2, bits), (4, 5), (0x10, bits), (0x20, 0)];
+                let mut value = vec![2, 0, 0, 0];
+                for (tag, perm) in entries {
+                    value.extend([tag, 0, perm as u8, 0, 0, 0, 0, 0]);
+                }
+                let name = "system.posix_acl_default".into();
+                world.run(Op::SetXattr(SetXattr { ino, name, value: value.into(), ..SetXattr::default() }));
+            }
+            9 => {
+                let ino = world.bucket();
+                world.run(Op::SetQuota(SetQuota { ino, bytes: u64::from(*n) * 8, files: u64::from(n % 16) }));
+            }
+            10 => {
+                for quota in holdfast_state::work::quotas_under_way(&world.table, 1).unwrap() {
+                    world.lead(Op::QuotaStep(QuotaStep { quota, most: u32::from(n % 4) }));
+                }
             }
             _ => {
                 let bucket = world.bucket();

@@ -246,7 +246,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::frame::{MAX_MESSAGE_BYTES, MAX_PAYLOAD_BYTES};
+    use crate::frame::{HEADER_BYTES, MAX_MESSAGE_BYTES, MAX_PAYLOAD_BYTES};
 
     /// Feeds a stream of bytes in pieces; collects frames until the first error.
     fn feed(reader: &mut Reader, mut bytes: &[u8], piece: usize) -> Result<Vec<Frame>, FrameError> {
@@ -335,6 +335,43 @@ mod tests {
         let long = Header { message_bytes: MAX_HELLO_BYTES + 1, ..Header::bare(Kind::Hello, 0) };
         let error = feed(&mut Reader::new(), &long.encode(), 100).unwrap_err();
         assert_eq!(error, FrameError::MessageTooLong(MAX_HELLO_BYTES + 1));
+    }
+
+    /// Gives every frame that is still recognised its checksums again, so that damage gets past them.
+    fn mend(bytes: &mut [u8]) {
+        let mut rest = bytes;
+        while rest.len() >= HEADER_BYTES {
+            let (head, tail) = rest.split_at_mut(HEADER_BYTES);
+            let length = |at: usize| u32::from_le_bytes(head[at..at + 4].try_into().unwrap()) as usize;
+            let (message, payload) = (length(12).min(tail.len()), length(24));
+            let crc = crc32c(&tail[..message]);
+            head[32..36].copy_from_slice(&crc.to_le_bytes());
+            let crc = crc32c(&head[..36]);
+            head[36..].copy_from_slice(&crc.to_le_bytes());
+            let end = (message + payload).min(tail.len());
+            rest = &mut tail[end..];
+        }
+    }
+
+    #[test]
+    fn damaged_frames_are_read_or_refused() {
+        let (one, two) = (wire(1, b"message", &[7; 3000]), wire(2, b"", b""));
+        let corpus = vec![two.clone(), one.clone(), [one, two, wire(3, &[1; 300], b"x")].concat()];
+        let mut turn = 0;
+        holdfast_fuzz::run(corpus, |bytes| {
+            let mut bytes = bytes.to_vec();
+            turn += 1;
+            if turn % 2 == 0 {
+                mend(&mut bytes);
+            }
+            let piece = 16 + bytes.len() / 3;
+            let known = feed(&mut reader(1 << 20), &bytes, piece);
+            let stranger = feed(&mut Reader::new(), &bytes, piece);
+            [known, stranger].map(|read| match read {
+                Ok(frames) => (frames.len(), None),
+                Err(error) => (0, Some(std::mem::discriminant(&error))),
+            })
+        });
     }
 
     proptest! {

@@ -109,7 +109,9 @@ async fn an_election_is_waited_for_until_the_deadline() {
     group.leader.store(0, Ordering::SeqCst);
     let error = call(&caller, within(150)).await.unwrap_err();
     assert_eq!(error.kind(), Code::Timeout, "{error}");
-    assert!(error.message.contains("NotLeader"), "says what stood in the way: {error}");
+    // Usually what the members said; the last question may have been cut short by the deadline.
+    let said = ["NotLeader", "did not answer by the deadline"].iter().any(|why| error.message.contains(why));
+    assert!(said, "says what stood in the way: {error}");
     let waiting = tokio::spawn({
         let caller = caller.clone();
         async move { call(&caller, within(10_000)).await }

@@ -1,5 +1,6 @@
 //! Commands on files by inode number, as a mount gives them.
 
+use super::Unheld;
 use crate::inode::{ChunkCommit, Extent, FileKind};
 
 /// See [`super::Op::Create`].
@@ -14,7 +15,7 @@ pub struct Create {
     /// What to make.
     #[prost(enumeration = "FileKind", tag = "3")]
     pub kind: i32,
-    /// Low twelve bits of the mode, the caller's umask applied.
+    /// Low twelve bits of the mode, as the caller asked for them.
     #[prost(uint32, tag = "4")]
     pub mode: u32,
     /// Owner.
@@ -35,6 +36,13 @@ pub struct Create {
     /// Storage class; 0: the directory's.
     #[prost(uint32, tag = "10")]
     pub class: u32,
+    /// The session holds the file open from now on, under this number; 0: it does not. See
+    /// [`crate::query::GetInode::open`].
+    #[prost(uint64, tag = "11")]
+    pub open: u64,
+    /// Bits taken from `mode`, unless the directory has a default access list, or a symbolic link is made.
+    #[prost(uint32, tag = "12")]
+    pub umask: u32,
 }
 
 /// See [`super::Op::Link`].
@@ -60,9 +68,9 @@ pub struct Unlink {
     /// Name.
     #[prost(bytes = "bytes", tag = "2")]
     pub name: bytes::Bytes,
-    /// Sessions that hold the file open, filled in by the leader.
-    #[prost(uint64, repeated, tag = "3")]
-    pub holders: Vec<u64>,
+    /// What the leader knows that nobody holds open. (Tag 3 was something else once.)
+    #[prost(message, optional, tag = "4")]
+    pub unheld: Option<Unheld>,
 }
 
 /// See [`super::Op::RemoveDir`].
@@ -106,9 +114,9 @@ pub struct Rename {
     /// What to do with an existing target.
     #[prost(enumeration = "RenameMode", tag = "5")]
     pub mode: i32,
-    /// Sessions that hold a replaced file open, filled in by the leader.
-    #[prost(uint64, repeated, tag = "6")]
-    pub holders: Vec<u64>,
+    /// What the leader knows that nobody holds open. (Tag 6 was something else once.)
+    #[prost(message, optional, tag = "7")]
+    pub unheld: Option<Unheld>,
 }
 
 /// See [`super::Op::SetAttr`]. Absent fields stay as they are.
@@ -117,7 +125,7 @@ pub struct SetAttr {
     /// The inode.
     #[prost(uint64, tag = "1")]
     pub ino: u64,
-    /// Low twelve bits.
+    /// Low twelve bits. An access list follows them.
     #[prost(uint32, optional, tag = "2")]
     pub mode: Option<u32>,
     /// Owner.
@@ -158,7 +166,8 @@ pub enum XattrMode {
     Replace = 2,
 }
 
-/// See [`super::Op::SetXattr`].
+/// See [`super::Op::SetXattr`]. `system.posix_acl_access` and `system.posix_acl_default` are access lists in the
+/// kernel's form: they are checked, change the mode, and are not kept when the mode says it all.
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub struct SetXattr {
     /// The inode.
@@ -173,6 +182,9 @@ pub struct SetXattr {
     /// What to do with an existing one.
     #[prost(enumeration = "XattrMode", tag = "4")]
     pub mode: i32,
+    /// With an access list: drop set-group-id, because the caller is neither in the group nor privileged.
+    #[prost(bool, tag = "5")]
+    pub clear_sgid: bool,
 }
 
 /// See [`super::Op::RemoveXattr`].
@@ -230,6 +242,10 @@ pub struct Write {
     /// The draft that was prepared because the command needed steps; 0: none.
     #[prost(uint64, tag = "9")]
     pub draft: u64,
+    /// When the content was written, if that was before the command: the time of modification, unless it lies in the
+    /// future. Absent: now.
+    #[prost(int64, optional, tag = "10")]
+    pub mtime_ns: Option<i64>,
 }
 
 /// See [`super::Op::CopyRange`]. At most 1,000 extents per command; the reply says how far it came.
@@ -252,24 +268,27 @@ pub struct CopyRange {
     pub length: u64,
 }
 
-/// See [`super::Op::Compact`]. Refused with `PreconditionFailed` when the file's version moved on.
+/// See [`super::Op::Compact`]. Refused with `PreconditionFailed` when the file's extents there are other ones by now.
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub struct Compact {
     /// The file.
     #[prost(uint64, tag = "1")]
     pub ino: u64,
-    /// The version that was read.
-    #[prost(uint64, tag = "2")]
-    pub if_version: u64,
     /// New chunks.
     #[prost(message, repeated, tag = "3")]
     pub chunks: Vec<ChunkCommit>,
     /// The same bytes at new places.
     #[prost(message, repeated, tag = "4")]
     pub pieces: Vec<Piece>,
-    /// The draft that was prepared because the command needed steps; 0: none.
-    #[prost(uint64, tag = "5")]
-    pub draft: u64,
+    /// The extents whose bytes these are: neighbours without holes between them, as the file has them. Up to 500.
+    #[prost(message, repeated, tag = "6")]
+    pub expected: Vec<Extent>,
+    /// Alone: nothing more is to be gained in this file until it is written to again.
+    #[prost(bool, tag = "7")]
+    pub settled: bool,
+    /// With `settled`: the version for which that is so; refused if it is another.
+    #[prost(uint64, tag = "8")]
+    pub if_version: u64,
 }
 
 /// See [`super::Op::FreeStep`].

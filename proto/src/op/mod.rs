@@ -3,15 +3,17 @@
 //!
 //! What always holds:
 //! - A command is deterministic to apply: time and everything random travels in it. The leader's `prepare` fills
-//!   what a client must not choose (`now_ns`, `holders`).
+//!   what a client must not choose (`now_ns`, `unheld`).
 //! - No command touches more than 4,096 keys or 1 MiB. Longer work goes in steps on an invisible inode.
 //! - A refusal is an answer: it is replicated and kept in the session's window like a success.
 
 mod cluster;
 mod drafts;
 mod files;
+mod locks;
 mod objects;
 mod placement;
+mod quotas;
 mod sessions;
 mod uploads;
 
@@ -21,6 +23,7 @@ pub use files::{
     Compact, CopyRange, Create, FreeStep, Link, Piece, RemoveDir, RemoveXattr, Rename, RenameMode, SetAttr,
     SetXattr, Unlink, Write, XattrMode,
 };
+pub use locks::{FileLock, LockKind, SetLock};
 pub use objects::{
     Conditions, CopyObject, CreateBucket, DeleteBucket, DeleteObjects, MakeDirs, PutObject, SetObjectMeta,
 };
@@ -28,7 +31,10 @@ pub use placement::{
     AddMissing, AdvanceGc, ChangePg, ClearLeave, ClearMissing, CreatePgs, DiskRef, GcCursor, MemberClean,
     NewPg, PutClass, RegisterDisk, RegisterNode, SetDisk, SetNode, SetPgState,
 };
-pub use sessions::{CloseSession, CountUptime, ExpireSession, Noop, ReleaseInode, RenewGrant};
+pub use quotas::{QuotaStep, SetQuota};
+pub use sessions::{
+    CloseSession, CountUptime, ExpireSession, FreeNameless, Noop, ReleaseInode, RenewGrant, Unheld,
+};
 pub use uploads::{
     AbortUpload, AssembleUpload, CopyPart, CreateUpload, FinishUpload, FreeUploadStep, NamedPart, PutPart,
 };
@@ -58,7 +64,7 @@ pub struct Command {
     /// What to do.
     #[prost(
         oneof = "Op",
-        tags = "10, 11, 12, 13, 14, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 40, 41, 42, 43, 44, 45, 46, 50, 51, 52, 53, 54, 55, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 80, 81, 82, 83"
+        tags = "10, 11, 12, 13, 14, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 40, 41, 42, 43, 44, 45, 46, 50, 51, 52, 53, 54, 55, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 80, 81, 82, 83"
     )]
     pub op: Option<Op>,
 }
@@ -79,7 +85,7 @@ pub enum Op {
     /// A new grant, closing old ones.
     #[prost(message, tag = "13")]
     RenewGrant(RenewGrant),
-    /// Holders let go of an inode without a name.
+    /// A session gives up a draft.
     #[prost(message, tag = "14")]
     ReleaseInode(ReleaseInode),
     // Files by inode (mount)
@@ -122,6 +128,15 @@ pub enum Op {
     /// One step of preparing it.
     #[prost(message, tag = "32")]
     FillDraft(FillDraft),
+    /// Lock or unlock a range of a file.
+    #[prost(message, tag = "33")]
+    SetLock(SetLock),
+    /// Limit what a directory may hold.
+    #[prost(message, tag = "34")]
+    SetQuota(SetQuota),
+    /// The leader has a tree counted that got a quota, step by step.
+    #[prost(message, tag = "35")]
+    QuotaStep(QuotaStep),
     // Objects by path (S3, command line)
     /// Create or replace a file by path, with its parents.
     #[prost(message, tag = "40")]
@@ -218,6 +233,9 @@ pub enum Op {
     /// The leader counts the time for which the cluster was up: delays that delete something go by it.
     #[prost(message, tag = "77")]
     CountUptime(CountUptime),
+    /// The leader frees inodes without names that nobody holds open any more.
+    #[prost(message, tag = "78")]
+    FreeNameless(FreeNameless),
     // Administration
     /// Create or replace an S3 access key.
     #[prost(message, tag = "80")]
@@ -255,10 +273,11 @@ pub struct Reply {
     #[prost(message, repeated, tag = "6")]
     pub outcomes: Vec<Status>,
     /// `CopyRange`: bytes copied. `AssembleUpload`: parts fully taken so far in the whole list. `FreeStep` and
-    /// `FreeUploadStep`: extents freed, `FillDraft`: extents taken; 0: done.
+    /// `FreeUploadStep`: extents freed, `FillDraft`: extents taken, `QuotaStep`: entries
+    /// looked at; 0: done.
     #[prost(uint64, tag = "7")]
     pub progress: u64,
-    /// The id of what was made: upload, node, disk (with `incarnation`), class, first PG.
+    /// The id of what was made: upload, node, disk (with `incarnation`), class, first PG, quota.
     #[prost(uint64, tag = "8")]
     pub id: u64,
     /// `RegisterDisk`: the disk's incarnation.
@@ -270,7 +289,8 @@ pub struct Reply {
     /// Map epoch after the command, when it changed the map.
     #[prost(uint64, tag = "11")]
     pub epoch: u64,
-    /// `PutObject`, `DeleteObjects`: what was there before, for an audit trail: its version, or 0.
+    /// `PutObject`, `DeleteObjects`: what was there before, for an audit trail: its version, or 0. `Write`, `SetAttr`,
+    /// `CopyRange`: the version that the file had, so that its writer knows whether somebody came in between.
     #[prost(uint64, tag = "12")]
     pub replaced_version: u64,
     /// `Create` with `or_open`: the file was there already.
@@ -279,6 +299,19 @@ pub struct Reply {
     /// With `NeedsSteps`: the draft to prepare. The same command, naming it, then does what was refused.
     #[prost(message, optional, tag = "14")]
     pub steps: Option<BeginDraft>,
+    /// With `Locked`: the first lock that is in the way.
+    #[prost(message, optional, tag = "15")]
+    pub lock: Option<FileLock>,
+    /// The term in which the session will hear of every later change of what the command changed; 0: it will not.
+    /// Filled by the leader's service for sessions that watch, never by the state.
+    #[prost(uint64, tag = "16")]
+    pub lease_term: u64,
+    /// With it: the directories that the command names, as of `parents_index`.
+    #[prost(message, repeated, tag = "17")]
+    pub parents: Vec<Inode>,
+    /// See `parents`.
+    #[prost(uint64, tag = "18")]
+    pub parents_index: u64,
 }
 
 impl Op {
@@ -287,9 +320,21 @@ impl Op {
         match self {
             Self::SetAttr(op) => Some(&mut op.draft),
             Self::Write(op) => Some(&mut op.draft),
-            Self::Compact(op) => Some(&mut op.draft),
             Self::CopyObject(op) => Some(&mut op.draft),
             Self::CopyPart(op) => Some(&mut op.draft),
+            _ => None,
+        }
+    }
+
+    /// Where the leader says what nobody holds open, if the operation is of a kind that may take a file's last name.
+    pub fn unheld_mut(&mut self) -> Option<&mut Option<Unheld>> {
+        match self {
+            Self::Unlink(op) => Some(&mut op.unheld),
+            Self::Rename(op) => Some(&mut op.unheld),
+            Self::PutObject(op) => Some(&mut op.unheld),
+            Self::CopyObject(op) => Some(&mut op.unheld),
+            Self::DeleteObjects(op) => Some(&mut op.unheld),
+            Self::FinishUpload(op) => Some(&mut op.unheld),
             _ => None,
         }
     }

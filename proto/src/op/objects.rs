@@ -1,5 +1,6 @@
 //! Commands on objects and buckets by path, as S3 and the command line give them.
 
+use super::Unheld;
 use crate::inode::{Content, KeyValue, ObjectMeta};
 
 /// Conditions of S3 requests on the object that is there. All that are set must hold.
@@ -55,9 +56,9 @@ pub struct PutObject {
     /// Storage class; 0: the directory's.
     #[prost(uint32, tag = "10")]
     pub class: u32,
-    /// Sessions that hold a replaced file open, filled in by the leader.
-    #[prost(uint64, repeated, tag = "11")]
-    pub holders: Vec<u64>,
+    /// What the leader knows that nobody holds open. (Tag 11 was something else once.)
+    #[prost(message, optional, tag = "12")]
+    pub unheld: Option<Unheld>,
 }
 
 /// See [`super::Op::DeleteObjects`]. Deleting what is not there succeeds.
@@ -72,9 +73,9 @@ pub struct DeleteObjects {
     /// Conditions that hold for each.
     #[prost(message, optional, tag = "3")]
     pub conditions: Option<Conditions>,
-    /// Sessions that hold one of the files open, filled in by the leader.
-    #[prost(uint64, repeated, tag = "4")]
-    pub holders: Vec<u64>,
+    /// What the leader knows that nobody holds open. (Tag 4 was something else once.)
+    #[prost(message, optional, tag = "5")]
+    pub unheld: Option<Unheld>,
 }
 
 /// See [`super::Op::CopyObject`]. Up to 1,000 extents; larger ones need a draft.
@@ -107,9 +108,9 @@ pub struct CopyObject {
     /// Those tags.
     #[prost(message, repeated, tag = "9")]
     pub tags: Vec<KeyValue>,
-    /// Sessions that hold a replaced file open, filled in by the leader.
-    #[prost(uint64, repeated, tag = "10")]
-    pub holders: Vec<u64>,
+    /// What the leader knows that nobody holds open. (Tag 10 was something else once.)
+    #[prost(message, optional, tag = "12")]
+    pub unheld: Option<Unheld>,
     /// The draft that was prepared because the command needed steps; 0: none.
     #[prost(uint64, tag = "11")]
     pub draft: u64,

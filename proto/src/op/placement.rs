@@ -55,6 +55,9 @@ pub struct RegisterDisk {
     /// 0, or the disk that this one replaces in place: same id, new incarnation.
     #[prost(uint32, tag = "6")]
     pub replaces: u32,
+    /// An administrator said that the replaced disk is lost for good: groups that still count on it lose it.
+    #[prost(bool, tag = "7")]
+    pub lost: bool,
 }
 
 /// See [`super::Op::SetNode`].

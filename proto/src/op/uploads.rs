@@ -1,6 +1,6 @@
 //! Commands of multipart uploads. Parts hold their chunks; joining them moves references, never bytes.
 
-use super::Conditions;
+use super::{Conditions, Unheld};
 use crate::inode::{Content, ObjectMeta};
 
 /// See [`super::Op::CreateUpload`]. The reply carries the upload's id.
@@ -135,9 +135,9 @@ pub struct FinishUpload {
     /// Conditions on what is there.
     #[prost(message, optional, tag = "5")]
     pub conditions: Option<Conditions>,
-    /// Sessions that hold a replaced file open, filled in by the leader.
-    #[prost(uint64, repeated, tag = "6")]
-    pub holders: Vec<u64>,
+    /// What the leader knows that nobody holds open. (Tag 6 was something else once.)
+    #[prost(message, optional, tag = "7")]
+    pub unheld: Option<Unheld>,
 }
 
 /// See [`super::Op::AbortUpload`].

@@ -1,7 +1,8 @@
 //! A pool of big reusable buffers. On virtual machines a fresh page costs more than the copy into it, so buffers
 //! for chunk bytes are used again instead of being returned to the kernel.
 //!
-//! What always holds: a buffer has exactly the length asked for; its content is whatever its last user left (or
+//! What always holds: a buffer has exactly the length asked for; pooled ones begin on a page, so that disks can write
+//! them without a copy; its content is whatever its last user left (or
 //! zeros), never uninitialised memory. The pool keeps at most its limit of idle bytes, and none of them in a process
 //! at rest. Small buffers (below [`SMALLEST_POOLED`]) are left to the allocator.
 
@@ -15,6 +16,9 @@ use parking_lot::Mutex;
 
 /// Buffers below this many bytes are not pooled.
 pub const SMALLEST_POOLED: usize = 32 * 1024;
+
+/// Where pooled buffers begin: a multiple of this.
+const PAGE: usize = 4096;
 
 /// Idle bytes the process-wide pool keeps unless told otherwise.
 pub const DEFAULT_IDLE_BYTES: usize = 64 * 1024 * 1024;
@@ -55,6 +59,7 @@ struct Rest {
 #[derive(Debug)]
 pub struct PoolBuffer {
     memory: Vec<u8>,
+    start: usize,
     length: usize,
     home: Option<BufferPool>,
 }
@@ -109,18 +114,23 @@ impl BufferPool {
 
     /// A buffer of `length` bytes with unspecified content.
     pub fn get(&self, length: usize) -> PoolBuffer {
+        if length == 0 {
+            // Frames without payload come all the time.
+            return PoolBuffer { memory: Vec::new(), start: 0, length, home: None };
+        }
         self.asked.fetch_add(1, Ordering::Relaxed);
         if length < SMALLEST_POOLED {
-            return PoolBuffer { memory: vec![0; length], length, home: None };
+            return PoolBuffer { memory: vec![0; length], start: 0, length, home: None };
         }
         let capacity = size_class(length);
         let used = self.inner.lock().pop(capacity);
-        let memory = used.unwrap_or_else(|| vec![0; capacity]);
-        PoolBuffer { memory, length, home: Some(self.clone()) }
+        let memory = used.unwrap_or_else(|| vec![0; capacity + PAGE]);
+        let start = memory.as_ptr().align_offset(PAGE).min(PAGE);
+        PoolBuffer { memory, start, length, home: Some(self.clone()) }
     }
 
     fn put(&self, memory: Vec<u8>) {
-        let capacity = memory.len();
+        let capacity = memory.len().saturating_sub(PAGE);
         let mut idle = self.inner.lock();
         if idle.bytes + capacity <= idle.limit {
             idle.bytes += capacity;
@@ -162,13 +172,13 @@ impl Deref for PoolBuffer {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        self.memory.get(..self.length).unwrap_or_default()
+        self.memory.get(self.start..self.start + self.length).unwrap_or_default()
     }
 }
 
 impl DerefMut for PoolBuffer {
     fn deref_mut(&mut self) -> &mut [u8] {
-        self.memory.get_mut(..self.length).unwrap_or_default()
+        self.memory.get_mut(self.start..self.start + self.length).unwrap_or_default()
     }
 }
 
@@ -203,6 +213,7 @@ mod tests {
         drop(slice);
         assert!(pool.idle_bytes() >= 100_000);
         assert_eq!(pool.get(99_000).as_ptr(), at);
+        assert_eq!(at.align_offset(PAGE), 0);
     }
 
     #[test]

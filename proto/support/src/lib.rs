@@ -13,5 +13,6 @@ pub mod crc;
 pub mod dirlock;
 pub mod leave;
 pub mod memory;
+pub mod recent;
 pub mod shutdown;
 pub mod telemetry;

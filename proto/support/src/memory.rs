@@ -11,6 +11,11 @@ use crate::buffers;
 #[cfg(target_env = "gnu")]
 const MAPPED_FROM: std::ffi::c_int = 1 << 20;
 
+/// A heap gives its end back only beyond this much, so that busy nodes do not fault the same pages in again and again;
+/// at rest all of it goes.
+#[cfg(target_env = "gnu")]
+const KEPT_AT_TOP: std::ffi::c_int = 16 << 20;
+
 /// Sets the heap up. Call it first in `main`, before there are threads.
 pub fn configure() {
     #[cfg(target_env = "gnu")]
@@ -20,6 +25,7 @@ pub fn configure() {
         unsafe {
             libc::mallopt(libc::M_ARENA_MAX, cores as std::ffi::c_int);
             libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_FROM);
+            libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT_AT_TOP);
         }
     }
 }

@@ -103,9 +103,10 @@ impl Default for LogConfig {
     }
 }
 
-/// Libraries that log at level ERROR what is a client's mistake, body included; our own lines say it once, better.
-/// A filter that names the library wins.
-const QUIET: &str = "s3s=off,openraft=error,raft_log=warn,chunked_wal=warn";
+/// Libraries that log at level ERROR what is a client's mistake, body included, or (openraft's handle) that a question
+/// came while the node was being stopped, which the asker is told; our own lines say it once, better. A filter that
+/// names the library's module wins.
+const QUIET: &str = "s3s=off,openraft=error,openraft::raft::raft_inner=off,raft_log=warn,chunked_wal=warn";
 
 /// The environment variable that overrides [`LogConfig::filter`].
 pub const FILTER_VARIABLE: &str = "HOLDFAST_LOG";

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use holdfast_tests::demo::layout::{DemoFile, Layout};
-use holdfast_tests::demo::{control, fill, supervise};
+use holdfast_tests::demo::{control, fill, mounting, supervise};
 
 fn main() -> ExitCode {
     match run() {
@@ -28,9 +28,12 @@ fn run() -> Result<()> {
     let runtime = || tokio::runtime::Runtime::new().context("start a runtime");
     match verb.as_str() {
         "start" => {
-            let demo = control::start(&layout)?;
+            let mut demo = control::start(&layout)?;
             println!("The cluster is up: {} nodes.", demo.nodes.len());
             runtime()?.block_on(fill::run(&layout, demo.clone()))?;
+            mounting::start(&layout, &mut demo)?;
+            let tree = std::env::current_dir().context("current directory")?.join("proto");
+            mounting::try_out(&layout, &tree)?;
             explain(&layout, &demo)
         }
         "stop" => control::stop(&layout),
@@ -63,6 +66,7 @@ fn explain(layout: &Layout, demo: &DemoFile) -> Result<()> {
          secret key:  {}\n\
          metrics:     {}/metrics   (also /healthz, /readyz)\n\
          for scripts: {}\n\
+         mount:       {}\n\
          logs:        {}\n",
         demo.s3.iter().map(|s3| format!("http://{s3}")).collect::<Vec<_>>().join("  "),
         demo.region,
@@ -70,6 +74,7 @@ fn explain(layout: &Layout, demo: &DemoFile) -> Result<()> {
         demo.secret_key,
         demo.admin_url,
         layout.file().display(),
+        demo.mount.as_ref().map_or("none".to_owned(), |at| at.display().to_string()),
         layout.logs().display(),
     );
     for node in &demo.nodes {
@@ -81,9 +86,11 @@ fn explain(layout: &Layout, demo: &DemoFile) -> Result<()> {
          {binary} ls -l /demo\n\
          {binary} admin status\n\
          {binary} tree -d 3 /demo\n\
+         ls -l {}/demo\n\
          AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} aws --endpoint-url http://{} --region {} s3 ls s3://demo/\n\
          kill -9 {}      # a node dies, the store carries on, the supervisor brings it back",
         layout.addresses()?,
+        layout.mount().display(),
         demo.access_key,
         demo.secret_key,
         demo.s3.first().map(String::as_str).unwrap_or_default(),

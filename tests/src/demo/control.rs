@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::layout::{DemoFile, Layout};
+use super::mounting;
 use crate::binary;
 use crate::node::tail;
 
@@ -93,6 +94,7 @@ fn stop_supervisor(layout: &Layout) -> Result<()> {
 
 /// Stops the demo and removes everything of it.
 pub fn stop(layout: &Layout) -> Result<()> {
+    mounting::stop(layout)?;
     stop_supervisor(layout)?;
     match std::fs::remove_dir_all(layout.root()) {
         Ok(()) => println!("The demo is stopped and its data removed."),

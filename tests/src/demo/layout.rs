@@ -98,6 +98,11 @@ impl Layout {
         self.root.join("logs")
     }
 
+    /// Where the namespace is mounted.
+    pub fn mount(&self) -> PathBuf {
+        self.root.join("mnt")
+    }
+
     /// `demo.json`
     pub fn file(&self) -> PathBuf {
         self.root.join("demo.json")
@@ -171,7 +176,7 @@ impl Layout {
                     number: index as u8 + 1,
                     data: dir.join("data"),
                     disks: (0..DISKS).map(|disk| dir.join(format!("disk{disk}"))).collect(),
-                    roles: ["meta", "chunk", "gateway"].map(str::to_owned).to_vec(),
+                    roles: ["meta", "chunk", "gateway", "worker"].map(str::to_owned).to_vec(),
                     rpc: ports.rpc,
                     s3: ports.s3,
                     admin: ports.admin,

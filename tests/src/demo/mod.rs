@@ -4,9 +4,11 @@
 //! - [`layout`]: what lies where below `.demo/`, and which ports the nodes have.
 //! - [`supervise`]: keeps the nodes running; writes `demo.json`.
 //! - [`fill`]: loads the tree and compares it.
+//! - [`mounting`]: shows it as a file system, where this machine can.
 //! - [`control`]: starts, stops and asks the supervisor.
 
 pub mod control;
 pub mod fill;
 pub mod layout;
+pub mod mounting;
 pub mod supervise;

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::layout::{DemoFile, DemoNode, Layout};
+use super::mounting;
 use crate::binary;
 use crate::node::Node;
 use crate::process::ending;
@@ -194,7 +195,7 @@ async fn describe(layout: &Layout, nodes: &mut [Watched]) -> Result<DemoFile> {
         admin_url: format!("http://{}", ports[0].admin),
         admin_user: None,
         admin_password: None,
-        mount: None,
+        mount: mounting::mounted(layout),
         binary: binary::holdfast()?,
         nodes: described,
     })

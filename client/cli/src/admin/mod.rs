@@ -7,6 +7,7 @@ mod map;
 mod meta;
 mod nodes;
 mod pgs;
+mod quotas;
 mod settings;
 mod status;
 mod token;
@@ -44,6 +45,8 @@ pub(crate) enum AdminCommand {
     Set(settings::SetArgs),
     /// Storage classes
     Classes(classes::ClassesArgs),
+    /// How much a directory may hold: show, set, remove
+    Quota(quotas::QuotaArgs),
 }
 
 pub(crate) async fn run(remote: &Remote, command: AdminCommand, output: Output) -> Outcome<()> {
@@ -58,6 +61,7 @@ pub(crate) async fn run(remote: &Remote, command: AdminCommand, output: Output) 
         AdminCommand::Token(args) => token::run(remote, &args, output).await,
         AdminCommand::Set(args) => settings::run(remote, &args, output).await,
         AdminCommand::Classes(args) => classes::run(remote, &args, output).await,
+        AdminCommand::Quota(args) => quotas::run(remote, &args, output).await,
     }
 }
 

@@ -147,7 +147,7 @@ impl Bench {
             new_parent: self.ino.0,
             new_name: format!("{number:08}-renamed").into(),
             mode: RenameMode::NoReplace as i32,
-            holders: Vec::new(),
+            unheld: None,
         };
         self.remote.mutate(Op::Rename(op)).await.map(drop)
     }

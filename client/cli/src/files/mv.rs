@@ -47,7 +47,7 @@ async fn rename(remote: &Remote, source: &RemotePath, goal: &RemotePath, no_clob
         new_parent: directory.inode.ino,
         new_name: Bytes::copy_from_slice(new_name),
         mode: mode as i32,
-        holders: Vec::new(),
+        unheld: None,
     };
     remote.mutate(Op::Rename(op)).await?;
     Ok(())

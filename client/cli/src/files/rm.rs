@@ -107,12 +107,7 @@ async fn empty(remote: &Remote, path: &RemotePath, ino: Ino, many: &Many) -> Out
 async fn delete(remote: &Remote, many: &Many, bucket: &str, keys: Vec<Bytes>) {
     let (remote, bucket) = (remote.clone(), bucket.to_owned());
     many.start(async move {
-        let op = DeleteObjects {
-            bucket: bucket.clone(),
-            keys: keys.clone(),
-            conditions: None,
-            holders: Vec::new(),
-        };
+        let op = DeleteObjects { bucket: bucket.clone(), keys: keys.clone(), conditions: None, unheld: None };
         let reply =
             remote.mutate(Op::DeleteObjects(op)).await.doing(format_args!("remove files of /{bucket}"))?;
         for (key, outcome) in keys.iter().zip(reply.outcomes) {

@@ -33,6 +33,8 @@ pub(crate) enum Role {
     Chunk,
     /// Serves S3.
     Gateway,
+    /// Runs data jobs in the background.
+    Worker,
 }
 
 /// Everything a node can be told.
@@ -75,13 +77,15 @@ pub(crate) struct Config {
     pub(crate) chunk: ChunkSection,
     /// The gateway role.
     pub(crate) gateway: GatewayConfig,
+    /// The worker role.
+    pub(crate) worker: WorkerSection,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             data: PathBuf::from("holdfast-data"),
-            roles: vec![Role::Meta, Role::Chunk, Role::Gateway],
+            roles: vec![Role::Meta, Role::Chunk, Role::Gateway, Role::Worker],
             disks: Vec::new(),
             listen: SocketAddr::from(([127, 0, 0, 1], 7400)),
             advertise: String::new(),
@@ -98,7 +102,24 @@ impl Default for Config {
             meta: MetaSection::default(),
             chunk: ChunkSection::default(),
             gateway: GatewayConfig::default(),
+            worker: WorkerSection::default(),
         }
+    }
+}
+
+/// The worker role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct WorkerSection {
+    /// Bytes per second that background jobs of this node read and write again at most.
+    pub(crate) rate: Size,
+    /// Time between two looks for work.
+    pub(crate) period: Period,
+}
+
+impl Default for WorkerSection {
+    fn default() -> Self {
+        Self { rate: Size(32 << 20), period: Period(std::time::Duration::from_secs(5)) }
     }
 }
 
@@ -210,7 +231,7 @@ impl Config {
     /// Refuses what cannot work, before anything is started.
     fn check(&self) -> Outcome<()> {
         if self.roles.is_empty() {
-            return Err(Failure::usage("roles: name at least one of meta, chunk, gateway"));
+            return Err(Failure::usage("roles: name at least one of meta, chunk, gateway, worker"));
         }
         for address in self.join.iter().chain([&self.advertise, &self.s3_advertise]).filter(|a| !a.is_empty())
         {
@@ -255,6 +276,7 @@ impl Config {
             Role::Meta => roles::META,
             Role::Chunk => roles::CHUNK,
             Role::Gateway => roles::GATEWAY,
+            Role::Worker => roles::WORKER,
         };
         self.roles.iter().fold(0, |bits, role| bits | bit(*role))
     }
@@ -354,6 +376,28 @@ mod tests {
         default.insert("join_token_file".into(), "/etc/holdfast/join-token".into());
         default["log"].as_table_mut().unwrap().insert("file".into(), "/var/log/holdfast.log".into());
         assert_eq!(full, default);
+    }
+
+    #[test]
+    fn damaged_configuration_is_read_or_refused_with_a_reason() {
+        let source = std::env::var_os("CARGO_MANIFEST_DIR").unwrap();
+        let sample = std::fs::read_to_string(Path::new(&source).join("../../deploy/holdfast.toml")).unwrap();
+        // One corpus item a section, so that damage seldom hits a comment.
+        let shown: Vec<_> = sample.lines().map(|line| line.strip_prefix("#: ").unwrap_or(line)).collect();
+        let settings: Vec<_> = shown.iter().copied().filter(|line| !line.starts_with('#')).collect();
+        let whole = settings.join("\n");
+        let corpus = whole.split("\n[").map(|part| format!("[{part}").trim_start_matches("[\n").into());
+        holdfast_fuzz::run(corpus.collect(), |bytes| {
+            let text = String::from_utf8_lossy(bytes);
+            match holdfast_support::config::parse::<Config>(&text, "fuzz") {
+                Ok(config) => config.check().map_err(|refused| refused.to_string().len()),
+                Err(error) => {
+                    let error = error.to_string();
+                    assert!(error.contains("fuzz"), "it names the file: {error}");
+                    Err(error.len())
+                }
+            }
+        });
     }
 
     #[test]

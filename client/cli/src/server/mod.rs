@@ -10,7 +10,7 @@ mod http;
 pub(crate) mod identity;
 mod join;
 mod node;
-mod notify;
+pub(crate) mod notify;
 mod roles;
 pub(crate) mod secrets;
 

@@ -21,7 +21,7 @@ use holdfast_support::{crashsafe, memory, telemetry};
 use super::config::{Config, Role};
 use super::http::{self, Readiness};
 use super::identity::{Identity, Stage, unusable};
-use super::roles::{Chunk, Door, Meta};
+use super::roles::{Chunk, Door, Jobs, Meta};
 use super::{cannot_listen, join, notify};
 use crate::connect::{CLIENT_FILE, ClientFile};
 use crate::failure::{Failure, Outcome};
@@ -50,8 +50,13 @@ pub(crate) async fn run(config: Config) -> Outcome<()> {
     let config = with_free_ports(config)?;
     let readiness = Readiness::default();
     readiness.require("node", || Err("starting".to_owned()));
-    if let Err(error) = holdfast_client::metrics::register(telemetry::registry()) {
-        tracing::warn!(%error, "the client library's metrics are not shown");
+    for (what, registered) in [
+        ("client", holdfast_client::metrics::register(telemetry::registry())),
+        ("worker", holdfast_worker::metrics::register(telemetry::registry())),
+    ] {
+        if let Err(error) = registered {
+            tracing::warn!(%error, "the metrics of the {what} are not shown");
+        }
     }
     http::serve(config.admin_listen, readiness.clone(), shutdown.clone()).await?;
 
@@ -111,6 +116,7 @@ async fn start(common: Common, mut identity: Identity) -> Outcome<()> {
     write_client_file(&config.data, &common.caller.metaservers(), &config.address())?;
 
     let door = config.plays(Role::Gateway).then(|| Door::open(&common, &identity));
+    let jobs = config.plays(Role::Worker).then(|| Jobs::start(&common, &identity));
     let upkeep = tokio::spawn(upkeep(common.clone(), identity.clone()));
     readiness.require("node", || Ok(()));
     announce(&common);
@@ -123,6 +129,9 @@ async fn start(common: Common, mut identity: Identity) -> Outcome<()> {
     // Leadership first: the others carry on while this node finishes.
     if let Some(meta) = &meta {
         meta.hand_over(shutdown.time_left() / 2).await;
+    }
+    if let Some(jobs) = jobs {
+        jobs.stop().await;
     }
     if let Some(door) = door {
         door.close(shutdown.time_left()).await;

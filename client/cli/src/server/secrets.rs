@@ -1,43 +1,41 @@
-//! Keys, secrets and tokens: drawn from the system's random numbers, kept in files that only their owner reads.
+//! Keys, secrets and tokens: random letters and digits, kept in files that only their owner reads.
 //!
-//! What always holds: a secret is never logged and never an argument of a command.
+//! What always holds: a secret is never logged and never an argument of a command of ours. It has no other
+//! characters than letters and digits: people do pass it to other tools' commands, where a leading `-` is an
+//! option, and in addresses, where `+` and `/` are not themselves.
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use bytes::Bytes;
+use rand::distr::{Alphanumeric, SampleString};
+use rand::seq::IndexedRandom;
 
 use crate::failure::{Failure, Outcome};
 
 const UPPER: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-const MIXED: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// 20 letters and digits, as S3 clients expect.
 pub(crate) fn access_key() -> String {
-    format!("HF{}", text(UPPER, 18))
+    let mut rng = rand::rng();
+    let drawn = (0..18).filter_map(|_| UPPER.choose(&mut rng).copied().map(char::from));
+    "HF".chars().chain(drawn).collect()
 }
 
-/// 40 characters, 240 bits.
+/// 40 characters, 238 bits.
 pub(crate) fn secret_key() -> String {
-    text(MIXED, 40)
+    Alphanumeric.sample_string(&mut rand::rng(), 40)
 }
 
-/// 32 characters, 192 bits.
+/// 32 characters, 190 bits.
 pub(crate) fn join_token() -> String {
-    text(MIXED, 32)
+    Alphanumeric.sample_string(&mut rand::rng(), 32)
 }
 
 /// What the cluster keeps of a token.
 pub(crate) fn token_digest(token: &str) -> Bytes {
     Bytes::copy_from_slice(blake3::hash(token.as_bytes()).as_bytes())
-}
-
-/// `alphabet` has 32 or 64 characters, so a random byte's low bits choose evenly.
-fn text(alphabet: &[u8], length: usize) -> String {
-    let mut bytes = vec![0u8; length];
-    rand::fill(bytes.as_mut_slice());
-    bytes.iter().map(|b| char::from(alphabet[usize::from(*b) % alphabet.len()])).collect()
 }
 
 /// Writes a secret into a new file; one that exists is not overwritten.
@@ -61,6 +59,9 @@ mod tests {
         assert_eq!(access_key().len(), 20);
         assert_eq!(secret_key().len(), 40);
         assert_ne!(secret_key(), secret_key());
+        for secret in (0..200).flat_map(|_| [secret_key(), join_token(), access_key()]) {
+            assert!(secret.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{secret}");
+        }
         assert_eq!(token_digest("x").len(), 32);
     }
 

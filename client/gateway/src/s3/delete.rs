@@ -36,7 +36,7 @@ pub(super) async fn delete_object(
         bucket: input.bucket,
         keys: vec![meta::check_key(&input.key)?],
         conditions,
-        holders: Vec::new(),
+        unheld: None,
     };
     let outcome = run(door, command).await.into_iter().next();
     match outcome {
@@ -151,7 +151,7 @@ fn commands(bucket: &str, victims: Vec<Victim>) -> Vec<(Vec<String>, DeleteObjec
         bucket: bucket.to_owned(),
         keys: keys.iter().map(|k| bytes::Bytes::copy_from_slice(k.as_bytes())).collect(),
         conditions,
-        holders: Vec::new(),
+        unheld: None,
     };
     let (conditional, plain): (Vec<_>, Vec<_>) = victims.into_iter().partition(|v| v.etag.is_some());
     let plain: Vec<String> = plain.into_iter().map(|v| v.key).collect();

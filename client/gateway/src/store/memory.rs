@@ -150,7 +150,7 @@ impl Store for MemoryStore {
             etag: c.etag,
             checksums: c.checksums,
             conditions: c.conditions,
-            holders: Vec::new(),
+            unheld: None,
         }))
     }
 

@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use holdfast_proto::chunk::{PullChunks, PullItem, PullReply, Source};
+use holdfast_proto::chunk::{PullChunks, PullFailure, PullItem, PullReply, Source};
 use holdfast_proto::map::{Member, Pg, Redundancy, redundancy::Kind};
 use holdfast_proto::op::{AddMissing, ClearMissing, DiskRef, MemberClean, Op};
 use holdfast_proto::status::{Code, Status};
@@ -233,6 +233,7 @@ pub async fn fill_member<M: Metadata, C: Chunkservers>(
             let asked: Vec<u64> = items.iter().map(|item| item.number).collect();
             let reply = target.pull(leader, index, items, false).await?;
             fill.add(&reply);
+            check_room(pg, member, &reply)?;
             note_failures(leader, pg, member, &reply).await?;
             let tried = tried(&asked, &reply);
             if tried < asked.len() {
@@ -278,6 +279,16 @@ fn tried(asked: &[u64], reply: &PullReply) -> usize {
     let told: BTreeSet<u64> =
         reply.done.iter().copied().chain(reply.failed.iter().map(|failure| failure.number)).collect();
     asked.iter().take_while(|number| told.contains(number)).count()
+}
+
+/// A disk without room is no reason to write down what it lacks, or to bring more.
+fn check_room(pg: &Pg, member: &Member, reply: &PullReply) -> Result<(), Status> {
+    let full = |failure: &PullFailure| failure.status.as_ref().is_some_and(|s| s.kind() == Code::DiskFull);
+    if reply.failed.iter().any(full) {
+        let what = format!("group {}: disk d{} is full", pg.id, member.disk);
+        return Err(Status::new(Code::NoSpace, what));
+    }
+    Ok(())
 }
 
 /// Records what a pull did not bring. Chunks that died meanwhile have no record and are passed over by the state.
@@ -350,6 +361,7 @@ pub async fn pull_missing<M: Metadata, C: Chunkservers>(
             let asked: Vec<u64> = items.iter().map(|item| item.number).collect();
             let reply = target.pull(leader, index, items, force).await?;
             fill.add(&reply);
+            check_room(pg, member, &reply)?;
             let tried = tried(&asked, &reply);
             if tried == 0 {
                 return Err(Status::new(Code::Timeout, format!("group {}: no chunk was copied", pg.id)));

@@ -168,7 +168,8 @@ fn is_waiting(memory: &Memory, pg: u32) -> bool {
     memory.failures.get(&pg).is_some_and(|failure| failure.until > Instant::now())
 }
 
-/// What to look at now: what changed, what lacks chunks, some of what ails, and a few in turn.
+/// What to look at now: what changed, what lacks chunks, some of what ails, and a few in turn. Groups under repair, too:
+/// if they lose another member meanwhile, that is known, and their repair stops resting.
 async fn choose_groups<M: Metadata, C: Chunkservers>(
     leader: &Leader<M, C>,
     memory: &mut Memory,
@@ -183,7 +184,6 @@ async fn choose_groups<M: Metadata, C: Chunkservers>(
     }
     take_turn(leader.outlook.lock().ailing.keys(), &mut memory.ailing_turn, AILING_PER_ROUND, &mut pgs);
     take_turn(leader.cluster.lock().pgs.keys(), &mut memory.turn, IN_TURN_PER_ROUND, &mut pgs);
-    pgs.retain(|pg| !memory.running.contains(pg));
     Ok(pgs.into_iter().collect())
 }
 

@@ -6,7 +6,7 @@ use holdfast_proto::map::{Member, Pg};
 use holdfast_proto::op::{ChangePg, Op};
 use holdfast_proto::status::Status;
 use holdfast_state::plan::cluster::{Cluster, DiskFacts};
-use holdfast_state::plan::repair::{Assessment, Rules, Step, assess};
+use holdfast_state::plan::repair::{Assessment, Risk, Rules, Step, assess};
 use holdfast_state::table::{Broken, View};
 
 use super::super::context::Leader;
@@ -36,6 +36,23 @@ pub struct Survey {
 struct Seen {
     pg: Pg,
     lacks: Vec<bool>,
+}
+
+/// Which of these groups can spare a copy that is not a member's: looked at now, and after silence had the time to show.
+/// Groups that are gone need nothing.
+pub async fn doing_well<M: Metadata, C: Chunkservers>(
+    leader: &Leader<M, C>,
+    pgs: &[u32],
+) -> Result<BTreeSet<u32>, Status> {
+    let (since, down) = (leader.hearing.lock().since(), leader.knobs.load().patience.down);
+    if since.elapsed() < down {
+        return Ok(BTreeSet::new());
+    }
+    let mut well: BTreeSet<u32> = pgs.iter().copied().collect();
+    for ailing in survey(leader, pgs).await?.iter().filter(|survey| survey.found.risk <= Risk::AtRisk) {
+        well.remove(&ailing.pg.id);
+    }
+    Ok(well)
 }
 
 /// Looks at some groups. Those that are gone or retired are left out.

@@ -97,8 +97,12 @@ async fn nothing_acknowledged_is_lost_when_leaders_die() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cut_off_leader_serves_no_stale_read() {
     let policies = [ReadPolicy::Quorum, ReadPolicy::Lease];
-    for (policy, restart) in policies.into_iter().flat_map(|policy| [(policy, false), (policy, true)]) {
+    let restarts = policies.into_iter().flat_map(|policy| [(policy, false, false), (policy, true, false)]);
+    // Voters that still answer what they stand by, and nothing else.
+    let half_cut = (ReadPolicy::Quorum, false, true);
+    for (policy, restart, confirms_pass) in restarts.chain([half_cut]) {
         let mut cluster = Cluster::of_three(as_is).await;
+        cluster.fabric.confirms_pass.store(confirms_pass, Ordering::SeqCst);
         let old = cluster.ready().await;
         cluster.groups.values().for_each(|g| g.set_read_policy(policy));
         let others: Vec<u64> = cluster.groups.keys().copied().filter(|n| *n != old).collect();
@@ -116,11 +120,40 @@ async fn a_cut_off_leader_serves_no_stale_read() {
             if let Ok(view) =
                 cluster.groups[&old].read_index_by(Instant::now() + Duration::from_millis(50)).await
             {
-                assert!(view.index().0 >= index, "{policy:?}, restart {restart}: a stale read");
+                let case = (policy, restart, confirms_pass);
+                assert!(view.index().0 >= index, "{case:?}: a stale read");
             }
         }
         cluster.fabric.heal();
         cluster.converged().await;
+    }
+}
+
+/// The vote of its earlier life names it as the leader, but what it acknowledged then may have to be replayed first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_restarts_serves_nothing_before_it_leads_again() {
+    let late = |config: &mut crate::raft::GroupConfig| {
+        config.timers.election_min_ms = 2_000;
+        config.timers.election_max_ms = 2_500;
+    };
+    let mut cluster = Cluster::new(late);
+    cluster.start(1).await;
+    cluster.groups[&1].initialize_single(command(0, 0, 0)).await.unwrap();
+    for round in 1..=5 {
+        let mut index = 0;
+        for seq in 0..20 {
+            index = cluster.put(round, seq + 1).await;
+        }
+        cluster.kill(1).await;
+        cluster.start(1).await;
+        let soon = Instant::now() + Duration::from_millis(300);
+        while Instant::now() < soon {
+            if let Ok(view) =
+                cluster.groups[&1].read_index_by(Instant::now() + Duration::from_millis(20)).await
+            {
+                assert!(view.index().0 >= index, "round {round}: {} of {index}", view.index().0);
+            }
+        }
     }
 }
 

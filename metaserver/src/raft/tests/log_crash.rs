@@ -138,6 +138,60 @@ async fn a_torn_tail_is_cut_off_and_nothing_acknowledged_with_it() {
     }
 }
 
+/// The file has its full length, but from some sector on nothing of the last write reached the disk.
+#[tokio::test]
+async fn what_reads_as_zeros_from_a_sector_on_is_cut_off() {
+    let temp = tempfile::tempdir().unwrap();
+    let live = temp.path().join("live");
+    let mut log = LogStore::open(&live, &limits(1 << 20)).unwrap();
+    let mut torn_within = 0;
+    for number in 0..40_u64 {
+        let before = contents(&mut log).await;
+        let synced = fs::metadata(last_file(&live)).unwrap().len() as usize;
+        let text = "x".repeat(number as usize * 53);
+        append(&mut log, vec![entry(1, 2 * number + 1, &text), entry(1, 2 * number + 2, "end")]).await;
+        let after = contents(&mut log).await;
+        let bytes = fs::read(last_file(&live)).unwrap();
+        for from in (synced.next_multiple_of(512)..bytes.len()).step_by(512) {
+            let torn = temp.path().join("torn");
+            copy(&live, &torn);
+            let mut left = bytes.clone();
+            left[from..].fill(0);
+            fs::write(last_file(&torn), &left).unwrap();
+            let mut again = LogStore::open(&torn, &limits(1 << 20)).unwrap();
+            let got = contents(&mut again).await;
+            check_between(&before, &got, &after, &format!("append {number}, zeros from {from}"));
+            torn_within += usize::from(from > synced);
+            // It goes on from there.
+            let next = got.entries.last().map_or(1, |(id, _)| id.index() + 1);
+            append(&mut again, vec![entry(2, next, "later")]).await;
+            drop(again);
+            let mut again = LogStore::open(&torn, &limits(1 << 20)).unwrap();
+            assert_eq!(contents(&mut again).await.entries.len(), got.entries.len() + 1);
+            drop(again);
+            fs::remove_dir_all(&torn).unwrap();
+        }
+    }
+    assert!(torn_within > 50, "only {torn_within} cuts within records");
+}
+
+/// Zeros in place of acknowledged bytes that other records follow are damage, not a torn tail.
+#[tokio::test]
+async fn zeros_before_the_last_record_are_damage() {
+    let temp = tempfile::tempdir().unwrap();
+    let live = temp.path().join("live");
+    let mut log = LogStore::open(&live, &limits(1 << 20)).unwrap();
+    append(&mut log, vec![entry(1, 1, &"y".repeat(3000)), entry(1, 2, "acknowledged")]).await;
+    let path = last_file(&live);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[1024..1536].fill(0);
+    let bad = temp.path().join("bad");
+    copy(&live, &bad);
+    fs::write(last_file(&bad), &bytes).unwrap();
+    let opened = LogStore::open(&bad, &limits(1 << 20));
+    assert!(matches!(opened, Err(MetaError::Damaged { .. })), "{opened:?}");
+}
+
 fn check_between(before: &Contents, got: &Contents, after: &Contents, at: &str) {
     assert!(got.vote == before.vote || got.vote == after.vote, "{at}: vote");
     assert!(got.purged == before.purged || got.purged == after.purged, "{at}: purged");

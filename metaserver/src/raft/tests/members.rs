@@ -115,3 +115,28 @@ async fn the_last_voter_stays() {
     let answer = cluster.groups[&1].remove(1.into()).await;
     assert!(matches!(answer, Err(MetaError::Membership(_))), "{answer:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_moved_is_reached_at_its_new_place() {
+    for moves_leader in [false, true] {
+        let mut cluster = Cluster::of_three(as_is).await;
+        cluster.start(4).await;
+        let leader = cluster.ready().await;
+        cluster.groups[&leader].add(4.into(), &address(4)).await.unwrap();
+        let voter = if moves_leader { leader } else { (1..=3).find(|node| *node != leader).unwrap() };
+        for (node, place) in [(voter, "voter-moved:1"), (4, "learner-moved:1")] {
+            cluster.fabric.relocate(node, place);
+            let leader = cluster.ready().await;
+            cluster.groups[&leader].move_to(node.into(), place).await.unwrap();
+            cluster.put(node, 1).await;
+            cluster.converged().await;
+        }
+        // Every other member finds it, too, when it leads.
+        for next in [1, 2, 3] {
+            let leader = cluster.ready().await;
+            cluster.groups[&leader].transfer(Some(next.into())).await.unwrap();
+            cluster.put(9, next).await;
+            cluster.converged().await;
+        }
+    }
+}

@@ -13,11 +13,11 @@ use crate::names;
 use crate::records::{Bucket, Chunk, Dentry, Finished, Index, Mark, Nameless, Part, Upload};
 use crate::table::{Broken, View};
 
-/// What the counters must be.
+/// What is there, and what the counters must be.
 pub(super) struct Counted {
-    pub(super) inodes: u64,
+    pub(super) inodes: BTreeMap<u64, Inode>,
+    pub(super) nameless: u64,
     pub(super) bytes: u64,
-    pub(super) highest_ino: u64,
     pub(super) chunks: BTreeMap<ChunkId, Chunk>,
 }
 
@@ -34,6 +34,7 @@ struct Walk {
     own_bytes: u64,
     /// Inodes without names that something accounts for.
     without_names: BTreeMap<u64, &'static str>,
+    nameless: u64,
 }
 
 pub(super) fn check(view: &dyn View, report: &mut Report, sessions: &Sessions) -> Result<Counted, Broken> {
@@ -55,14 +56,10 @@ pub(super) fn check(view: &dyn View, report: &mut Report, sessions: &Sessions) -
     })?;
     check_inodes(view, report, &mut walk)?;
     check_beside(view, report, &walk)?;
+    check_fragmented(view, report, &walk)?;
     let chunks = check_chunks(view, report, &walk)?;
     let chunk_bytes: u64 = chunks.values().map(|chunk| chunk.length).sum();
-    Ok(Counted {
-        inodes: walk.inodes.len() as u64,
-        bytes: chunk_bytes + walk.own_bytes,
-        highest_ino: walk.inodes.keys().next_back().copied().unwrap_or_default(),
-        chunks,
-    })
+    Ok(Counted { inodes: walk.inodes, nameless: walk.nameless, bytes: chunk_bytes + walk.own_bytes, chunks })
 }
 
 fn check_dentries(view: &dyn View, report: &mut Report, walk: &mut Walk) -> Result<(), Broken> {
@@ -110,9 +107,9 @@ fn check_without_names(
     each::<Nameless>(view, keys::NAMELESS, report, |report, key, nameless| {
         let ino = keys::u64_at(key, 1);
         let twice = walk.without_names.insert(ino, "nameless").is_some();
-        let draft_fits = nameless.draft.is_none() || nameless.holders.len() == 1;
-        let fits = !twice && !nameless.holders.is_empty() && draft_fits;
-        report.expect(fits, "nameless_has_holders", || format!("inode {ino}"));
+        walk.nameless += u64::from(nameless.draft.is_none());
+        let holders_fit = nameless.holders.len() == usize::from(nameless.draft.is_some());
+        report.expect(!twice && holders_fit, "drafts_have_owners", || format!("inode {ino}"));
         held.extend(nameless.holders.iter().map(|holder| (*holder, ino)));
         Ok(())
     })?;
@@ -121,13 +118,12 @@ fn check_without_names(
         holding.insert((keys::u64_at(key, 1), keys::u64_at(key, 9)));
         Ok(())
     })?;
-    report.expect(held == holding, "nameless_has_holders", || format!("{held:?} against {holding:?}"));
+    report.expect(held == holding, "drafts_have_owners", || format!("{held:?} against {holding:?}"));
     // A session that ended may let go in several commands; then it is at least remembered.
     for (session, ino) in &held {
         let known = sessions.open.contains_key(session) || view.get(&keys::session(*session))?.is_some();
-        report.expect(known, "nameless_has_holders", || {
-            format!("session {session} is gone but holds inode {ino}")
-        });
+        report
+            .expect(known, "drafts_have_owners", || format!("session {session} is gone but has draft {ino}"));
     }
     Ok(())
 }
@@ -311,6 +307,20 @@ fn refer(walk: &mut Walk, report: &mut Report, extent: &Extent) {
 }
 
 /// Records that hang on inodes must have one.
+fn check_fragmented(view: &dyn View, report: &mut Report, walk: &Walk) -> Result<(), Broken> {
+    let mut listed = BTreeSet::new();
+    each::<Mark>(view, keys::FRAGMENTED, report, |_, key, _| {
+        listed.insert(keys::u64_at(key, 1));
+        Ok(())
+    })?;
+    let say: BTreeSet<u64> =
+        walk.inodes.values().filter(|inode| inode.fragmented).map(|inode| inode.ino).collect();
+    report.expect(listed == say, "fragmented_are_listed", || {
+        format!("listed and not said, or said and not listed: {:?}", listed.symmetric_difference(&say))
+    });
+    Ok(())
+}
+
 fn check_beside(view: &dyn View, report: &mut Report, walk: &Walk) -> Result<(), Broken> {
     for (tag, invariant) in [(keys::INLINE, "inline_fits"), (keys::XATTR, "xattrs_counted")] {
         each_raw(view, &[tag], &keys::after_prefix(&[tag]), |key, _| {

@@ -11,10 +11,14 @@
 //! | `children_count` | a directory's `children` is its number of dentries |
 //! | `no_empty_implicit` | an implicit directory has children |
 //! | `every_inode_is_reachable` | an inode has a name, or is nameless, being freed, or being joined |
-//! | `nameless_has_holders` | `nameless/` and `holding/` fit each other, inode and open session |
+//! | `drafts_have_owners` | drafts in `nameless/`, and nothing else there, belong to one session each, as in `holding/` |
+//! | `locks_fit` | locks lie on files, are in order, of known sessions, whole, listed by session, and do not clash |
 //! | `extents_fit` | extents are ordered, disjoint, within the length, counted, in the right place |
 //! | `inline_fits` | inline content is there iff the inode says so, as long as the file, without extents |
+//! | `fragmented_are_listed` | a file is in `fragmented/` exactly if its inode says so |
 //! | `xattrs_counted` | attributes belong to an inode and are counted |
+//! | `acls_fit` | inodes say which access lists they have; a list is whole, needed, and shows the mode |
+//! | `quotas_fit` | a quota's usage is the sum over the inodes that carry it; trees are counted whole, or listed |
 //! | `extent_has_chunk` | every extent of a file or part lies within a known chunk |
 //! | `references_add_up` | a chunk's references and live bytes are those of the extents, and not 0 |
 //! | `members_distinct` | a group's members are distinct, known disks, temporary ones last; its class exists |
@@ -31,8 +35,11 @@
 //! Reading only. Memory follows the state: this is for tests, simulation and operators, not for a serving path
 //! under memory pressure.
 
+mod acls;
 mod files;
+mod locks;
 mod map;
+mod quotas;
 mod sessions;
 
 use bytes::Bytes;
@@ -82,20 +89,27 @@ pub fn check(view: &dyn View) -> Result<Report, Broken> {
     };
     let sessions = sessions::check(view, &mut report)?;
     let counted = files::check(view, &mut report, &sessions)?;
+    acls::check(view, &mut report, &counted.inodes)?;
+    locks::check(view, &mut report, &sessions, &counted.inodes)?;
+    let quotas = quotas::check(view, &mut report, &counted.inodes)?;
     let missing_and_garbage = map::check(view, &mut report, &state, &counted.chunks)?;
     let found = State {
-        inodes: counted.inodes,
+        inodes: counted.inodes.len() as u64,
         bytes: counted.bytes,
         chunks: counted.chunks.len() as u64,
         garbage: missing_and_garbage.1,
         missing: missing_and_garbage.0,
         sessions: sessions.open.len() as u64,
         ended: sessions.ended,
+        quotas,
+        mounts: sessions.open.values().filter(|session| session.holds_files).count() as u64,
+        nameless: counted.nameless,
         ..state
     };
     report.expect(found == state, "counters", || format!("stored {state:?}, found {found:?}"));
-    report.expect(counted.highest_ino < state.next_ino.max(1), "counters", || {
-        format!("inode {} is above the allocator {}", counted.highest_ino, state.next_ino)
+    let highest = counted.inodes.keys().next_back().copied().unwrap_or_default();
+    report.expect(highest < state.next_ino.max(1), "counters", || {
+        format!("inode {highest} is above the allocator {}", state.next_ino)
     });
     check_tags(view, &mut report)?;
     Ok(report)

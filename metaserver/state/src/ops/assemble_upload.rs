@@ -19,8 +19,6 @@ use crate::uploads;
 /// Smallest part that may be followed by another, as S3 has it.
 pub const MIN_PART_BYTES: u64 = 5 << 20;
 
-const FILE_MODE: u32 = 0o644;
-
 pub(crate) fn apply(cx: &mut Change<'_>, op: &AssembleUpload) -> Outcome {
     let mut upload = uploads::under_way(cx, op.upload)?;
     require(op.list_digest.len() == 32, Code::InvalidArgument, "the digest of the list has 32 bytes")?;
@@ -50,7 +48,8 @@ fn joined_inode(cx: &mut Change<'_>, upload: &mut Upload) -> Result<Inode, Stop>
     let bucket = cx
         .load::<Inode>(&keys::inode(upload.bucket))?
         .ok_or_else(|| refuse(Code::NoSuchBucket, "the upload's bucket does not exist any more"))?;
-    let mut inode = dirs::new_inode(cx, &bucket, FileKind::File, FILE_MODE, Owner::default());
+    // Mode and access list come with the name.
+    let mut inode = dirs::bare_inode(cx, &bucket, FileKind::File, Owner::default());
     inode.nlink = 0;
     upload.ino = inode.ino;
     Ok(inode)

@@ -185,11 +185,7 @@ fn check_can_leave(cx: &Change<'_>, pg: &Pg, at: usize, redundancy: &Redundancy)
         }
     }
     let needed = redundancy.min_readable() as usize;
-    require(
-        staying.len() >= needed || !leaving.clean,
-        Code::PreconditionFailed,
-        "too few clean members would remain",
-    )?;
+    require(staying.len() >= needed, Code::PreconditionFailed, "too few clean members would remain")?;
     let mut lacking: BTreeMap<u64, usize> = BTreeMap::new();
     for member in &staying {
         let prefix = keys::missing_in(member.disk, pg.id);

@@ -1,39 +1,73 @@
-//! A worker replaces a window of extents by fresh chunks with the same bytes, if nothing changed. The version stays:
-//! what the file contains is the same.
+//! A worker replaces neighbouring extents by a fresh chunk with the same bytes, if they are still those that it read.
+//! The version stays: what the file contains is the same. Writes to other parts of the file do not get in its way.
 
-use holdfast_proto::op::Compact;
+use holdfast_proto::inode::{Extent, Inode};
+use holdfast_proto::op::{Compact, Piece};
 use holdfast_proto::status::Code;
 
-use crate::change::{Change, Outcome, require};
+use crate::change::{Change, Outcome, Stop, require};
 use crate::chunks;
-use crate::content::File;
-use crate::drafts;
+use crate::content::{self, File};
+use crate::fragmented;
 use crate::ops::write;
 
+/// Most extents of one command.
+const MOST: usize = 500;
+
 pub(crate) fn apply(cx: &mut Change<'_>, op: &Compact) -> Outcome {
-    require(op.if_version != 0, Code::InvalidArgument, "compaction names the version it read")?;
-    let inode = write::open(cx, op.ino, op.if_version)?;
-    require(!inode.inline, Code::PreconditionFailed, "inline content is not compacted")?;
-    let size = inode.size;
-    let within = |piece: &holdfast_proto::op::Piece| {
-        piece.source.is_some() && piece.offset.checked_add(piece.length).is_some_and(|end| end <= size)
-    };
-    require(
-        op.pieces.iter().all(within),
-        Code::InvalidArgument,
-        "compaction brings bytes for ranges within the file",
-    )?;
+    let mut inode = write::open(cx, op.ino, op.if_version)?;
+    if op.settled {
+        let alone = op.chunks.is_empty() && op.pieces.is_empty() && op.expected.is_empty();
+        require(alone, Code::InvalidArgument, "a file is either settled or compacted, not both at once")?;
+        fragmented::forget(cx, &mut inode);
+        cx.store_inode(&inode);
+        return Ok(cx.reply_inode(inode));
+    }
+    check_window(op)?;
+    check_unchanged(cx, &inode, op)?;
     chunks::commit(cx, &op.chunks)?;
-    let inode = match op.draft {
-        0 => inode,
-        draft => {
-            let rest = drafts::around(&inode, &op.pieces);
-            drafts::swap(cx, inode, draft, &rest)?
-        }
-    };
     let mut file = File::open(inode);
     write::put_pieces(cx, &mut file, &op.pieces, 0, true)?;
     let inode = file.finish(cx)?;
     cx.store_inode(&inode);
     Ok(cx.reply_inode(inode))
+}
+
+/// The pieces bring bytes for exactly the range that the extents cover.
+fn check_window(op: &Compact) -> Result<(), Stop> {
+    require(
+        (1..=MOST).contains(&op.expected.len()),
+        Code::InvalidArgument,
+        "compaction replaces 1 to 500 extents",
+    )?;
+    let whole = op.expected.windows(2).all(|two| matches!(two, [one, next] if one.end() == next.offset));
+    require(whole, Code::InvalidArgument, "compaction replaces neighbours")?;
+    let (from, to) = window(op);
+    let mut at = from;
+    for Piece { offset, length, source } in &op.pieces {
+        require(
+            *offset == at && source.is_some(),
+            Code::InvalidArgument,
+            "compaction brings bytes for the whole range, and for nothing else",
+        )?;
+        at = at.saturating_add(*length);
+    }
+    require(
+        at == to,
+        Code::InvalidArgument,
+        "compaction brings bytes for the whole range, and for nothing else",
+    )
+}
+
+fn window(op: &Compact) -> (u64, u64) {
+    (op.expected.first().map_or(0, |first| first.offset), op.expected.last().map_or(0, Extent::end))
+}
+
+fn check_unchanged(cx: &Change<'_>, inode: &Inode, op: &Compact) -> Result<(), Stop> {
+    let (from, to) = window(op);
+    let there = match inode.inline {
+        true => Vec::new(),
+        false => content::overlapping(cx.view(), inode, from, to, op.expected.len() + 1)?,
+    };
+    require(there == op.expected, Code::PreconditionFailed, "the extents were changed meanwhile")
 }

@@ -30,19 +30,19 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &CopyObject) -> Outcome {
         conditions: op.conditions.as_ref(),
         owner: Owner { uid: source.uid, gid: source.gid },
         mode: Some(source.mode),
-        holders: &op.holders,
+        unheld: op.unheld.as_ref(),
     };
     let mut slot = place.open(cx)?;
     let mut inode = match prepared {
         Some(mut draft) => {
-            slot.adopt(&mut draft, &place);
+            slot.adopt(cx, &mut draft, &place)?;
             draft.nlink = 1;
             draft.version = cx.at;
             (draft.mtime_ns, draft.ctime_ns, draft.btime_ns) = (cx.now, cx.now, cx.now);
             draft
         }
         None => {
-            let mut file = File::open(slot.new_inode(cx, &place));
+            let mut file = File::open(slot.new_inode(cx, &place)?);
             copy_content(cx, &source, &mut file)?;
             file.finish(cx)?
         }

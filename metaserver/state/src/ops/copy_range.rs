@@ -6,6 +6,7 @@ use holdfast_proto::status::Code;
 
 use crate::change::{Change, Outcome, Stop, require};
 use crate::content::{self, File, MAX_FILE_BYTES};
+use crate::fragmented;
 use crate::keys;
 use crate::ops::write;
 
@@ -26,6 +27,7 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &CopyRange) -> Outcome {
     )?;
     let apart = op.target_offset.abs_diff(op.source_offset) >= length;
     require(op.source != op.target || apart, Code::InvalidArgument, "the ranges overlap within one file")?;
+    let before = target.version;
     let length = within_reach(cx, &target, op.target_offset, length)?;
     let (extents, length) = pick(cx, &source, op.source_offset, length)?;
     let mut file = File::open(target);
@@ -38,11 +40,12 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &CopyRange) -> Outcome {
     }
     file.inode.size = file.inode.size.max(end);
     let mut inode = file.finish(cx)?;
+    fragmented::note(cx, &mut inode)?;
     inode.version = cx.at;
     inode.mtime_ns = cx.now;
     inode.ctime_ns = cx.now;
     cx.store_inode(&inode);
-    Ok(Reply { progress: length, ..cx.reply_inode(inode) })
+    Ok(Reply { progress: length, replaced_version: before, ..cx.reply_inode(inode) })
 }
 
 /// How much of a range of the target one command may replace.

@@ -1,9 +1,11 @@
-//! Create a file, directory, symbolic link or special file, as a mount does.
+//! Create a file, directory, symbolic link or special file, as a mount does. One that is opened with the same
+//! command remembers when: the leader learns of that open only with the reply.
 
 use holdfast_proto::inode::{FileKind, Inode};
 use holdfast_proto::op::{Create, Reply};
 use holdfast_proto::status::Code;
 
+use crate::access::Mode;
 use crate::change::{Change, Outcome, Stop, refuse, require};
 use crate::dirs::{self, Owner};
 
@@ -17,10 +19,14 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &Create) -> Outcome {
     let mut dir = dirs::directory(cx, op.parent)?;
     dirs::check_new_name(&op.name)?;
     if let Some((_, found)) = dirs::find_shown(cx.view(), dir.ino, &op.name)? {
-        return existing(cx, op, dirs::inode_of(cx.view(), &found)?);
+        let inode = dirs::inode_of(cx.view(), &found)?;
+        return existing(cx, op, inode);
     }
     super::check_class(cx, op.class)?;
-    let inode = make(cx, op, &dir, kind)?;
+    let mut inode = make(cx, op, &dir, kind)?;
+    if op.open != 0 {
+        inode.opened = cx.at;
+    }
     let stored = dirs::stored_name(&op.name, kind == FileKind::Directory);
     dirs::add_entry(cx, &mut dir, &stored, &inode);
     dir.implicit = false;
@@ -29,9 +35,13 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &Create) -> Outcome {
     Ok(cx.reply_inode(inode))
 }
 
-fn existing(cx: &Change<'_>, op: &Create, inode: Inode) -> Outcome {
+fn existing(cx: &mut Change<'_>, op: &Create, mut inode: Inode) -> Outcome {
     require(op.or_open, Code::Exists, "the name is taken")?;
     require(!dirs::is_dir(&inode), Code::IsADirectory, "the name is taken by a directory")?;
+    if op.open != 0 {
+        inode.opened = cx.at;
+        cx.store_inode(&inode);
+    }
     Ok(Reply { existed: true, ..cx.reply_inode(inode) })
 }
 
@@ -43,14 +53,14 @@ fn make(cx: &mut Change<'_>, op: &Create, dir: &Inode, kind: FileKind) -> Result
         "a symbolic link, and nothing else, has a target of 1 to 4095 bytes",
     )?;
     let mut owner = Owner { uid: op.uid, gid: op.gid };
-    let mut mode = op.mode;
+    let mut mode = Mode { bits: op.mode, umask: op.umask };
     if dir.mode & SET_GROUP_ID != 0 {
         owner.gid = dir.gid;
         if kind == FileKind::Directory {
-            mode |= SET_GROUP_ID;
+            mode.bits |= SET_GROUP_ID;
         }
     }
-    let mut inode = dirs::new_inode(cx, dir, kind, mode, owner);
+    let mut inode = dirs::new_inode(cx, dir, kind, mode, owner)?;
     if op.class != 0 {
         inode.class = op.class;
     }

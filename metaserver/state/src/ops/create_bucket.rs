@@ -5,12 +5,11 @@ use holdfast_proto::inode::FileKind;
 use holdfast_proto::op::{CreateBucket, Reply};
 use holdfast_proto::status::Code;
 
+use crate::access::Mode;
 use crate::change::{Change, Outcome, Stop, require};
 use crate::dirs::{self, Owner};
 use crate::keys;
 use crate::records::Bucket;
-
-const BUCKET_MODE: u32 = 0o755;
 
 pub(crate) fn apply(cx: &mut Change<'_>, op: &CreateBucket) -> Outcome {
     check_name(&op.name)?;
@@ -20,7 +19,7 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &CreateBucket) -> Outcome {
     let taken = dirs::entry(cx.view(), root.ino, &stored)?.is_some()
         || dirs::entry(cx.view(), root.ino, op.name.as_bytes())?.is_some();
     require(!taken, Code::Exists, "a bucket or top-level directory of this name exists")?;
-    let mut dir = dirs::new_inode(cx, &root, FileKind::Directory, BUCKET_MODE, Owner::default());
+    let mut dir = dirs::new_inode(cx, &root, FileKind::Directory, Mode::DIRECTORY, Owner::default())?;
     dir.class = op.class;
     dirs::add_entry(cx, &mut root, &stored, &dir);
     cx.store_inode(&root);

@@ -53,7 +53,7 @@ fn delete(cx: &mut Change<'_>, bucket: u64, key: &[u8], op: &DeleteObjects) -> R
     dirs::remove_entry(cx, &mut dir, file);
     cx.store_inode(&dir);
     let version = inode.version;
-    nameless::drop_link(cx, inode, &op.holders)?;
+    nameless::drop_link(cx, inode, op.unheld.as_ref())?;
     dirs::prune(cx, &path, &names)?;
     Ok(version)
 }

@@ -1,5 +1,5 @@
-//! The leader ends a silent session. A session that is gone already is fine; one that still lets go of nameless
-//! inodes goes on with that, and the reply's `progress` says how many are known to be left.
+//! The leader ends a silent session. A session that is gone already is fine; one that still lets go of locks or
+//! nameless inodes goes on with that, and the reply's `progress` says how many are known to be left.
 
 use holdfast_proto::op::{ExpireSession, Reply};
 

@@ -28,7 +28,7 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &FinishUpload) -> Outcome {
         conditions: op.conditions.as_ref(),
         owner: Owner::default(),
         mode: upload.mode,
-        holders: &op.holders,
+        unheld: op.unheld.as_ref(),
     };
     require(
         cx.view().get(&keys::inode(upload.bucket))?.is_some(),
@@ -37,7 +37,7 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &FinishUpload) -> Outcome {
     )?;
     let mut slot = place.open(cx)?;
     let mut inode = cx.inode_there(upload.ino)?;
-    slot.adopt(&mut inode, &place);
+    slot.adopt(cx, &mut inode, &place)?;
     inode.nlink = 1;
     inode.version = cx.at;
     (inode.mtime_ns, inode.ctime_ns) = (cx.now, cx.now);

@@ -1,10 +1,11 @@
-//! One step of freeing an inode without names: extents from the front, at the end the inode itself.
+//! One step of freeing an inode without names: its locks, then extents from the front, at the end the inode itself.
 
 use holdfast_proto::op::{FreeStep, Reply};
 
 use crate::change::{Change, Outcome};
 use crate::content::{self, File};
 use crate::keys;
+use crate::locks;
 use crate::nameless;
 use crate::records::Index;
 
@@ -17,6 +18,9 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &FreeStep) -> Outcome {
         return Ok(cx.reply());
     }
     let inode = cx.inode_there(op.ino)?;
+    if locks::forget(cx, op.ino)? {
+        return Ok(Reply { progress: 1, ..cx.reply() });
+    }
     let most = (op.most as usize).clamp(1, MAX_FREED);
     let before = inode.extent_count;
     if before as usize <= most {

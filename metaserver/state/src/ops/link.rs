@@ -5,6 +5,7 @@ use holdfast_proto::status::Code;
 
 use crate::change::{Change, Outcome, require};
 use crate::dirs;
+use crate::quotas;
 
 /// Most names of one inode.
 const MAX_LINKS: u32 = 1_000_000;
@@ -19,6 +20,7 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &Link) -> Outcome {
     let taken = dirs::find_shown(cx.view(), dir.ino, &op.name)?.is_some();
     require(!taken, Code::Exists, "the name is taken")?;
     inode.nlink += 1;
+    quotas::linked(cx, &mut inode, &dir)?;
     inode.ctime_ns = cx.now;
     dirs::add_entry(cx, &mut dir, &dirs::stored_name(&op.name, false), &inode);
     dir.implicit = false;

@@ -6,6 +6,7 @@ use holdfast_proto::inode::{FileKind, Inode};
 use holdfast_proto::op::{MakeDirs, Reply};
 use holdfast_proto::status::Code;
 
+use crate::access::Mode;
 use crate::change::{Change, Outcome, Stop, refuse, require};
 use crate::dirs::{self, MAX_KEY, Owner};
 
@@ -46,7 +47,7 @@ fn enter(cx: &Change<'_>, dir: &Inode, name: &[u8]) -> Result<Option<Inode>, Sto
 fn make(cx: &mut Change<'_>, mut dir: Inode, name: &[u8], op: &MakeDirs) -> Result<Inode, Stop> {
     dirs::check_new_name(name)?;
     let owner = Owner { uid: op.uid, gid: op.gid };
-    let child = dirs::new_inode(cx, &dir, FileKind::Directory, op.mode, owner);
+    let child = dirs::new_inode(cx, &dir, FileKind::Directory, Mode::exactly(op.mode), owner)?;
     let stored: Bytes = dirs::stored_name(name, true);
     dirs::add_entry(cx, &mut dir, &stored, &child);
     dir.implicit = false;

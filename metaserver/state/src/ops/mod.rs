@@ -1,5 +1,5 @@
 //! Operations: one file each. Every one takes the change it works on and its message, and answers with a reply or
-//! a refusal; [`crate::apply()`] settles chunk references and bounds afterwards.
+//! a refusal; [`crate::apply()`] settles chunk references, quotas and bounds afterwards.
 
 pub(crate) mod abort_upload;
 pub(crate) mod add_missing;
@@ -26,6 +26,7 @@ pub(crate) mod drop_draft;
 pub(crate) mod expire_session;
 pub(crate) mod fill_draft;
 pub(crate) mod finish_upload;
+pub(crate) mod free_nameless;
 pub(crate) mod free_step;
 pub(crate) mod free_upload_step;
 pub(crate) mod genesis;
@@ -38,6 +39,7 @@ pub(crate) mod put_key;
 pub(crate) mod put_object;
 pub(crate) mod put_part;
 pub(crate) mod put_setting;
+pub(crate) mod quota_step;
 pub(crate) mod register_disk;
 pub(crate) mod register_node;
 pub(crate) mod release_inode;
@@ -47,9 +49,11 @@ pub(crate) mod rename;
 pub(crate) mod renew_grant;
 pub(crate) mod set_attr;
 pub(crate) mod set_disk;
+pub(crate) mod set_lock;
 pub(crate) mod set_node;
 pub(crate) mod set_object_meta;
 pub(crate) mod set_pg_state;
+pub(crate) mod set_quota;
 pub(crate) mod set_xattr;
 pub(crate) mod unlink;
 pub(crate) mod write;

@@ -3,20 +3,15 @@
 //! A replaced object keeps its inode for other links and open files; the new one inherits owner, mode and ACL.
 
 use holdfast_proto::inode::{FileKind, Inode, ObjectMeta};
-use holdfast_proto::op::{Conditions, PutObject, Reply};
+use holdfast_proto::op::{Conditions, PutObject, Reply, Unheld};
 use holdfast_proto::status::Code;
 
+use crate::access::{self, Mode};
 use crate::change::{Change, Outcome, Stop, refuse};
 use crate::conditions;
 use crate::content::File;
 use crate::dirs::{self, Owner};
-use crate::keys;
 use crate::nameless;
-
-/// Mode of a new file that nothing else decides.
-const FILE_MODE: u32 = 0o644;
-/// The access list that a replaced file hands down.
-const ACL: &[u8] = b"system.posix_acl_access";
 
 pub(crate) fn apply(cx: &mut Change<'_>, op: &PutObject) -> Outcome {
     let Some(content) = &op.content else {
@@ -29,10 +24,10 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &PutObject) -> Outcome {
         conditions: op.conditions.as_ref(),
         owner: Owner { uid: op.uid, gid: op.gid },
         mode: op.mode,
-        holders: &op.holders,
+        unheld: op.unheld.as_ref(),
     };
     let mut slot = place.open(cx)?;
-    let inode = slot.new_inode(cx, &place);
+    let inode = slot.new_inode(cx, &place)?;
     let mut file = File::open(inode);
     file.fill(cx, content)?;
     let mut inode = file.finish(cx)?;
@@ -56,8 +51,8 @@ pub(crate) struct Place<'a> {
     /// Of what is new.
     pub(crate) owner: Owner,
     pub(crate) mode: Option<u32>,
-    /// Sessions that have a replaced file open.
-    pub(crate) holders: &'a [u64],
+    /// Files that nobody has open.
+    pub(crate) unheld: Option<&'a Unheld>,
 }
 
 /// The opened place: parents made, conditions held.
@@ -81,39 +76,49 @@ impl Place<'_> {
 }
 
 impl Slot {
-    /// The new file, not stored yet. It inherits from what it replaces, else from its directory.
-    pub(crate) fn new_inode(&self, cx: &mut Change<'_>, place: &Place<'_>) -> Inode {
-        let mode = place.mode.unwrap_or(FILE_MODE);
-        let mut inode = dirs::new_inode(cx, &self.dir, FileKind::File, mode, place.owner);
-        self.inherit(&mut inode);
-        inode
+    /// The new file, not stored yet.
+    pub(crate) fn new_inode(&self, cx: &mut Change<'_>, place: &Place<'_>) -> Result<Inode, Stop> {
+        let mut inode = dirs::bare_inode(cx, &self.dir, FileKind::File, place.owner);
+        self.inherit(cx, &mut inode, place)?;
+        Ok(inode)
     }
 
-    /// Owner and mode of what is replaced.
-    fn inherit(&self, inode: &mut Inode) {
-        if let Some(old) = &self.old {
-            (inode.uid, inode.gid, inode.mode) = (old.uid, old.gid, old.mode);
+    /// Owner, mode and access list: of what is replaced, else what is asked for and what the directory hands down.
+    fn inherit(&self, cx: &mut Change<'_>, inode: &mut Inode, place: &Place<'_>) -> Result<(), Stop> {
+        match &self.old {
+            Some(old) => {
+                (inode.uid, inode.gid, inode.mode) = (old.uid, old.gid, old.mode);
+                access::hand_down(cx, old, inode)
+            }
+            None => {
+                let mode = place.mode.map_or(Mode::FILE, Mode::exactly);
+                access::inherit(cx, &self.dir, inode, mode)
+            }
         }
     }
 
     /// Lets an inode made elsewhere (a joined upload) inherit what a new one would have.
-    pub(crate) fn adopt(&self, inode: &mut Inode, place: &Place<'_>) {
+    pub(crate) fn adopt(
+        &self,
+        cx: &mut Change<'_>,
+        inode: &mut Inode,
+        place: &Place<'_>,
+    ) -> Result<(), Stop> {
         inode.uid = place.owner.uid;
         inode.gid = place.owner.gid;
         inode.quota_root = self.dir.quota_root;
-        self.inherit(inode);
+        self.inherit(cx, inode, place)
     }
 
     /// Makes the inode visible under its name.
-    pub(crate) fn put(&mut self, cx: &mut Change<'_>, place: &Place<'_>, mut inode: Inode) -> Outcome {
+    pub(crate) fn put(&mut self, cx: &mut Change<'_>, place: &Place<'_>, inode: Inode) -> Outcome {
         let (_, name) = dirs::split_key(place.key);
         let mut replaced_version = 0;
         match self.old.take() {
             Some(old) => {
                 replaced_version = old.version;
-                inherit_acl(cx, &old, &mut inode)?;
                 dirs::swap_entry(cx, &mut self.dir, name, &inode);
-                nameless::drop_link(cx, old, place.holders)?;
+                nameless::drop_link(cx, old, place.unheld)?;
             }
             None => dirs::add_entry(cx, &mut self.dir, name, &inode),
         }
@@ -121,15 +126,4 @@ impl Slot {
         cx.store_inode(&inode);
         Ok(Reply { replaced_version, ..cx.reply_inode(inode) })
     }
-}
-
-fn inherit_acl(cx: &mut Change<'_>, old: &Inode, new: &mut Inode) -> Result<(), Stop> {
-    if old.xattr_count == 0 {
-        return Ok(());
-    }
-    if let Some(acl) = cx.view().get(&keys::xattr(old.ino, ACL))? {
-        cx.store_raw(keys::xattr(new.ino, ACL), acl);
-        new.xattr_count += 1;
-    }
-    Ok(())
 }

@@ -1,4 +1,5 @@
-//! A chunkserver makes a disk known: the same fingerprint gets the same id and incarnation again.
+//! A chunkserver makes a disk known: the same fingerprint gets the same id and incarnation again. A new one takes the
+//! place of an old one only when no group counts on the old one any more, or an administrator said that it is lost.
 
 use holdfast_proto::map::{Disk, Node, Standing};
 use holdfast_proto::op::{RegisterDisk, Reply};
@@ -48,6 +49,16 @@ fn update(cx: &mut Change<'_>, op: &RegisterDisk, life: DiskLife) -> Result<Disk
 fn replace(cx: &mut Change<'_>, op: &RegisterDisk) -> Result<Disk, crate::change::Stop> {
     let old: Option<Disk> = cx.load(&keys::disk(op.replaces))?;
     let old = old.ok_or_else(|| refuse(Code::NotFound, format!("disk {} does not exist", op.replaces)))?;
+    require(
+        old.node == op.node,
+        Code::WrongNode,
+        &format!("disk {} belongs to node {}, not to {}", old.id, old.node, op.node),
+    )?;
+    require(
+        op.lost || !cx.any(&keys::members_of(old.id))?,
+        Code::PreconditionFailed,
+        &format!("placement groups still count on disk {}, which may come back with what it holds", old.id),
+    )?;
     let weight = if op.weight == 0 { old.weight } else { op.weight };
     let new = Disk { id: old.id, epoch: old.epoch, weight, ..fresh(cx, op) };
     Ok(enter(cx, new))

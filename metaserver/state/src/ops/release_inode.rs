@@ -1,4 +1,4 @@
-//! A session no longer holds an inode without a name open. Releasing what is not held is fine.
+//! A session gives up a draft. Giving up what it does not have is fine.
 
 use holdfast_proto::op::ReleaseInode;
 

@@ -11,6 +11,7 @@ use crate::dirs;
 use crate::keys;
 use crate::nameless;
 use crate::ops::remove_dir;
+use crate::quotas;
 
 /// Deepest directory tree in which a directory can be moved: how far up its ancestors are looked at.
 const MAX_DEPTH: usize = 4096;
@@ -80,12 +81,12 @@ fn replace(cx: &mut Change<'_>, op: &Rename, source: Named, target: Option<Named
         if directory {
             remove_dir::remove(cx, target.inode)?;
         } else {
-            nameless::drop_link(cx, target.inode, &op.holders)?;
+            nameless::drop_link(cx, target.inode, op.unheld.as_ref())?;
         }
     }
     let stored = dirs::stored_name(&op.new_name, directory);
     edit(cx, source.dir, |cx, dir| dirs::remove_entry(cx, dir, &source.stored))?;
-    let moved = arrive(cx, source.inode, op.new_parent);
+    let moved = arrive(cx, source.inode, source.dir, op.new_parent)?;
     edit(cx, op.new_parent, |cx, dir| dirs::add_entry(cx, dir, &stored, &moved))?;
     Ok(cx.reply_inode(moved))
 }
@@ -108,8 +109,8 @@ fn exchange(cx: &mut Change<'_>, source: Named, target: Named) -> Outcome {
         let taken = dirs::entry(cx.view(), dir, stored)?.is_some();
         require(!taken, Code::Exists, "an object of that name lies beside the directory")?;
     }
-    let one = arrive(cx, source.inode, target.dir);
-    let other = arrive(cx, target.inode, source.dir);
+    let one = arrive(cx, source.inode, source.dir, target.dir)?;
+    let other = arrive(cx, target.inode, target.dir, source.dir)?;
     edit(cx, target.dir, |cx, dir| dirs::add_entry(cx, dir, &at_target, &one))?;
     edit(cx, source.dir, |cx, dir| dirs::add_entry(cx, dir, &at_source, &other))?;
     Ok(cx.reply_inode(one))
@@ -130,8 +131,9 @@ fn edit(cx: &mut Change<'_>, dir: u64, how: impl FnOnce(&mut Change<'_>, &mut In
 }
 
 /// Writes a moved inode in its new directory.
-fn arrive(cx: &mut Change<'_>, moved: Inode, parent: u64) -> Inode {
+fn arrive(cx: &mut Change<'_>, moved: Inode, from: u64, parent: u64) -> Result<Inode, Stop> {
     let mut inode = moved;
+    quotas::moved(cx, &mut inode, from, parent)?;
     inode.ctime_ns = cx.now;
     if dirs::is_dir(&inode) {
         if inode.parent == ROOT_INO.0 && parent != ROOT_INO.0 {
@@ -143,5 +145,5 @@ fn arrive(cx: &mut Change<'_>, moved: Inode, parent: u64) -> Inode {
         inode.implicit = false;
     }
     cx.store_inode(&inode);
-    inode
+    Ok(inode)
 }

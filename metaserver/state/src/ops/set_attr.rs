@@ -1,9 +1,10 @@
 //! Change attributes of an inode, its length included.
 
 use holdfast_proto::inode::FileKind;
-use holdfast_proto::op::SetAttr;
+use holdfast_proto::op::{Reply, SetAttr};
 use holdfast_proto::status::Code;
 
+use crate::access;
 use crate::change::{Change, Outcome, Stop, require};
 use crate::content::{self, File, MAX_FILE_BYTES};
 use crate::dirs;
@@ -15,6 +16,7 @@ const SET_GROUP_ID: u32 = 0o2000;
 
 pub(crate) fn apply(cx: &mut Change<'_>, op: &SetAttr) -> Outcome {
     let mut inode = cx.inode(op.ino)?;
+    let before = inode.version;
     if let Some(size) = op.size {
         require(!dirs::is_dir(&inode), Code::IsADirectory, "a directory has no length to set")?;
         require(
@@ -34,18 +36,20 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &SetAttr) -> Outcome {
         super::check_class(cx, class)?;
         inode.class = class;
     }
-    inode.mode = op.mode.map_or(inode.mode, |mode| mode & 0o7777);
+    if let Some(mode) = op.mode {
+        access::chmod(cx, &mut inode, mode)?;
+    }
     inode.uid = op.uid.unwrap_or(inode.uid);
     inode.gid = op.gid.unwrap_or(inode.gid);
     inode.atime_ns = op.atime_ns.unwrap_or(inode.atime_ns);
     inode.mtime_ns = op.mtime_ns.unwrap_or(inode.mtime_ns);
-    if op.clear_suid {
+    if op.clear_suid && !dirs::is_dir(&inode) {
         clear_set_ids(&mut inode.mode);
     }
     inode.ctime_ns = cx.now;
     inode.implicit = false;
     cx.store_inode(&inode);
-    Ok(cx.reply_inode(inode))
+    Ok(Reply { replaced_version: before, ..cx.reply_inode(inode) })
 }
 
 /// Drops set-user-id, and set-group-id where it means a program and not mandatory locking.

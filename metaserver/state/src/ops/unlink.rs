@@ -17,8 +17,12 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &Unlink) -> Outcome {
     dirs::remove_entry(cx, &mut dir, &stored);
     dir.implicit = false;
     cx.store_inode(&dir);
-    nameless::drop_link(cx, inode.clone(), &op.holders)?;
-    let left =
-        holdfast_proto::inode::Inode { nlink: inode.nlink.saturating_sub(1), extents: Vec::new(), ..inode };
+    nameless::drop_link(cx, inode.clone(), op.unheld.as_ref())?;
+    let left = holdfast_proto::inode::Inode {
+        nlink: inode.nlink.saturating_sub(1),
+        ctime_ns: cx.now,
+        extents: Vec::new(),
+        ..inode
+    };
     Ok(cx.reply_inode(left))
 }

@@ -15,12 +15,14 @@ use crate::change::{Change, Outcome, Stop, require};
 use crate::chunks;
 use crate::content::{self, File, MAX_EXTENTS_PER_COMMAND, MAX_FILE_BYTES, MAX_INLINE};
 use crate::drafts;
+use crate::fragmented;
 use crate::ops::set_attr::clear_set_ids;
 use crate::queries;
 
 pub(crate) fn apply(cx: &mut Change<'_>, op: &Write) -> Outcome {
     let inode = open(cx, op.ino, op.if_version)?;
     let base = if op.append { inode.size } else { 0 };
+    let before = inode.version;
     require(
         op.draft == 0 || !op.append,
         Code::InvalidArgument,
@@ -50,14 +52,15 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &Write) -> Outcome {
         },
     }
     let mut inode = file.finish(cx)?;
+    fragmented::note(cx, &mut inode)?;
     inode.version = cx.at;
-    inode.mtime_ns = cx.now;
+    inode.mtime_ns = op.mtime_ns.map_or(cx.now, |written| written.min(cx.now));
     inode.ctime_ns = cx.now;
     if op.clear_suid {
         clear_set_ids(&mut inode.mode);
     }
     cx.store_inode(&inode);
-    Ok(Reply { offset: base, ..cx.reply_inode(inode) })
+    Ok(Reply { offset: base, replaced_version: before, ..cx.reply_inode(inode) })
 }
 
 /// The file to write to.

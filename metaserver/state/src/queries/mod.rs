@@ -8,10 +8,13 @@
 mod get_bucket;
 mod get_extents;
 mod get_inode;
+mod get_lock;
 mod get_object;
+mod get_quota;
 mod get_xattr;
 mod list_buckets;
 mod list_chunks;
+mod list_fragmented;
 mod list_keys;
 mod list_missing;
 mod list_objects;
@@ -49,7 +52,7 @@ pub fn query(view: &dyn View, index: LogIndex, request: &QueryRequest) -> Result
         let status = Status::new(Code::InvalidArgument, "the question is none this build knows");
         return Ok(QueryReply { status: Some(status), index: index.0, ..QueryReply::default() });
     };
-    match dispatch(view, asked) {
+    match dispatch(view, request.session, asked) {
         Ok(reply) => Ok(QueryReply { index: index.0, ..reply }),
         Err(Stop::Broken(broken)) => Err(broken),
         Err(Stop::Refused(refusal)) => {
@@ -58,7 +61,7 @@ pub fn query(view: &dyn View, index: LogIndex, request: &QueryRequest) -> Result
     }
 }
 
-fn dispatch(view: &dyn View, asked: &Query) -> Answer {
+fn dispatch(view: &dyn View, session: u64, asked: &Query) -> Answer {
     match asked {
         Query::Lookup(ask) => lookup::answer(view, ask),
         Query::GetInode(ask) => get_inode::answer(view, ask),
@@ -78,6 +81,9 @@ fn dispatch(view: &dyn View, asked: &Query) -> Answer {
         Query::ListChunks(ask) => list_chunks::answer(view, ask),
         Query::ListSettings(_) => Ok(QueryReply { settings: settings::list(view)?, ..QueryReply::default() }),
         Query::ListMissing(ask) => list_missing::answer(view, ask),
+        Query::ListFragmented(ask) => list_fragmented::answer(view, ask),
+        Query::GetQuota(ask) => get_quota::answer(view, ask),
+        Query::GetLock(ask) => get_lock::answer(view, session, ask),
     }
 }
 

@@ -127,7 +127,12 @@ impl World {
     }
 
     pub fn open(&mut self, session: u64) -> Reply {
-        let open = OpenSession { description: "test".into(), ttl_ms: 10_000, grant: true };
+        self.open_with(session, false)
+    }
+
+    /// A session that holds files open, or not.
+    pub fn open_with(&mut self, session: u64, holds_files: bool) -> Reply {
+        let open = OpenSession { description: "test".into(), ttl_ms: 10_000, grant: true, holds_files };
         let seq = self.next_seq(session);
         let command =
             Command { session, seq, open: Some(open), op: Some(Op::Noop(Noop {})), ..Command::default() };
@@ -192,7 +197,18 @@ impl World {
     pub fn ok(&mut self, op: Op) -> Reply {
         let reply = self.run(op);
         assert!(reply.is_ok(), "{reply:?}");
+        self.check_told(&reply);
         reply
+    }
+
+    /// Mounts keep what replies tell of an inode: it is the inode as it was left.
+    fn check_told(&self, reply: &Reply) {
+        let Some(told) = &reply.inode else { return };
+        let ask = GetInode { ino: told.ino, content: false, open: 0 };
+        if let Some(left) = self.ask(Query::GetInode(ask)).inode {
+            let [told, left] = [told, &left].map(|inode| Inode { extents: Vec::new(), ..inode.clone() });
+            assert_eq!(told, left);
+        }
     }
 
     pub fn refused(&mut self, op: Op, code: Code) -> Reply {
@@ -205,7 +221,7 @@ impl World {
     }
 
     pub fn ask(&self, asked: Query) -> QueryReply {
-        let request = QueryRequest { session: 0, query: Some(asked) };
+        let request = QueryRequest { session: 0, lease: false, query: Some(asked) };
         query(&self.table, LogIndex(self.index), &request).unwrap()
     }
 
@@ -275,7 +291,7 @@ impl World {
 
     /// The bytes of a file as a reader would put them together.
     pub fn read_inode(&self, ino: u64) -> Vec<u8> {
-        let reply = self.ask(Query::GetInode(GetInode { ino, content: true }));
+        let reply = self.ask(Query::GetInode(GetInode { ino, content: true, ..GetInode::default() }));
         let inode = reply.inode.expect("the inode is there");
         if let Some(bytes) = reply.inline {
             return bytes.to_vec();
@@ -293,6 +309,12 @@ impl World {
             }
             offset = std::str::from_utf8(&page.next).unwrap().parse().unwrap();
         }
+    }
+
+    /// The first extents of a file.
+    pub fn extents(&self, ino: u64) -> Vec<Extent> {
+        let ask = GetExtents { ino, offset: 0, end: 0, if_version: 0 };
+        self.ask(Query::GetExtents(ask)).extents
     }
 
     fn source(&self, extent: &Extent) -> Vec<u8> {

@@ -38,6 +38,11 @@ impl Tree {
         }
     }
 
+    /// Keeps a directory, whatever made it.
+    pub fn make_explicit(&mut self, dir: usize) {
+        self.entries_mut(dir, true);
+    }
+
     fn add(&mut self, node: Node) -> usize {
         self.nodes.push(node);
         self.nodes.len() - 1
@@ -154,7 +159,7 @@ impl Tree {
     }
 
     /// What a mount finds under a plain name: the directory wins.
-    fn shown(&self, dir: usize, name: &str) -> Option<(String, usize)> {
+    pub fn shown(&self, dir: usize, name: &str) -> Option<(String, usize)> {
         let as_dir = format!("{name}/");
         let entries = self.entries(dir);
         if let Some(node) = entries.get(&as_dir) {
@@ -204,7 +209,7 @@ impl Tree {
         true
     }
 
-    fn is_below(&self, node: usize, ancestor: usize) -> bool {
+    pub fn is_below(&self, node: usize, ancestor: usize) -> bool {
         node == ancestor
             || match &self.nodes[ancestor] {
                 Node::Dir { entries, .. } => entries.values().any(|child| self.is_below(node, *child)),

@@ -82,12 +82,13 @@ fn doubled_foreign_old_and_future_acknowledgements_do_not_count_twice() {
     world.refused(put_object("a", content_of(too_early)), Code::ChunksRejected);
     // A replaced disk's word counts no more, although the group still lists it.
     let replaced = world.chunk_on(b"x", &[1, 2]);
-    let node = world.nodes()[0];
+    let node = world.nodes()[1];
     let new = RegisterDisk {
         node,
         fingerprint: vec![99; 16].into(),
         capacity: 1,
         replaces: 2,
+        lost: true,
         ..RegisterDisk::default()
     };
     world.lead(Op::RegisterDisk(new));

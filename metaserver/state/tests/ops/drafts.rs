@@ -284,7 +284,7 @@ fn a_file_deleted_meanwhile_is_not_copied_half_freed() {
     world.ok(delete_objects(&["f"]));
     world.lead(Op::FreeStep(FreeStep { ino, most: 500 }));
     world.refused(Op::FillDraft(FillDraft { draft }), Code::StaleInode);
-    assert_eq!(world.ask_code(Query::GetInode(GetInode { ino, content: true })), Code::StaleInode);
+    assert_eq!(world.ask_code(Query::GetInode(GetInode { ino, content: true, open: 0 })), Code::StaleInode);
     world.ok(Op::ReleaseInode(ReleaseInode { ino: draft }));
     free_all(&mut world);
     assert_eq!((world.totals().chunks, world.totals().inodes), (0, 2));
@@ -324,7 +324,10 @@ fn a_draft_belongs_to_its_session_and_is_no_file() {
     world.open(88);
     let theirs = world.run_as(88, with(copy("f", "g"), draft));
     assert_eq!(theirs.status.unwrap().kind(), Code::StaleInode);
-    assert_eq!(world.ask_code(Query::GetInode(GetInode { ino: draft, content: true })), Code::StaleInode);
+    assert_eq!(
+        world.ask_code(Query::GetInode(GetInode { ino: draft, content: true, open: 0 })),
+        Code::StaleInode
+    );
     let (root, name) = (world.bucket(), Bytes::from_static(b"link"));
     world.refused(Op::Link(Link { ino: draft, parent: root, name }), Code::StaleInode);
     // Gone on with since it was looked at: not given up.

@@ -25,7 +25,7 @@ fn create_and_remove() {
     assert_eq!(reply.inode.unwrap().ino, file.ino);
     let rmdir = |parent, name: &str| Op::RemoveDir(RemoveDir { parent, name: name.to_owned().into() });
     let unlink =
-        |parent, name: &str| Op::Unlink(Unlink { parent, name: name.to_owned().into(), holders: vec![] });
+        |parent, name: &str| Op::Unlink(Unlink { parent, name: name.to_owned().into(), unheld: None });
     world.refused(rmdir(root, "d"), Code::NotEmpty);
     world.refused(unlink(root, "d"), Code::IsADirectory);
     world.refused(rmdir(dir.ino, "f"), Code::NotADirectory);
@@ -87,7 +87,7 @@ fn a_file_beside_a_directory_is_shown_escaped() {
     let file = world.lookup(root, ".hf~fa").unwrap();
     assert_eq!(world.read_inode(file.ino), b"file");
     world.refused(create(root, "a", FileKind::File), Code::Exists);
-    world.ok(Op::Unlink(Unlink { parent: root, name: ".hf~fa".into(), holders: vec![] }));
+    world.ok(Op::Unlink(Unlink { parent: root, name: ".hf~fa".into(), unheld: None }));
     assert!(world.object("a").is_none());
     assert_eq!(world.read_dir(root), ["a"]);
 }
@@ -138,6 +138,7 @@ fn extended_attributes() {
             name: name.to_owned().into(),
             value: value.to_owned().into(),
             mode: mode as i32,
+            ..SetXattr::default()
         })
     };
     world.ok(set("user.a", "1", XattrMode::Create));

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod acls;
 mod buckets;
 mod cluster;
 mod commit;
@@ -13,8 +14,11 @@ mod files;
 mod garbage;
 mod joining;
 mod listing;
+mod locks;
 mod objects;
+mod opens;
 mod placement;
+mod quotas;
 mod rename;
 mod sessions;
 mod uploads;

@@ -6,7 +6,7 @@ use holdfast_proto::op::*;
 use holdfast_proto::query::{GetObject, Query};
 use holdfast_proto::status::Code;
 
-use crate::common::{BUCKET, World, create, delete_objects, inline, put_object};
+use crate::common::{BUCKET, World, delete_objects, inline, put_object};
 
 fn etag(inode: &Inode) -> String {
     inode.etag()
@@ -45,7 +45,7 @@ fn an_explicit_directory_is_not_pruned() {
     let b = world.lookup(a.ino, "b").unwrap();
     assert!(b.implicit);
     world.create(b.ino, "posix", FileKind::File);
-    world.ok(Op::Unlink(Unlink { parent: b.ino, name: "posix".into(), holders: vec![] }));
+    world.ok(Op::Unlink(Unlink { parent: b.ino, name: "posix".into(), unheld: None }));
     world.ok(delete_objects(&["a/b/c"]));
     assert_eq!(world.list_all(), [""; 0]);
     assert_eq!(world.list("", "/", "", 10).0, ["a/*"]);
@@ -83,14 +83,17 @@ fn replacing_hands_down_owner_and_mode_and_frees_the_old_content() {
         gid: Some(8),
         ..SetAttr::default()
     }));
-    let acl = SetXattr { ino: old.ino, name: "system.posix_acl_access".into(), value: "acl".into(), mode: 0 };
-    world.ok(Op::SetXattr(acl));
-    world.ok(Op::SetXattr(SetXattr { ino: old.ino, name: "user.x".into(), value: "x".into(), mode: 0 }));
+    // Somebody is named, and may do nothing.
+    let acl = crate::acls::value(&[(1, 6, 0), (2, 7, 1000), (4, 4, 0), (0x10, 0, 0), (0x20, 0, 0)]);
+    for (name, value) in [("system.posix_acl_access", acl.clone()), ("user.x", "x".into())] {
+        world.ok(Op::SetXattr(SetXattr { ino: old.ino, name: name.into(), value, ..SetXattr::default() }));
+    }
     let reply = world.ok(with("a", "new", |op| op.uid = 99));
     assert_eq!(reply.replaced_version, old.version);
     let new = reply.inode.unwrap();
     assert_ne!(new.ino, old.ino);
-    assert_eq!((new.mode, new.uid, new.gid, new.xattr_count), (0o600, 7, 8, 1));
+    assert_eq!((new.mode, new.uid, new.gid, new.xattr_count, new.acl), (0o600, 7, 8, 1, true));
+    assert_eq!(crate::acls::access(&world, new.ino), Some(acl));
     assert_eq!(world.garbage(), [number]);
 }
 
@@ -240,18 +243,4 @@ fn a_batch_of_deletes_stays_within_the_bound_of_keys() {
     }
     assert_eq!(world.totals().chunks, 0);
     assert_eq!(world.totals().inodes, 2);
-}
-
-#[test]
-fn a_held_object_outlives_its_name() {
-    let mut world = World::new();
-    let inode = world.put_text("a", "held");
-    let Op::DeleteObjects(mut op) = delete_objects(&["a"]) else { unreachable!() };
-    op.holders = vec![crate::common::SESSION];
-    world.ok(Op::DeleteObjects(op));
-    assert!(world.object("a").is_none());
-    assert_eq!(world.read_inode(inode.ino), b"held");
-    world.ok(Op::ReleaseInode(ReleaseInode { ino: inode.ino }));
-    assert_eq!(world.totals().inodes, 2);
-    world.ok(create(world.bucket(), "x", FileKind::File));
 }

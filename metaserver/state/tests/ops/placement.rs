@@ -180,8 +180,14 @@ fn a_wiped_disk_takes_its_own_place() {
         fingerprint: vec![22; 16].into(),
         capacity: 1 << 40,
         replaces: 2,
+        lost: true,
         ..RegisterDisk::default()
     };
+    // An empty directory may be a disk that is not mounted: what groups count on is not given up for it.
+    let unasked = RegisterDisk { lost: false, ..new.clone() };
+    world.lead_refused(Op::RegisterDisk(unasked), Code::PreconditionFailed);
+    let elsewhere = RegisterDisk { node: world.nodes()[0], ..new.clone() };
+    world.lead_refused(Op::RegisterDisk(elsewhere), Code::WrongNode);
     let reply = world.lead(Op::RegisterDisk(new.clone()));
     assert_eq!(reply.id, 2);
     assert_eq!(world.lead(Op::RegisterDisk(new)).incarnation, reply.incarnation);

@@ -4,7 +4,7 @@ use holdfast_proto::op::*;
 use holdfast_proto::session::OpenSession;
 use holdfast_proto::status::Code;
 
-use crate::common::{SESSION, World, create, delete_objects, inline, put_object};
+use crate::common::{SESSION, World, delete_objects, inline, put_object};
 
 fn code(reply: &Reply) -> Code {
     reply.status.clone().unwrap_or_default().kind()
@@ -142,51 +142,4 @@ fn grants_close_on_request_and_with_their_session() {
     world.lead(Op::ExpireSession(ExpireSession { session: 88 }));
     let late = world.run_as(88, put_object("b", content));
     assert_eq!(code(&late), Code::SessionExpired);
-}
-
-#[test]
-fn expiry_lets_go_of_nameless_inodes() {
-    let mut world = World::new();
-    let root = world.bucket();
-    let file = world.create(root, "f", holdfast_proto::inode::FileKind::File).inode.unwrap();
-    world.open(88);
-    let op = Op::Unlink(Unlink { parent: root, name: "f".into(), holders: vec![SESSION, 88, 99] });
-    world.ok(op);
-    assert_eq!(
-        world.ask_code(holdfast_proto::query::Query::GetInode(holdfast_proto::query::GetInode {
-            ino: file.ino,
-            content: false
-        })),
-        Code::Ok
-    );
-    world.lead(Op::ExpireSession(ExpireSession { session: 88 }));
-    world.read_inode(file.ino);
-    world.ok(Op::ReleaseInode(ReleaseInode { ino: file.ino }));
-    let gone = holdfast_proto::query::GetInode { ino: file.ino, content: false };
-    assert_eq!(world.ask_code(holdfast_proto::query::Query::GetInode(gone)), Code::StaleInode);
-    // A second release, as after a retry by another command, is harmless.
-    world.ok(Op::ReleaseInode(ReleaseInode { ino: file.ino }));
-    world.ok(create(root, "g", holdfast_proto::inode::FileKind::File));
-}
-
-#[test]
-fn a_session_with_very_many_nameless_inodes_ends_in_steps() {
-    let mut world = World::new();
-    world.checked = false;
-    let root = world.bucket();
-    world.open(88);
-    for n in 0..600 {
-        let name = format!("f{n}");
-        world.create(root, &name, holdfast_proto::inode::FileKind::File);
-        world.ok(Op::Unlink(Unlink { parent: root, name: name.into(), holders: vec![88] }));
-    }
-    world.checked = true;
-    let mut steps = 0;
-    while world.lead(Op::ExpireSession(ExpireSession { session: 88 })).progress > 0 {
-        assert_eq!(holdfast_state::work::ending_sessions(&world.table, 10).unwrap(), [88]);
-        steps += 1;
-    }
-    assert!(steps >= 1);
-    assert!(holdfast_state::work::ending_sessions(&world.table, 10).unwrap().is_empty());
-    assert_eq!(world.totals().inodes, 2);
 }

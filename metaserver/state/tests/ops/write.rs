@@ -2,7 +2,7 @@
 
 use holdfast_proto::inode::{Extent, FileKind, Inode};
 use holdfast_proto::op::*;
-use holdfast_proto::query::{GetExtents, Query};
+use holdfast_proto::query::{GetExtents, ListFragmented, Query};
 use holdfast_proto::status::Code;
 
 use crate::common::{World, create, delete_objects, inline, inline_piece, piece, put_object, whole};
@@ -227,16 +227,73 @@ fn compaction_keeps_the_version() {
         write(&mut world, ino, n * 10, &[n as u8; 10]);
     }
     let before = world.read_inode(ino);
-    let if_version = world.object("f").unwrap().version;
+    let version = world.object("f").unwrap().version;
+    let expected = world.extents(ino);
     let commit = world.chunk(&before);
     let pieces = vec![piece(0, 100, Some(whole(&commit, 0)))];
-    let op = Compact { ino, if_version, chunks: vec![commit], pieces, draft: 0 };
+    let op = Compact { ino, chunks: vec![commit], pieces, expected, ..Compact::default() };
+    for (from, to) in [(0, 90), (0, 99), (10, 100)] {
+        // Not the range of the extents that it names.
+        let pieces = vec![piece(from, to - from, op.pieces[0].source.clone())];
+        let op = Compact { pieces, ..op.clone() };
+        world.refused(Op::Compact(op), Code::InvalidArgument);
+    }
     let inode = world.ok(Op::Compact(op.clone())).inode.unwrap();
-    assert_eq!((inode.version, inode.extent_count), (if_version, 1));
+    assert_eq!((inode.version, inode.extent_count), (version, 1));
     assert_eq!(world.read_inode(ino), before);
     assert_eq!(world.garbage().len(), 10);
-    write(&mut world, ino, 0, b"x");
     world.refused(Op::Compact(op), Code::PreconditionFailed);
+}
+
+#[test]
+fn compaction_is_not_disturbed_by_writes_beside_it() {
+    let mut world = World::new();
+    let ino = file(&mut world).ino;
+    for n in 0..10 {
+        write(&mut world, ino, n * 10, &[n as u8; 10]);
+    }
+    let expected = world.extents(ino)[2..8].to_vec();
+    let commit = world.chunk(&world.read_inode(ino)[20..80]);
+    let pieces = vec![piece(20, 60, Some(whole(&commit, 0)))];
+    write(&mut world, ino, 100, b"appended");
+    write(&mut world, ino, 0, b"overwritten");
+    let before = world.read_inode(ino);
+    let op = Compact { ino, chunks: vec![commit], pieces, expected, ..Compact::default() };
+    world.ok(Op::Compact(op.clone()));
+    assert_eq!(world.read_inode(ino), before);
+    // The same bytes were brought once more, and meanwhile one of them is another.
+    write(&mut world, ino, 50, b"x");
+    let commit = world.chunk(&before[20..80]);
+    let pieces = vec![piece(20, 60, Some(whole(&commit, 0)))];
+    world.refused(Op::Compact(Compact { chunks: vec![commit], pieces, ..op }), Code::PreconditionFailed);
+}
+
+#[test]
+fn files_of_very_many_extents_are_listed_until_they_are_settled_or_gone() {
+    let mut world = World::new();
+    world.checked = false;
+    let ino = file(&mut world).ino;
+    let listed = |world: &World, share, shares| {
+        let ask = ListFragmented { after: 0, most: 10, share, shares };
+        world.ask(Query::ListFragmented(ask)).inos
+    };
+    for n in 0..64 {
+        write(&mut world, ino, n * 10, &[1; 10]);
+    }
+    assert!(listed(&world, 0, 1).is_empty());
+    world.checked = true;
+    write(&mut world, ino, 640, b"one too many");
+    assert_eq!(listed(&world, 0, 1), [ino]);
+    assert_eq!([0, 1].map(|share| listed(&world, share, 2).len()).iter().sum::<usize>(), 1);
+    let version = world.object("f").unwrap().version;
+    let settled = |if_version| Op::Compact(Compact { ino, settled: true, if_version, ..Compact::default() });
+    world.refused(settled(version - 1), Code::PreconditionFailed);
+    world.ok(settled(version));
+    assert!(listed(&world, 0, 1).is_empty());
+    write(&mut world, ino, 700, b"again");
+    assert_eq!(listed(&world, 0, 1), [ino]);
+    world.ok(delete_objects(&["f"]));
+    assert!(listed(&world, 0, 1).is_empty());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use holdfast_proto::cluster::DiskCondition;
 use holdfast_rpc::Router;
 use parking_lot::RwLock;
 
-use crate::server::config::Config;
+use crate::server::config::{Config, Role};
 use crate::server::identity::Identity;
 use crate::server::node::Common;
 
@@ -69,13 +69,32 @@ fn state(server: &Chunkserver) -> Result<(), String> {
     }
 }
 
+/// Bytes of a disk's file system that the node's metadata needs, if it lies there, too: what makes it refuse to grow,
+/// twice, so that chunks fill a file system before metadata does.
+fn left_to_metadata(config: &Config, disk: &std::path::Path) -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+    // The directories may have to be made yet: what they will lie on counts.
+    let there = |path: &std::path::Path| path.ancestors().find_map(|path| std::fs::metadata(path).ok());
+    let (Some(data), Some(disk_at)) = (there(&config.data), there(disk)) else { return 0 };
+    if !config.plays(Role::Meta) || data.dev() != disk_at.dev() {
+        return 0;
+    }
+    let total =
+        rustix::fs::statvfs(&config.data).map_or(0, |stat| stat.f_blocks.saturating_mul(stat.f_frsize));
+    2 * holdfast_metaserver::room::mark(total)
+}
+
 fn chunk_config(config: &Config) -> ChunkConfig {
     let bytes = |size: holdfast_support::config::Size| usize::try_from(size.0).unwrap_or(usize::MAX);
     let mut chunk = ChunkConfig {
         disks: config
             .disk_paths()
             .into_iter()
-            .map(|path| DiskConfig { capacity: config.chunk.capacity.0, ..DiskConfig::new(path) })
+            .map(|path| DiskConfig {
+                capacity: config.chunk.capacity.0,
+                leave: left_to_metadata(config, &path),
+                ..DiskConfig::new(path)
+            })
             .collect(),
         byte_budget: config.payload_memory.0,
         index_cache_bytes: bytes(config.chunk.index_cache),

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_client::{Client, ClientConfig};
+use holdfast_client::Client;
 use holdfast_gateway::Gateway;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -14,9 +14,7 @@ use tokio::task::JoinHandle;
 use crate::failure::Failure;
 use crate::server::identity::Identity;
 use crate::server::node::Common;
-
-/// Time for one try to reach the cluster.
-const TRY: Duration = Duration::from_secs(10);
+use crate::server::roles::client::connect;
 
 /// A door that is open, or opens as soon as it can.
 pub(crate) struct Door {
@@ -67,27 +65,10 @@ async fn open(
     opened: Arc<Mutex<Option<(Gateway, Client)>>>,
     tell: watch::Sender<Option<String>>,
 ) {
-    let client = loop {
-        let config = ClientConfig {
-            metaservers: common.caller.metaservers().into_iter().map(|peer| peer.address).collect(),
-            net: Some(common.net.clone()),
-            description: format!("gateway of node {}", identity.node),
-            local_node: identity.node_id(),
-            shared_budget: None,
-            byte_budget: common.config.payload_memory.0,
-            default_deadline: TRY,
-            ..ClientConfig::default()
-        };
-        match Client::connect(config).await {
-            Ok(client) => break client.within(ClientConfig::default().default_deadline),
-            Err(error) => {
-                let why = format!("the metadata group does not answer: {error}");
-                tracing::info!("gateway: {why}");
-                common.readiness.require("gateway", move || Err(why.clone()));
-                tokio::time::sleep(Duration::from_millis(200)).await;
-            }
-        }
-    };
+    let client = connect(&common, &identity, "gateway", |why| {
+        common.readiness.require("gateway", move || Err(why.clone()));
+    })
+    .await;
     match Gateway::start(common.config.gateway.clone(), client.clone()).await {
         Ok(gateway) => {
             *opened.lock() = Some((gateway, client));

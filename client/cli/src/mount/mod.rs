@@ -1,0 +1,138 @@
+//! `holdfast mount` and `holdfast umount`: the namespace as a file system of this machine.
+//!
+//! What always holds: the command returns when the mount is usable, or says why it is not; the process that serves
+//! it goes on in the background (unless told not to) until somebody unmounts or it is asked to stop, and commits
+//! everything before it goes.
+
+mod background;
+mod helper;
+mod serve;
+mod umount;
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::connect::ConnectArgs;
+use crate::failure::{Failure, Outcome};
+
+pub(crate) use helper::command_line;
+pub(crate) use umount::{UmountArgs, umount};
+
+/// Flags of `holdfast mount`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct MountArgs {
+    /// Stay in the foreground and log to standard error
+    #[arg(long, short = 'f')]
+    pub(crate) foreground: bool,
+
+    /// Let users other than the one who mounts use it (root's mounts do by default)
+    #[arg(long)]
+    pub(crate) allow_other: bool,
+
+    /// Nothing can be changed through the mount
+    #[arg(long, short = 'r')]
+    pub(crate) read_only: bool,
+
+    /// Ignore set-user-id bits and device nodes even if root mounts
+    #[arg(long)]
+    pub(crate) untrusted: bool,
+
+    /// Longest time an operation waits for the cluster before it fails with EIO, in seconds
+    #[arg(long, default_value_t = 60.0, value_name = "SECONDS")]
+    pub(crate) io_timeout: f64,
+
+    /// How long names and attributes may be taken for current, in seconds
+    #[arg(long, default_value_t = 1.0, value_name = "SECONDS")]
+    pub(crate) attr_ttl: f64,
+
+    /// Memory for bytes that are written and not committed, in MiB; writers wait beyond it
+    #[arg(long, default_value_t = 96, value_name = "MIB", value_parser = clap::value_parser!(u64).range(16..=3072))]
+    pub(crate) dirty_mib: u64,
+
+    /// Threads that take requests from the kernel
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub(crate) threads: u8,
+
+    /// Where to log in the background
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log_file: Option<PathBuf>,
+
+    /// Serve /metrics (Prometheus) here
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) metrics_listen: Option<std::net::SocketAddr>,
+
+    /// Show the counters of the mount at TARGET instead of mounting
+    #[arg(long)]
+    pub(crate) stats: bool,
+
+    /// Says on standard output that the mount is usable (used by the command itself)
+    #[arg(long, hide = true)]
+    pub(crate) announce: bool,
+
+    /// What to mount (`hf:/bucket/dir`), then where; only where: everything
+    #[arg(required = true, num_args = 1..=2, value_name = "[SOURCE] TARGET")]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+impl MountArgs {
+    fn target(&self) -> Outcome<&PathBuf> {
+        self.paths.last().ok_or_else(|| Failure::usage("where to mount?"))
+    }
+
+    fn source(&self) -> PathBuf {
+        match self.paths.as_slice() {
+            [source, _] => source.clone(),
+            _ => PathBuf::from("/"),
+        }
+    }
+}
+
+/// Mounts. Called before any thread exists.
+pub(crate) fn run(args: &MountArgs, connect: &ConnectArgs) -> Outcome<()> {
+    if args.stats {
+        return show_stats(args.target()?);
+    }
+    check(args)?;
+    match args.foreground || args.announce {
+        true => serve::run(args, connect),
+        false => background::run(args),
+    }
+}
+
+/// The counters of a mount, from itself.
+fn show_stats(at: &std::path::Path) -> Outcome<()> {
+    let mut text = vec![0u8; 64 << 10];
+    let length = rustix::fs::getxattr(at, holdfast_mount::stats::ATTRIBUTE, &mut text[..])
+        .map_err(|error| Failure::usage(format!("{} is no mount of holdfast: {error}", at.display())))?;
+    text.truncate(length);
+    print!("{}", String::from_utf8_lossy(&text));
+    Ok(())
+}
+
+/// What can be told without the cluster.
+fn check(args: &MountArgs) -> Outcome<()> {
+    let target = args.target()?;
+    let found = std::fs::metadata(target);
+    if found
+        .as_ref()
+        .is_err_and(|error| error.raw_os_error() == Some(rustix::io::Errno::NOTCONN.raw_os_error()))
+    {
+        return Err(Failure::usage(format!(
+            "{0} is a mount whose process has died: run 'holdfast umount --lazy {0}' first",
+            target.display()
+        )));
+    }
+    let found = found.map_err(|error| {
+        Failure::usage(format!("cannot mount at {}: {error}; make the directory first", target.display()))
+    })?;
+    if !found.is_dir() {
+        return Err(Failure::usage(format!("cannot mount at {}: it is not a directory", target.display())));
+    }
+    if !std::path::Path::new("/dev/fuse").exists() {
+        return Err(Failure::failed(
+            "this machine has no /dev/fuse: load the kernel module with 'modprobe fuse'",
+        ));
+    }
+    Ok(())
+}

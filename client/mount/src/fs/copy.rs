@@ -1,0 +1,45 @@
+//! copy_file_range(2): by reference, no byte moves.
+
+use holdfast_proto::op::{CopyRange, Op};
+
+use crate::errno::Errno;
+use crate::fs::{Fs, Outcome};
+
+impl Fs {
+    /// Copies a range; returns how many bytes were copied, fewer at the end of the source.
+    pub async fn copy_range(
+        &self,
+        (source, source_offset): (u64, u64),
+        (target, target_offset): (u64, u64),
+        length: u64,
+    ) -> Outcome<u64> {
+        let (source, target) = (self.file_handle(source)?, self.file_handle(target)?);
+        if !target.writes() || target.appends() {
+            return Err(Errno::BADF);
+        }
+        self.flush(&source.file).await?;
+        let _quiet = self.quiet(&target.file).await?;
+        self.flush_locked(&target.file).await?;
+        let mut copied = 0;
+        while copied < length {
+            let op = CopyRange {
+                source: source.file.ino,
+                source_offset: source_offset + copied,
+                target: target.file.ino,
+                target_offset: target_offset + copied,
+                length: length - copied,
+            };
+            let reply = self.client().mutate(Op::CopyRange(op)).await?;
+            let progress = reply.progress;
+            if progress == 0 {
+                break;
+            }
+            self.install(&target.file, reply)?;
+            copied += progress;
+        }
+        if copied > u64::from(u32::MAX) {
+            return Err(Errno::INVAL);
+        }
+        Ok(copied)
+    }
+}

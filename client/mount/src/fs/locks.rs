@@ -1,0 +1,170 @@
+//! Locks of files, flock(2) and fcntl(2), held by the metaserver so that they hold between mounts.
+//!
+//! What always holds:
+//! - A lock that was granted survives a change of leader; it goes with its owner's close, or with this mount's
+//!   session.
+//! - Who gets a lock sees what its last holder wrote: unlocking commits first, and locking drops what the kernel
+//!   holds of a file that changed meanwhile, before it returns.
+//! - Waiting costs questions, not log entries, and ends when the waiting process gets a signal.
+//!
+//! The kernel binding does not tell flock(2) from fcntl(2): both lock ranges of one kind here, as over NFS.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_client::ClientError;
+use holdfast_proto::op::{FileLock, LockKind, Op, SetLock};
+use holdfast_proto::query::{GetLock, Query};
+use holdfast_proto::status::Code;
+
+use crate::errno::Errno;
+use crate::fs::file::File;
+use crate::fs::{Fs, Outcome};
+
+/// First and longest wait between two questions whether a lock is free.
+const FIRST_WAIT: Duration = Duration::from_millis(5);
+const LONGEST_WAIT: Duration = Duration::from_millis(250);
+
+/// A lock that somebody asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct LockRequest {
+    /// Who, among the processes and open files of this mount.
+    pub owner: u64,
+    /// First byte.
+    pub start: u64,
+    /// Last byte; `u64::MAX`: to the end, wherever that is.
+    pub end: u64,
+    /// Which lock.
+    pub kind: LockKind,
+    /// For people.
+    pub pid: u32,
+}
+
+impl Fs {
+    /// The first lock that stands in the way, if any.
+    pub async fn getlk(&self, handle: u64, request: LockRequest) -> Outcome<Option<FileLock>> {
+        let handle = self.file_handle(handle)?;
+        self.in_the_way(&handle.file, request).await
+    }
+
+    async fn in_the_way(&self, file: &File, request: LockRequest) -> Outcome<Option<FileLock>> {
+        let LockRequest { owner, start, end, kind, .. } = request;
+        let question = GetLock { ino: file.ino, owner, start, end, kind: kind as i32, flock: false };
+        Ok(self.client().ask(Query::GetLock(question)).await?.reply.lock)
+    }
+
+    /// Takes, changes or gives up a lock; with `wait`, as soon as it is free.
+    pub async fn setlk(&self, handle: u64, request: LockRequest, wait: bool) -> Outcome<()> {
+        let handle = self.file_handle(handle)?;
+        let file = &handle.file;
+        if request.kind == LockKind::Unlock {
+            return self.unlock(file, request).await;
+        }
+        let mut pause = FIRST_WAIT;
+        loop {
+            match self.try_lock(file, request).await {
+                Err(Errno::AGAIN) if wait => {}
+                other => return other,
+            }
+            loop {
+                if signalled(request.pid) {
+                    return Err(Errno::INTR);
+                }
+                tokio::time::sleep(pause).await;
+                pause = (2 * pause).min(LONGEST_WAIT);
+                if self.in_the_way(file, request).await?.is_none() {
+                    break;
+                }
+            }
+        }
+    }
+
+    async fn try_lock(&self, file: &Arc<File>, request: LockRequest) -> Outcome<()> {
+        let reply = self.client().mutate(Op::SetLock(message(file.ino, request))).await.map_err(of_lock)?;
+        let session = self.client().session();
+        let inode = reply.inode.ok_or(Errno::IO)?;
+        let void = {
+            let mut state = file.state.lock();
+            let owners = &mut state.lock_owners;
+            owners.insert(request.owner, session);
+            let changed = state.inode.version != inode.version;
+            state.learn(&inode);
+            let void = changed && state.kernel_version != 0;
+            if void {
+                state.kernel_version = state.inode.version;
+            }
+            void
+        };
+        if void {
+            self.invalidate_now(file.ino).await;
+        }
+        Ok(())
+    }
+
+    async fn unlock(&self, file: &Arc<File>, request: LockRequest) -> Outcome<()> {
+        self.flush(file).await?;
+        let whole = request.start == 0 && request.end >= i64::MAX as u64;
+        match self.client().mutate(Op::SetLock(message(file.ino, request))).await.map_err(of_lock) {
+            // With the file its locks are gone.
+            Ok(_) | Err(Errno::STALE) => {}
+            Err(errno) => return Err(errno),
+        }
+        if whole {
+            file.state.lock().lock_owners.remove(&request.owner);
+        }
+        Ok(())
+    }
+
+    /// An owner closed the file: its locks go.
+    pub(crate) async fn drop_locks(&self, file: &Arc<File>, owner: u64) {
+        if !file.state.lock().lock_owners.contains_key(&owner) {
+            return;
+        }
+        let all = LockRequest { owner, start: 0, end: u64::MAX, kind: LockKind::Unlock, pid: 0 };
+        if let Err(errno) = self.unlock(file, all).await {
+            tracing::warn!(ino = file.ino, ?errno, "locks could not be given up; they go with the session");
+        }
+    }
+
+    /// Locks on the file are gone because the cluster ended the session they were taken in: whoever relied on them
+    /// must not go on as if nothing had happened. Their owners get errors until they close.
+    pub(crate) fn check_locks(&self, file: &File) -> Outcome<()> {
+        let state = file.state.lock();
+        if state.lock_owners.is_empty() {
+            return Ok(());
+        }
+        let session = self.client().session();
+        if state.lock_owners.values().all(|taken_in| *taken_in == session) {
+            return Ok(());
+        }
+        tracing::warn!(ino = file.ino, "locks were lost with the session they were taken in");
+        Err(Errno::IO)
+    }
+}
+
+fn message(ino: u64, request: LockRequest) -> SetLock {
+    let LockRequest { owner, start, end, kind, pid } = request;
+    // The kernel's "to the end" has 63 bits.
+    let end = if end >= i64::MAX as u64 { u64::MAX } else { end };
+    SetLock { ino, owner, start, end, kind: kind as i32, pid, flock: false }
+}
+
+fn of_lock(error: ClientError) -> Errno {
+    match error.code() {
+        Code::Locked => Errno::AGAIN,
+        Code::TooLarge => Errno::NOLCK,
+        _ => error.into(),
+    }
+}
+
+/// Whether a process has a signal that it neither blocks nor ignores: the kernel binding does not pass interrupts on.
+fn signalled(pid: u32) -> bool {
+    let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { return false };
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        u64::from_str_radix(line.trim_start_matches(':').trim(), 16).ok()
+    };
+    let pending = field("SigPnd").unwrap_or(0) | field("ShdPnd").unwrap_or(0);
+    let deaf = field("SigBlk").unwrap_or(0) | field("SigIgn").unwrap_or(0);
+    pending & !deaf != 0
+}

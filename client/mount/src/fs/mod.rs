@@ -1,0 +1,170 @@
+//! The file system itself: inodes, handles and what is written to them, on top of the client library. It knows
+//! nothing of the kernel binding; [`crate::fuse`] translates.
+//!
+//! What always holds:
+//! - What a call returned as done is in the cluster's metadata, except bytes written and not yet synced; those are
+//!   seen by every reader of this mount at once.
+//! - Memory is bounded: by [`MountConfig::dirty_bytes`] for what is written, by the number of open files, and by
+//!   fixed numbers of names and attributes ([`cache`]) and of versions that the kernel holds of files.
+//! - Every wait ends by [`MountConfig::io_deadline`].
+//!
+//! Who calls it: `fuse`, and tests in its place.
+
+pub(crate) mod attr;
+mod cache;
+pub(crate) mod copy;
+pub(crate) mod dir;
+pub(crate) mod dirty;
+pub(crate) mod file;
+mod files;
+mod flush;
+mod flusher;
+pub(crate) mod handles;
+mod hear;
+mod locks;
+mod meta;
+mod names;
+mod open;
+mod pack;
+mod read;
+mod space;
+mod write;
+mod xattr;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use holdfast_client::Client;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+pub use attr::Attr;
+pub use dir::{DirEntry, Listed};
+pub use file::Pieces;
+pub use locks::LockRequest;
+pub use meta::{SetAttr, Space, Time};
+pub use names::{Caller, NewNode};
+pub use open::Opened;
+pub use space::Whence;
+pub use write::{WriteAt, Written};
+
+use crate::config::MountConfig;
+use crate::errno::Errno;
+use crate::fs::cache::{Cache, Listener};
+use crate::fs::files::Files;
+use crate::fs::handles::Handles;
+
+/// Tells the kernel that what it holds is void.
+pub trait Invalidate: Send + Sync + 'static {
+    /// Pages and attributes of an inode. Called from the paths of requests: must not wait for the kernel.
+    fn inode(&self, ino: u64);
+
+    /// Attributes of an inode only. Called from the paths of requests: must not wait for the kernel.
+    fn attributes(&self, ino: u64);
+
+    /// As [`Invalidate::attributes`], done when it returns. Does not wait: no pages are touched.
+    fn attributes_now(&self, ino: u64);
+
+    /// What a name stands for. Called from the paths of requests: must not wait for the kernel.
+    fn name(&self, dir: u64, name: bytes::Bytes);
+
+    /// As [`Invalidate::inode`], done when it returns. May wait for the kernel, and so for requests that are under way.
+    fn inode_now(&self, ino: u64);
+}
+
+/// A mounted file system. Cheap to clone.
+#[derive(Clone)]
+pub struct Fs {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    client: Client,
+    config: MountConfig,
+    files: Files,
+    handles: Handles,
+    cache: Cache,
+    /// Bytes that wait for a commit.
+    held: AtomicU64,
+    /// Told when `held` shrinks.
+    room: Notify,
+    /// Told when somebody waits for room.
+    pressure: Notify,
+    kernel: std::sync::OnceLock<Arc<dyn Invalidate>>,
+    /// Where background work runs: requests come on threads of the kernel binding.
+    runtime: tokio::runtime::Handle,
+}
+
+impl Fs {
+    /// A file system on a connected client. Within a runtime.
+    pub fn new(client: &Client, config: MountConfig) -> Self {
+        let client = client.within(config.io_deadline);
+        let files = Files::new(config.remembered_files);
+        let shared = Arc::new(Shared {
+            client,
+            config,
+            files,
+            handles: Handles::default(),
+            cache: Cache::default(),
+            held: AtomicU64::new(0),
+            room: Notify::new(),
+            pressure: Notify::new(),
+            kernel: std::sync::OnceLock::new(),
+            runtime: tokio::runtime::Handle::current(),
+        });
+        flusher::start(&shared);
+        shared.client.watch(Arc::new(Listener { fs: Arc::downgrade(&shared) }));
+        Self { shared }
+    }
+
+    /// Where to tell that the kernel's caches are void. Once, before the first request.
+    pub fn set_kernel(&self, kernel: Arc<dyn Invalidate>) {
+        let _ = self.shared.kernel.set(kernel);
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &MountConfig {
+        &self.shared.config
+    }
+
+    /// The client under it.
+    pub fn client(&self) -> &Client {
+        &self.shared.client
+    }
+
+    fn invalidate(&self, ino: u64) {
+        if let Some(kernel) = self.shared.kernel.get() {
+            kernel.inode(ino);
+        }
+    }
+
+    /// The kernel's attributes of an inode are void when this returns.
+    fn invalidate_attributes(&self, ino: u64) {
+        if let Some(kernel) = self.shared.kernel.get() {
+            kernel.attributes_now(ino);
+        }
+    }
+
+    /// As [`Fs::invalidate`], and done when this returns, or given up at the deadline.
+    async fn invalidate_now(&self, ino: u64) {
+        let Some(kernel) = self.shared.kernel.get().cloned() else { return };
+        // On a thread of its own: the kernel may first want requests answered that run here.
+        let told = self.shared.runtime.spawn_blocking(move || kernel.inode_now(ino));
+        if tokio::time::timeout_at(self.deadline(), told).await.is_err() {
+            tracing::warn!(ino, "the kernel does not drop its pages");
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.shared.config.io_deadline
+    }
+
+    /// Open files, open directories, and bytes that wait for a commit.
+    pub fn usage(&self) -> (usize, usize, u64) {
+        let (files, dirs) = self.shared.handles.count();
+        (files, dirs, self.shared.held.load(std::sync::atomic::Ordering::Relaxed))
+    }
+}
+
+/// Outcome of an operation.
+pub type Outcome<T> = Result<T, Errno>;

@@ -1,0 +1,158 @@
+//! Open and close.
+//!
+//! What always holds: opening asks the metaserver once, so that what another mount closed before is seen
+//! (close-to-open); closing a handle that wrote commits everything and tells of any failure.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use holdfast_client::{DEFAULT_CLASS, Hold, OpenFile};
+use holdfast_proto::ids::Ino;
+use holdfast_proto::inode::{FileKind, Inode};
+use holdfast_proto::map::StorageClass;
+use tokio::time::Instant;
+
+use crate::errno::Errno;
+use crate::fs::cache::Told;
+use crate::fs::file::{File, Reader};
+use crate::fs::handles::FileHandle;
+use crate::fs::names::{Caller, NewNode};
+use crate::fs::{Attr, Fs, Outcome};
+
+/// How a file was opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Opened {
+    /// Number of the handle.
+    pub handle: u64,
+    /// Attributes, for those who ask for both at once.
+    pub attr: Attr,
+    /// The kernel's pages of the file are still good.
+    pub keep_cache: bool,
+    /// The kernel must not cache through this handle: only the metaserver knows where an append lands.
+    pub direct: bool,
+}
+
+impl Fs {
+    /// Opens a file that exists. Flags are those of open(2); truncation is a request of its own.
+    pub async fn open(&self, ino: u64, flags: i32) -> Outcome<Opened> {
+        let (asked, began) = (Instant::now(), self.shared.cache.began());
+        let (answer, hold) = self.client().hold_inode(Ino(ino), true).await?;
+        let told = Told { began, index: answer.reply.index, lease: answer.reply.lease_term };
+        if let Some(inode) = &answer.reply.inode {
+            if !self.shared.cache.is_same(inode) {
+                // The answer to an open carries no attributes: the kernel would read up to the length it knows.
+                self.invalidate_attributes(ino);
+            }
+            self.shared.cache.keep_inode(told, inode);
+        }
+        let class = answer.reply.class.clone();
+        let opened = self.client().opened(answer)?;
+        let class = self.class_of(class).await?;
+        let file = self.shared.files.open(ino, |version| File::new(opened.inode().clone(), class, version));
+        Ok(self.opened(file, flags, hold, Some((opened, asked))))
+    }
+
+    async fn class_of(&self, class: Option<StorageClass>) -> Outcome<Arc<StorageClass>> {
+        match class {
+            Some(class) => Ok(Arc::new(class)),
+            None => Ok(self.client().class(DEFAULT_CLASS).await?),
+        }
+    }
+
+    fn opened(
+        &self,
+        file: Arc<File>,
+        flags: i32,
+        hold: Hold,
+        content: Option<(OpenFile, Instant)>,
+    ) -> Opened {
+        let mut state = file.state.lock();
+        if let Some((content, at)) = content
+            && state.learn(content.inode())
+        {
+            state.reader = Some(Reader { file: content, at });
+        }
+        let keep_cache = state.kernel_keeps();
+        let (attr, told) = (state.attr(), state.failures.count);
+        drop(state);
+        let handle = FileHandle { file, flags, told: AtomicU64::new(told), _hold: hold };
+        let direct = handle.appends() && handle.writes();
+        Opened { handle: self.shared.handles.add_file(handle), attr, keep_cache, direct }
+    }
+
+    /// Makes a file and opens it. A name that was taken meanwhile is `EEXIST` with O_EXCL, otherwise `ESTALE`: the
+    /// kernel then looks it up and opens it with its own checks of permission.
+    pub async fn create(
+        &self,
+        caller: Caller,
+        parent: u64,
+        name: &[u8],
+        node: NewNode,
+        flags: i32,
+    ) -> Outcome<Opened> {
+        let created = self.client().create_held(node.create(caller, parent, name)).await;
+        let (reply, hold) = created.map_err(|error| match Errno::from(error) {
+            Errno::EXIST if flags & libc::O_EXCL == 0 => Errno::STALE,
+            other => other,
+        })?;
+        let inode: Inode = reply.inode.ok_or(Errno::IO)?;
+        if inode.kind() != FileKind::File {
+            return Err(Errno::IO);
+        }
+        let class = self.class_of(self.known_class(&inode)).await?;
+        let file = self.shared.files.open(inode.ino, |_| File::new(inode.clone(), class, inode.version));
+        Ok(self.opened(file, flags, hold, None))
+    }
+
+    fn known_class(&self, inode: &Inode) -> Option<StorageClass> {
+        let id = if inode.class == 0 { DEFAULT_CLASS } else { inode.class.into() };
+        self.client().map().class(id).map(|class| class.as_ref().clone())
+    }
+
+    /// A descriptor was closed: what was written goes out, the owner's locks go, and failures since the last report
+    /// are told.
+    pub async fn flush_handle(&self, handle: u64, owner: u64) -> Outcome<()> {
+        let handle = self.file_handle(handle)?;
+        self.drop_locks(&handle.file, owner).await;
+        if !handle.writes() && !handle.file.state.lock().is_dirty() {
+            return Ok(());
+        }
+        // Also a flush that did not get its turn in time is a failure of this call.
+        let flushed = self.flush(&handle.file).await;
+        self.failures(&handle).and(flushed)
+    }
+
+    /// Makes durable what was written: on the members' disks and in the metadata of a majority.
+    pub async fn fsync(&self, handle: u64) -> Outcome<()> {
+        let handle = self.file_handle(handle)?;
+        // Also a flush that did not get its turn in time is a failure of this call.
+        let flushed = self.flush(&handle.file).await;
+        self.failures(&handle).and(flushed)
+    }
+
+    /// The last descriptor of a handle was closed. Nobody is there to be told of a failure any more.
+    pub async fn release(&self, handle: u64, owner: Option<u64>) {
+        let Some(handle) = self.shared.handles.remove_file(handle) else { return };
+        if let Some(owner) = owner {
+            self.drop_locks(&handle.file, owner).await;
+        }
+        if handle.file.state.lock().is_dirty() {
+            let _ = self.flush(&handle.file).await;
+        }
+        self.shared.files.close(&handle.file);
+    }
+
+    /// What failed behind the back of the handle's owner since it was last told.
+    fn failures(&self, handle: &FileHandle) -> Outcome<()> {
+        let failures = handle.file.state.lock().failures;
+        let told = handle.told.swap(failures.count, Ordering::AcqRel);
+        match failures.last.filter(|_| failures.count > told) {
+            Some(errno) => Err(errno),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn file_handle(&self, number: u64) -> Outcome<Arc<FileHandle>> {
+        self.shared.handles.file(number).ok_or(Errno::BADF)
+    }
+}

@@ -1,0 +1,201 @@
+//! Reads: what was written here and is not committed, on top of what is committed.
+//!
+//! What always holds: both come from one look under the file's lock, so a commit that ends meanwhile cannot make
+//! bytes vanish or come twice. Committed content is at most [`MountConfig::attr_ttl`](crate::MountConfig) old.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use holdfast_client::{ClientError, OpenFile};
+use holdfast_proto::query::{GetInode, Query};
+use tokio::time::Instant;
+
+use crate::errno::Errno;
+use crate::fs::file::{File, Pieces, Reader, State};
+use crate::fs::{Fs, Outcome};
+
+/// Longest read answered at once: the kernel asks for at most 1 MiB.
+const LONGEST: u64 = 16 << 20;
+
+/// Times a read begins anew because the file changed under it.
+const ROUNDS: usize = 16;
+
+/// Rounds after which commits of this mount wait for the read.
+const CALM_ROUNDS: usize = 4;
+
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+
+/// What one look at the file says about a range.
+struct Look {
+    /// The range, cut at the end of the file.
+    from: u64,
+    to: u64,
+    overlay: Vec<(u64, Bytes)>,
+    reader: Option<OpenFile>,
+}
+
+impl Look {
+    fn at(state: &State, from: u64, to: u64, ttl: std::time::Duration) -> Self {
+        let to = to.min(state.size()).max(from);
+        let overlay = state.dirty.overlay(from, to);
+        let fresh = state.reader.as_ref().filter(|reader| reader.at.elapsed() < ttl);
+        let reader = fresh.map(|reader| reader.file.clone());
+        Self { from, to, overlay, reader }
+    }
+
+    /// The range is known without a question.
+    fn covered(&self) -> bool {
+        let mut at = self.from;
+        for (offset, bytes) in &self.overlay {
+            if *offset != at {
+                return false;
+            }
+            at += bytes.len() as u64;
+        }
+        at == self.to
+    }
+}
+
+impl Fs {
+    /// The bytes at an offset; fewer at the end of the file.
+    pub async fn read(&self, handle: u64, offset: u64, length: u64) -> Outcome<Pieces> {
+        let handle = self.file_handle(handle)?;
+        self.check_locks(&handle.file)?;
+        self.read_file(&handle.file, offset, length).await
+    }
+
+    /// Bytes that need no question and no wait, or `None`.
+    pub fn read_now(&self, handle: u64, offset: u64, length: u64) -> Option<Outcome<Pieces>> {
+        let handle = match self.file_handle(handle) {
+            Ok(handle) => handle,
+            Err(errno) => return Some(Err(errno)),
+        };
+        if let Err(errno) = self.check_locks(&handle.file) {
+            return Some(Err(errno));
+        }
+        let end = offset.saturating_add(length.min(LONGEST));
+        let state = handle.file.state.lock();
+        if !state.tail.is_empty() {
+            return None;
+        }
+        let look = Look::at(&state, offset, end, self.config().attr_ttl);
+        drop(state);
+        if look.covered() {
+            let fresh = look.from < look.to || look.reader.is_some();
+            return fresh.then(|| Ok(Pieces(look.overlay.into_iter().map(|(_, bytes)| bytes).collect())));
+        }
+        let whole = look.overlay.is_empty().then_some(look.reader.as_ref()?)?;
+        let bytes = whole.inline()?;
+        let range = look.from as usize..(look.to as usize).min(bytes.len());
+        let mut pieces = vec![bytes.slice(range)];
+        pieces.extend(zeros((bytes.len() as u64).max(look.from), look.to));
+        Some(Ok(Pieces(pieces)))
+    }
+
+    pub(crate) async fn read_file(&self, file: &Arc<File>, offset: u64, length: u64) -> Outcome<Pieces> {
+        let end = offset.checked_add(length.min(LONGEST)).ok_or(Errno::INVAL)?;
+        for round in 0..ROUNDS {
+            // A file that is committed again and again must not starve its readers.
+            let quiet = match round >= CALM_ROUNDS {
+                true => Some(self.quiet(file).await?),
+                false => None,
+            };
+            if !file.state.lock().tail.is_empty() {
+                // Only the commit decides where appended bytes lie.
+                match quiet {
+                    Some(_) => self.flush_locked(file).await?,
+                    None => self.flush(file).await?,
+                }
+            }
+            let look = Look::at(&file.state.lock(), offset, end, self.config().attr_ttl);
+            if look.from < look.to && look.covered() {
+                return Ok(Pieces(look.overlay.into_iter().map(|(_, bytes)| bytes).collect()));
+            }
+            let Some(reader) = look.reader.clone() else {
+                self.refresh(file).await?;
+                continue;
+            };
+            match compose(&look, &reader).await {
+                Ok(pieces) => return Ok(Pieces(pieces)),
+                Err(ClientError::Changed(_)) => {
+                    self.drop_reader(file, &reader);
+                }
+                Err(error) => {
+                    // Whoever asks again shall not be led to the same places.
+                    self.drop_reader(file, &reader);
+                    return Err(error.into());
+                }
+            }
+        }
+        tracing::warn!(ino = file.ino, "a file changes faster than it can be read");
+        Err(Errno::IO)
+    }
+
+    /// Keeps this mount from committing to the file.
+    pub(crate) async fn quiet<'f>(&self, file: &'f File) -> Outcome<tokio::sync::MutexGuard<'f, ()>> {
+        tokio::time::timeout_at(self.deadline(), file.flushing.lock()).await.map_err(|_| Errno::IO)
+    }
+
+    fn drop_reader(&self, file: &File, reader: &OpenFile) {
+        let mut state = file.state.lock();
+        if state.reader.as_ref().is_some_and(|held| held.file.inode().version == reader.inode().version) {
+            state.reader = None;
+        }
+    }
+
+    /// Asks for the committed content as it is now.
+    pub(crate) async fn refresh(&self, file: &Arc<File>) -> Outcome<()> {
+        let asked = Instant::now();
+        let question = Query::GetInode(GetInode { ino: file.ino, content: true, open: 0 });
+        let answer = self.client().ask(question).await?;
+        let old = file.state.lock().reader.clone();
+        let opened = match old {
+            Some(old) => old.file.renewed(answer)?,
+            None => self.client().opened(answer)?,
+        };
+        let mut state = file.state.lock();
+        let void = state.kernel_version != 0 && state.kernel_version != opened.inode().version;
+        if state.learn(opened.inode()) {
+            state.reader = Some(Reader { file: opened, at: asked });
+            if void {
+                let version = state.inode.version;
+                state.kernel_drops(version);
+                drop(state);
+                self.invalidate(file.ino);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Puts committed bytes and overlay together.
+async fn compose(look: &Look, reader: &OpenFile) -> Result<Vec<Bytes>, ClientError> {
+    let mut pieces = Vec::new();
+    let mut at = look.from;
+    for (offset, bytes) in &look.overlay {
+        pieces.extend(committed(reader, at, *offset).await?);
+        pieces.push(bytes.clone());
+        at = offset + bytes.len() as u64;
+    }
+    pieces.extend(committed(reader, at, look.to).await?);
+    Ok(pieces)
+}
+
+/// Committed bytes, with zeros behind their end: whatever is longer was written here.
+async fn committed(reader: &OpenFile, from: u64, to: u64) -> Result<Vec<Bytes>, ClientError> {
+    if from >= to {
+        return Ok(Vec::new());
+    }
+    let mut pieces = reader.pieces_at(from, to - from).await?;
+    pieces.extend(zeros(reader.size().max(from), to));
+    Ok(pieces)
+}
+
+fn zeros(from: u64, to: u64) -> impl Iterator<Item = Bytes> {
+    let mut left = to.saturating_sub(from) as usize;
+    std::iter::from_fn(move || {
+        let bytes = ZEROS.get(..left.min(ZEROS.len())).unwrap_or_default();
+        left -= bytes.len();
+        (!bytes.is_empty()).then(|| Bytes::from_static(bytes))
+    })
+}

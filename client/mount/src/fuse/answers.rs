@@ -1,0 +1,119 @@
+//! Answers to the kernel in the forms that many requests share, and what a request is answered with.
+//!
+//! What always holds: an answer is counted when it is given, and given once.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fuser::{Errno, FopenFlags, Generation, ReplyAttr, ReplyEmpty, ReplyEntry, ReplyXattr, Request};
+use tokio::runtime::Handle;
+
+use super::convert::{self, Inodes, errno};
+use crate::fs::{Attr, Caller, Fs, Opened, Outcome};
+use crate::stats::Timer;
+
+/// Inode numbers are never used again.
+pub(super) const GENERATION: Generation = Generation(0);
+
+/// Serves the kernel's requests.
+pub(crate) struct Requests {
+    pub(super) fs: Fs,
+    pub(super) inodes: Inodes,
+    pub(super) runtime: Handle,
+}
+
+impl Requests {
+    pub(crate) fn new(fs: Fs, inodes: Inodes, runtime: Handle) -> Self {
+        Self { fs, inodes, runtime }
+    }
+
+    pub(super) fn ttl(&self) -> Duration {
+        self.fs.config().attr_ttl
+    }
+
+    /// Answers with a name's attributes.
+    pub(super) fn entry(
+        &self,
+        timer: Timer,
+        reply: ReplyEntry,
+        work: impl Future<Output = Outcome<Attr>> + Send + 'static,
+    ) {
+        let (inodes, ttl) = (self.inodes, self.ttl());
+        self.runtime.spawn(async move {
+            let outcome = work.await;
+            timer.done(&outcome);
+            match outcome {
+                Ok(attr) => reply.entry(&ttl, &convert::attr(inodes, &attr), GENERATION),
+                Err(error) => reply.error(errno(error)),
+            }
+        });
+    }
+
+    /// The same, known already.
+    pub(super) fn entry_now(&self, timer: Timer, reply: ReplyEntry, outcome: Outcome<Attr>) {
+        timer.done(&outcome);
+        match outcome {
+            Ok(attr) => reply.entry(&self.ttl(), &convert::attr(self.inodes, &attr), GENERATION),
+            Err(error) => reply.error(errno(error)),
+        }
+    }
+
+    pub(super) fn attr(
+        &self,
+        timer: Timer,
+        reply: ReplyAttr,
+        work: impl Future<Output = Outcome<Attr>> + Send + 'static,
+    ) {
+        let (inodes, ttl) = (self.inodes, self.ttl());
+        self.runtime.spawn(async move {
+            let outcome = work.await;
+            timer.done(&outcome);
+            match outcome {
+                Ok(attr) => reply.attr(&ttl, &convert::attr(inodes, &attr)),
+                Err(error) => reply.error(errno(error)),
+            }
+        });
+    }
+
+    pub(super) fn empty(
+        &self,
+        timer: Timer,
+        reply: ReplyEmpty,
+        work: impl Future<Output = Outcome<()>> + Send + 'static,
+    ) {
+        self.runtime.spawn(async move {
+            let outcome = work.await;
+            timer.done(&outcome);
+            match outcome {
+                Ok(()) => reply.ok(),
+                Err(error) => reply.error(errno(error)),
+            }
+        });
+    }
+}
+
+pub(super) fn caller(request: &Request) -> Caller {
+    Caller { uid: request.uid(), gid: request.gid(), pid: request.pid() }
+}
+
+pub(super) fn owned(name: &OsStr) -> Bytes {
+    Bytes::copy_from_slice(name.as_bytes())
+}
+
+pub(super) fn opened_flags(opened: &Opened) -> FopenFlags {
+    let mut flags = FopenFlags::empty();
+    flags.set(FopenFlags::FOPEN_KEEP_CACHE, opened.keep_cache && !opened.direct);
+    flags.set(FopenFlags::FOPEN_DIRECT_IO, opened.direct);
+    flags
+}
+
+pub(super) fn sized(reply: ReplyXattr, size: u32, value: &[u8]) {
+    let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
+    match size {
+        0 => reply.size(length),
+        room if room < length => reply.error(Errno::ERANGE),
+        _ => reply.data(value),
+    }
+}

@@ -1,0 +1,109 @@
+//! One file: finds windows, writes each as one chunk, swaps it in. Page by page, so that memory is bounded and what
+//! dies meanwhile elsewhere is not kept for long.
+
+use std::sync::Arc;
+
+use holdfast_client::{Client, ClientError, Content, ExtentPage};
+use holdfast_proto::ids::{ClassId, Ino};
+use holdfast_proto::inode;
+use holdfast_proto::map::StorageClass;
+use holdfast_proto::op::{Compact, Op, Piece};
+use holdfast_proto::status::Code;
+
+use crate::metrics::METRICS;
+use crate::pace::Pace;
+use crate::plan::{Planner, Window};
+
+/// What came of a look at a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Done {
+    /// Its version when the look began.
+    pub(crate) version: u64,
+    /// Extents that went.
+    pub(crate) fewer: u64,
+    /// Windows that could not be joined this time.
+    pub(crate) left: u64,
+}
+
+/// Joins what is worth it in a file.
+pub(crate) async fn file(client: &Client, ino: u64, pace: &mut Pace) -> Result<Done, ClientError> {
+    let (mut at, mut done) = (Some(0), Done::default());
+    while let Some(from) = at {
+        let page = client.extents(Ino(ino), from).await?;
+        let class = client.class(page.class()).await?;
+        if from == 0 {
+            done.version = page.inode().version;
+        }
+        for window in windows(&page, class.chunk_bytes) {
+            pace.wait_for(window.bytes()).await;
+            match join(client, ino, &page, &class, &window).await {
+                Ok(true) => done.fewer += window.extents.len() as u64 - 1,
+                Ok(false) => done.left += 1,
+                // Others may do better.
+                Err(error) => {
+                    METRICS.failures.inc();
+                    tracing::info!(ino, offset = window.from(), %error, "small extents could not be joined");
+                    done.left += 1;
+                }
+            }
+        }
+        at = page.next();
+    }
+    Ok(done)
+}
+
+fn windows(page: &ExtentPage, chunk_bytes: u64) -> Vec<Window> {
+    let mut planner = Planner::new(chunk_bytes);
+    let mut found: Vec<Window> =
+        page.extents().iter().filter_map(|extent| planner.push(extent.clone())).collect();
+    found.extend(planner.finish());
+    found
+}
+
+/// False: somebody changed the window meanwhile, or not every member took the chunk.
+async fn join(
+    client: &Client,
+    ino: u64,
+    page: &ExtentPage,
+    class: &Arc<StorageClass>,
+    window: &Window,
+) -> Result<bool, ClientError> {
+    let bytes = page.read(window.from(), window.bytes()).await?;
+    let stored = client.store_chunk(class, bytes).await?;
+    if !client.is_whole(&stored) {
+        // The old extents may have more copies than this one.
+        return Ok(false);
+    }
+    let content = Content::of_chunks(ClassId(class.id), vec![stored]);
+    match client.commit(content, |content| Op::Compact(command(ino, window, &content))).await {
+        Ok(_) => {
+            METRICS.extents.inc_by(window.extents.len() as u64 - 1);
+            METRICS.bytes.inc_by(window.bytes());
+            Ok(true)
+        }
+        Err(error) if error.code() == Code::PreconditionFailed => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn command(ino: u64, window: &Window, content: &inode::Content) -> Compact {
+    let source = content.extents.first().cloned();
+    let piece = Piece { offset: window.from(), length: window.bytes(), source };
+    Compact {
+        ino,
+        expected: window.extents.clone(),
+        chunks: content.chunks.clone(),
+        pieces: vec![piece],
+        ..Compact::default()
+    }
+}
+
+/// Takes the file off the list, if it is as it was when it was looked at: there is nothing to gain until it is
+/// written to again.
+pub(crate) async fn settle(client: &Client, ino: u64, version: u64) -> Result<(), ClientError> {
+    let settled = Op::Compact(Compact { ino, settled: true, if_version: version, ..Compact::default() });
+    match client.mutate(settled).await {
+        Err(error) if error.code() == Code::PreconditionFailed => Ok(()),
+        other => other.map(drop),
+    }
+}

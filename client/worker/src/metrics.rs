@@ -1,0 +1,59 @@
+//! Every metric of the worker, one set per process. A server registers them with its own registry ([`register`]).
+
+use std::sync::LazyLock;
+
+use prometheus::{IntCounter, Opts, Registry};
+
+/// The metrics of the process.
+pub static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
+
+/// See the help texts in [`Metrics::new`].
+pub struct Metrics {
+    /// Extents that went because their bytes were joined.
+    pub extents: IntCounter,
+    /// Bytes written again for that.
+    pub bytes: IntCounter,
+    /// Files that were given up for the time being.
+    pub failures: IntCounter,
+}
+
+impl Metrics {
+    fn new() -> Self {
+        Self {
+            extents: counter(
+                "joined_extents_total",
+                "Small extents of files that were joined into larger ones",
+            ),
+            bytes: counter("joined_bytes_total", "Bytes written again to join small extents"),
+            failures: counter("join_failures_total", "Files whose small extents could not be joined"),
+        }
+    }
+}
+
+// Names are constants; the test below builds every metric, so none of these can fail in production.
+#[allow(clippy::expect_used)]
+fn counter(name: &str, help: &str) -> IntCounter {
+    IntCounter::with_opts(Opts::new(format!("holdfast_worker_{name}"), help))
+        .expect("constant metric options")
+}
+
+/// Adds them to a registry.
+pub fn register(registry: &Registry) -> Result<(), prometheus::Error> {
+    let Metrics { extents, bytes, failures } = &*METRICS;
+    for metric in [extents, bytes, failures] {
+        registry.register(Box::new(metric.clone()))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_can_be_built_and_registered() {
+        let registry = Registry::new();
+        register(&registry).unwrap();
+        assert_eq!(registry.gather().len(), 3);
+    }
+}
