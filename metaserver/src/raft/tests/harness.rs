@@ -210,6 +210,9 @@ pub(super) struct Cluster {
     pub(super) fabric: Fabric,
     pub(super) groups: BTreeMap<u64, Group>,
     dir: tempfile::TempDir,
+    /// How often each member was killed. Every life has a directory of its own: threads of an ended life, which a
+    /// real crash would have ended too, may still write and remove files by their paths.
+    lives: BTreeMap<u64, u64>,
     tune: fn(&mut GroupConfig),
     /// What the cores said when they died.
     pub(super) aborted: Arc<Mutex<Vec<String>>>,
@@ -269,7 +272,14 @@ fn tables(dir: &Path) -> std::io::Result<Vec<(PathBuf, u64)>> {
 impl Cluster {
     pub(super) fn new(tune: fn(&mut GroupConfig)) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        Self { fabric: Fabric::new(), groups: BTreeMap::new(), dir, tune, aborted: Arc::default() }
+        Self {
+            fabric: Fabric::new(),
+            groups: BTreeMap::new(),
+            dir,
+            lives: BTreeMap::new(),
+            tune,
+            aborted: Arc::default(),
+        }
     }
 
     /// One voter with a genesis, then two more members.
@@ -286,7 +296,8 @@ impl Cluster {
     }
 
     pub(super) fn dir(&self, node: u64) -> PathBuf {
-        self.dir.path().join(node.to_string())
+        let life = self.lives.get(&node).copied().unwrap_or(0);
+        self.dir.path().join(format!("{node}.{life}"))
     }
 
     pub(super) fn config(&self, node: u64) -> GroupConfig {
@@ -309,18 +320,8 @@ impl Cluster {
     }
 
     pub(super) async fn try_start(&mut self, node: u64) -> Result<(), MetaError> {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        let (group, inbox) = loop {
-            let wire = self.fabric.wire(node);
-            match Group::start_with(self.config(node), wire, Box::new(Ledger), INLINE).await {
-                Ok(started) => break started,
-                // In one process, threads of the earlier life may need a moment to let go of the files.
-                Err(e) if e.to_string().to_lowercase().contains("lock") && Instant::now() < deadline => {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
-                Err(e) => return Err(e),
-            }
-        };
+        let wire = self.fabric.wire(node);
+        let (group, inbox) = Group::start_with(self.config(node), wire, Box::new(Ledger), INLINE).await?;
         self.fabric.connect(node, inbox);
         self.groups.insert(node, group);
         Ok(())
@@ -331,16 +332,10 @@ impl Cluster {
     pub(super) async fn kill(&mut self, node: u64) {
         self.fabric.disconnect(node);
         let group = self.groups.remove(&node).unwrap();
-        let (live, crashed) = (self.dir(node), self.dir.path().join(format!("{node}-crashed")));
-        copy_as_it_lies(&live, &crashed);
+        let live = self.dir(node);
+        *self.lives.entry(node).or_default() += 1;
+        copy_as_it_lies(&live, &self.dir(node));
         group.kill().await;
-        // In one process, threads of the ended life may still write a file while the directory is being emptied.
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while let Err(e) = std::fs::remove_dir_all(&live) {
-            assert!(Instant::now() < deadline, "{} stays in use: {e}", live.display());
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        std::fs::rename(crashed, live).unwrap();
     }
 
     pub(super) fn leader(&self) -> Option<u64> {
@@ -380,6 +375,34 @@ impl Cluster {
         assert!(self.aborted.lock().is_empty(), "a core died: {:?}", self.aborted.lock());
         index.0
     }
+}
+
+/// The directory goes only when nobody works in it: RocksDB tries a flush that failed again and again, on the one
+/// thread that all tables of a process share.
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let groups = std::mem::take(&mut self.groups);
+        self.fabric.inboxes.lock().clear();
+        tokio::task::block_in_place(|| {
+            let stop = async || {
+                for group in groups.values() {
+                    group.kill().await;
+                }
+            };
+            tokio::runtime::Handle::current().block_on(stop());
+            drop(groups);
+            let deadline = std::time::Instant::now() + Duration::from_secs(20);
+            while is_in_use(self.dir.path()) && std::time::Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+    }
+}
+
+/// Whether this process has a file open below a directory.
+fn is_in_use(dir: &Path) -> bool {
+    let open = std::fs::read_dir("/proc/self/fd").unwrap();
+    open.flatten().any(|entry| std::fs::read_link(entry.path()).is_ok_and(|target| target.starts_with(dir)))
 }
 
 pub(super) async fn put(groups: Vec<Group>, session: u64, seq: u64) -> u64 {
