@@ -27,6 +27,7 @@ mod recovery;
 mod scan;
 pub mod scrub;
 mod segments;
+mod threads;
 mod writer;
 
 use std::collections::BTreeMap;

@@ -15,6 +15,7 @@ use rocksdb::{
 };
 
 use super::entry::{INDEX_VERSION, key};
+use super::threads::Seat;
 
 /// Memory that all indexes of a process share.
 #[derive(Clone)]
@@ -44,6 +45,7 @@ impl IndexMemory {
 /// The index of one disk.
 pub(super) struct Index {
     db: DB,
+    _seat: Seat,
 }
 
 /// What a read that must not touch the disk found.
@@ -56,9 +58,10 @@ pub(super) enum Cached<T> {
 impl Index {
     /// Opens or makes the index.
     pub(super) fn open(path: &Path, memory: &IndexMemory) -> Result<Self, Error> {
+        let seat = Seat::take()?;
         let db = DB::open(&options(memory), path)?;
         holdfast_support::leave::without_static_destructors();
-        Ok(Self { db })
+        Ok(Self { db, _seat: seat })
     }
 
     /// Whether it was made for this disk by a build with the same values; an empty one was not.
