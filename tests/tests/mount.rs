@@ -510,3 +510,66 @@ async fn without_the_cluster_fsync_fails_in_time_and_nothing_is_dropped() -> Res
     mount.finish(&cluster).await?;
     cluster.finish().await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reading_moves_access_times_where_that_is_wanted() -> Result<()> {
+    skip_unless_mounts!();
+    let cluster = Builder::new("mount-atime").start().await?;
+    cluster.expect(&["mkdir", "/bkt"]).await?;
+    let never = Mount::new(&cluster, "never", "/bkt", &[]).await?;
+    let relative = Mount::new(&cluster, "relative", "/bkt", &["--atime", "relative"]).await?;
+    fs::create_dir(never.path("d"))?;
+    for name in ["d/read", "d/left", "d/unasked"] {
+        fs::write(never.path(name), vec![7; 100_000])?;
+    }
+    let before = accessed(&never, "d/read")?;
+    ensure!(fs::read(never.path("d/read"))?.len() == 100_000);
+    // Times are sent in the order of the batches: what comes after the last of three says that the first were, or not.
+    let quiet =
+        OpenOptions::new().read(true).custom_flags(libc_noatime()).open(relative.path("d/unasked"))?;
+    ensure!(quiet.read_at(&mut [0; 10], 0)? == 10);
+    drop(quiet);
+    ensure!(fs::read(relative.path("d/left"))?.len() == 100_000);
+    moved(&never, "d/left", accessed(&never, "d/left")?).await?;
+    ensure!(accessed(&never, "d/read")? == before, "read through the mount that leaves times alone");
+    let unasked = accessed(&relative, "d/unasked")?;
+    ensure!(unasked.0 <= unasked.1, "opened with O_NOATIME");
+    let directory = accessed(&never, "d")?;
+    ensure!(fs::read_dir(relative.path("d"))?.count() == 3);
+    moved(&relative, "d", directory).await?;
+    // It moves again only after a change, or a day.
+    let first = accessed(&relative, "d/left")?;
+    ensure!(first.0 > first.1, "{first:?}");
+    ensure!(fs::read(relative.path("d/left"))?.len() == 100_000);
+    fs::read(relative.path("d/read"))?;
+    moved(&relative, "d/read", before).await?;
+    ensure!(accessed(&relative, "d/left")? == first, "it moved without need");
+    relative.finish(&cluster).await?;
+    never.finish(&cluster).await?;
+    cluster.finish().await
+}
+
+/// Times of access and of change, in nanoseconds.
+fn accessed(mount: &Mount, name: &str) -> Result<(i64, i64)> {
+    let found = fs::metadata(mount.path(name))?;
+    let ns = |seconds: i64, rest: i64| seconds * 1_000_000_000 + rest;
+    Ok((ns(found.atime(), found.atime_nsec()), ns(found.ctime(), found.ctime_nsec())))
+}
+
+/// `O_NOATIME` of open(2).
+fn libc_noatime() -> i32 {
+    rustix::fs::OFlags::NOATIME.bits() as i32
+}
+
+/// Waits until the access time is later, the time of change being what it was.
+async fn moved(mount: &Mount, name: &str, before: (i64, i64)) -> Result<()> {
+    wait::until("an access time to move", Duration::from_secs(10), || async {
+        let now = accessed(mount, name).map_err(|error| error.to_string())?;
+        if now.0 > before.0 && now.1 == before.1 {
+            Ok(())
+        } else {
+            Err(format!("{now:?}, before {before:?}"))
+        }
+    })
+    .await
+}

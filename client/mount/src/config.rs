@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::disk::DiskCacheConfig;
+
 /// How a mount behaves. The defaults are for an application server.
 #[derive(Clone, Debug)]
 pub struct MountConfig {
@@ -17,6 +19,22 @@ pub struct MountConfig {
     pub append_commit_after: Duration,
     /// Files of which it is remembered which version the kernel holds. Default 65,536.
     pub remembered_files: usize,
+    /// What becomes of access times. Default: nothing.
+    pub atime: AtimePolicy,
+    /// Nothing is changed through it. Default: no.
+    pub read_only: bool,
+    /// Whole files on a disk of this machine. Default: none.
+    pub disk: Option<DiskCacheConfig>,
+}
+
+/// What becomes of access times when something is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AtimePolicy {
+    /// They change only when they are set.
+    #[default]
+    Never,
+    /// They move when they are not later than the last change, or a day old.
+    Relative,
 }
 
 impl Default for MountConfig {
@@ -28,6 +46,9 @@ impl Default for MountConfig {
             commit_after: Duration::from_secs(2),
             append_commit_after: Duration::from_millis(500),
             remembered_files: 65_536,
+            atime: AtimePolicy::default(),
+            read_only: false,
+            disk: None,
         }
     }
 }

@@ -54,6 +54,7 @@ numbers! {
     OPNOTSUPP = EOPNOTSUPP,
     PERM = EPERM,
     RANGE = ERANGE,
+    ROFS = EROFS,
     STALE = ESTALE,
     TOOBIG = E2BIG,
     XDEV = EXDEV,

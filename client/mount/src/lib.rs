@@ -5,9 +5,11 @@
 //! `SEMANTICS.md`.
 
 mod config;
+mod disk;
 pub mod errno;
 pub mod fs;
 pub mod fuse;
 pub mod stats;
 
-pub use config::MountConfig;
+pub use config::{AtimePolicy, MountConfig};
+pub use disk::DiskCacheConfig;

@@ -49,12 +49,12 @@ impl Metrics {
             ),
             bytes: telemetry::counters(
                 "holdfast_mount_bytes_total",
-                "Bytes moved through the mount",
+                "Bytes moved through the mount, and into its disk cache",
                 &["direction"],
             ),
             open: telemetry::gauges(
                 "holdfast_mount_held",
-                "Open files, open directories, and bytes that wait for a commit",
+                "Open files, open directories, bytes that wait for a commit, files in the disk cache and their bytes",
                 &["what"],
             ),
         }
@@ -113,13 +113,21 @@ pub fn refresh(fs: &Fs) {
     for (what, value) in [("files", files as u64), ("directories", dirs as u64), ("dirty_bytes", bytes)] {
         METRICS.open.with_label_values(&[what]).set(i64::try_from(value).unwrap_or(i64::MAX));
     }
+    if let Some((files, bytes)) = fs.cached() {
+        for (what, value) in [("cached_files", files as u64), ("cached_bytes", bytes)] {
+            METRICS.open.with_label_values(&[what]).set(i64::try_from(value).unwrap_or(i64::MAX));
+        }
+    }
 }
 
 /// The counters, for people.
 pub fn text(fs: &Fs) -> String {
     let (files, dirs, bytes) = fs.usage();
     let mut text = format!("open files {files}, open directories {dirs}, bytes to commit {bytes}\n");
-    for direction in ["read", "written"] {
+    if let Some((files, bytes)) = fs.cached() {
+        let _ = writeln!(text, "in the disk cache: files {files}, bytes {bytes}");
+    }
+    for direction in ["read", "written", "cached"] {
         let _ = write!(text, "bytes {direction} {}  ", METRICS.bytes.with_label_values(&[direction]).get());
     }
     let _ = writeln!(

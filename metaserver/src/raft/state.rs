@@ -71,20 +71,9 @@ impl StateMachine for State {
 
 /// Whether the command and its reply say what became of an inode, and of names in it.
 fn tells_its_author(op: &Op, reply: Option<&Reply>, ino: u64) -> bool {
-    let named = match op {
-        Op::Create(op) => [op.parent, 0],
-        Op::Link(op) => [op.parent, op.ino],
-        Op::Unlink(op) => [op.parent, 0],
-        Op::RemoveDir(op) => [op.parent, 0],
-        Op::Rename(op) => [op.parent, op.new_parent],
-        Op::SetAttr(op) => [op.ino, 0],
-        Op::Write(op) => [op.ino, 0],
-        Op::CopyRange(op) => [op.target, 0],
-        Op::SetXattr(op) => [op.ino, 0],
-        Op::RemoveXattr(op) => [op.ino, 0],
-        _ => return false,
-    };
-    named.contains(&ino) || reply.and_then(|reply| reply.inode.as_ref()).is_some_and(|inode| inode.ino == ino)
+    let named = op.works_on();
+    let is_reply = || reply.and_then(|reply| reply.inode.as_ref()).is_some_and(|inode| inode.ino == ino);
+    named != [0, 0] && (named.contains(&ino) || is_reply())
 }
 
 /// An overlay that notes what each command touches.

@@ -81,6 +81,7 @@ fn sort(op: &Op) -> Sort {
         | Op::RemoveDir(_)
         | Op::Rename(_)
         | Op::SetAttr(_)
+        | Op::SetAccessTimes(_)
         | Op::RemoveXattr(_)
         | Op::SetLock(_)
         | Op::SetQuota(_)

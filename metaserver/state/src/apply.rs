@@ -137,6 +137,7 @@ fn dispatch(cx: &mut Change<'_>, op: &Op) -> Outcome {
         Op::RemoveDir(op) => ops::remove_dir::apply(cx, op),
         Op::Rename(op) => ops::rename::apply(cx, op),
         Op::SetAttr(op) => ops::set_attr::apply(cx, op),
+        Op::SetAccessTimes(op) => ops::set_access_times::apply(cx, op),
         Op::SetXattr(op) => ops::set_xattr::apply(cx, op),
         Op::RemoveXattr(op) => ops::remove_xattr::apply(cx, op),
         Op::Write(op) => ops::write::apply(cx, op),

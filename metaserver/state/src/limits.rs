@@ -20,6 +20,7 @@ pub use crate::ops::free_step::MAX_FREED;
 pub use crate::ops::genesis::STATE_VERSION;
 pub use crate::ops::put_part::MAX_PART;
 pub use crate::ops::quota_step::MAX_WALKED;
+pub use crate::ops::set_access_times::MAX_TIMES;
 pub use crate::ops::set_xattr::{MAX_VALUE, MAX_XATTRS};
 pub use crate::quotas::MAX_QUOTAS;
 pub use crate::session::{MAX_GRANTS, REMEMBERED_ENTRIES, REMEMBERED_MOST, REMEMBERED_NS, WINDOW};

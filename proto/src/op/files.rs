@@ -154,6 +154,26 @@ pub struct SetAttr {
     pub draft: u64,
 }
 
+/// When a file was last read.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
+pub struct AccessTime {
+    /// The inode.
+    #[prost(uint64, tag = "1")]
+    pub ino: u64,
+    /// Access time, nanoseconds since the Unix epoch.
+    #[prost(int64, tag = "2")]
+    pub atime_ns: i64,
+}
+
+/// See [`super::Op::SetAccessTimes`]. Not a change of attributes as chmod(2) or utimensat(2) are: the time of change
+/// stays. Access times do not go back, and are not later than the command; inodes that are gone are passed over.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub struct SetAccessTimes {
+    /// At most 1000.
+    #[prost(message, repeated, tag = "1")]
+    pub times: Vec<AccessTime>,
+}
+
 /// How setting an extended attribute treats an existing one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
 #[repr(i32)]

@@ -20,8 +20,8 @@ mod uploads;
 pub use cluster::{DeleteKey, Genesis, KeyRule, PutJoinToken, PutKey, PutSetting};
 pub use drafts::{BeginDraft, DropDraft, FillDraft, Span};
 pub use files::{
-    Compact, CopyRange, Create, FreeStep, Link, Piece, RemoveDir, RemoveXattr, Rename, RenameMode, SetAttr,
-    SetXattr, Unlink, Write, XattrMode,
+    AccessTime, Compact, CopyRange, Create, FreeStep, Link, Piece, RemoveDir, RemoveXattr, Rename,
+    RenameMode, SetAccessTimes, SetAttr, SetXattr, Unlink, Write, XattrMode,
 };
 pub use locks::{FileLock, LockKind, SetLock};
 pub use objects::{
@@ -64,7 +64,7 @@ pub struct Command {
     /// What to do.
     #[prost(
         oneof = "Op",
-        tags = "10, 11, 12, 13, 14, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 40, 41, 42, 43, 44, 45, 46, 50, 51, 52, 53, 54, 55, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 80, 81, 82, 83"
+        tags = "10, 11, 12, 13, 14, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 40, 41, 42, 43, 44, 45, 46, 50, 51, 52, 53, 54, 55, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 80, 81, 82, 83"
     )]
     pub op: Option<Op>,
 }
@@ -137,6 +137,9 @@ pub enum Op {
     /// The leader has a tree counted that got a quota, step by step.
     #[prost(message, tag = "35")]
     QuotaStep(QuotaStep),
+    /// Files were read.
+    #[prost(message, tag = "36")]
+    SetAccessTimes(SetAccessTimes),
     // Objects by path (S3, command line)
     /// Create or replace a file by path, with its parents.
     #[prost(message, tag = "40")]
@@ -315,6 +318,24 @@ pub struct Reply {
 }
 
 impl Op {
+    /// Inodes that a change of files names, and works on; 0: none. The reply, or who sent it, knows what became of
+    /// them and of names in them. Empty for commands of other kinds, also if they name inodes.
+    pub fn works_on(&self) -> [u64; 2] {
+        match self {
+            Self::Create(op) => [op.parent, 0],
+            Self::Link(op) => [op.parent, op.ino],
+            Self::Unlink(op) => [op.parent, 0],
+            Self::RemoveDir(op) => [op.parent, 0],
+            Self::Rename(op) => [op.parent, op.new_parent],
+            Self::SetAttr(op) => [op.ino, 0],
+            Self::Write(op) => [op.ino, 0],
+            Self::CopyRange(op) => [op.target, 0],
+            Self::SetXattr(op) => [op.ino, 0],
+            Self::RemoveXattr(op) => [op.ino, 0],
+            _ => [0, 0],
+        }
+    }
+
     /// The draft that the command takes over, if it is of a kind that may take one.
     pub fn draft_mut(&mut self) -> Option<&mut u64> {
         match self {

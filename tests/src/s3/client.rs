@@ -240,6 +240,19 @@ impl Client {
         Ok(answer.header("etag").to_owned())
     }
 
+    /// Puts an object with headers.
+    pub async fn put_with(
+        &self,
+        bucket: &str,
+        key: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Result<(), Error> {
+        let call = Call::new(Method::PUT, bucket, key).body(body);
+        let call = headers.iter().fold(call, |call, (name, value)| call.header(name, *value));
+        self.call(call).await.map(drop)
+    }
+
     /// Puts an object only if there is none.
     pub async fn put_new(&self, bucket: &str, key: &str, body: Bytes) -> Result<(), Error> {
         self.call(Call::new(Method::PUT, bucket, key).header("if-none-match", "*").body(body)).await.map(drop)

@@ -16,7 +16,7 @@ use crate::failure::{Failure, Outcome};
 const NAME: &str = "mount.holdfast";
 
 /// Options of mount(8), the kernel or systemd that say nothing to us.
-const OTHERS: [&str; 17] = [
+const OTHERS: [&str; 16] = [
     "rw",
     "defaults",
     "auto",
@@ -29,7 +29,6 @@ const OTHERS: [&str; 17] = [
     "owner",
     "group",
     "async",
-    "noatime",
     "suid",
     "dev",
     "exec",
@@ -37,10 +36,12 @@ const OTHERS: [&str; 17] = [
 ];
 
 /// Options with a value, and our flags for them.
-const VALUES: [(&str, &str); 6] = [
+const VALUES: [(&str, &str); 8] = [
     ("io_timeout", "--io-timeout"),
     ("attr_ttl", "--attr-ttl"),
     ("dirty_mib", "--dirty-mib"),
+    ("cache_dir", "--cache-dir"),
+    ("cache_mib", "--cache-mib"),
     ("threads", "--threads"),
     ("log_file", "--log-file"),
     ("metrics_listen", "--metrics-listen"),
@@ -92,6 +93,8 @@ fn flag(option: &str) -> Outcome<Vec<String>> {
     }
     match option {
         "ro" => return Ok(vec!["--read-only".to_owned()]),
+        "noatime" => return Ok(vec!["--atime=never".to_owned()]),
+        "relatime" => return Ok(vec!["--atime=relative".to_owned()]),
         "nosuid" | "nodev" => return Ok(vec!["--untrusted".to_owned()]),
         _ => {}
     }
@@ -114,8 +117,10 @@ mod tests {
 
     #[test]
     fn a_line_of_fstab_becomes_a_command() {
-        let given = ["/sbin/mount.holdfast", "a:1,b:2:/x/y", "/mnt/z", "-o", "rw,_netdev,ro,io_timeout=9"];
-        let wanted = "holdfast --cluster a:1,b:2 mount --read-only --io-timeout 9 /x/y /mnt/z";
+        let given =
+            ["/sbin/mount.holdfast", "a:1,b:2:/x/y", "/mnt/z", "-o", "rw,_netdev,ro,relatime,io_timeout=9"];
+        let wanted =
+            "holdfast --cluster a:1,b:2 mount --read-only --atime=relative --io-timeout 9 /x/y /mnt/z";
         assert_eq!(line(&given).unwrap(), wanted);
         for wrong in [
             &["mount.holdfast", "a:1:/x", "/mnt", "-o", "bogus"][..],

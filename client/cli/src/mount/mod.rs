@@ -50,6 +50,18 @@ pub(crate) struct MountArgs {
     #[arg(long, default_value_t = 96, value_name = "MIB", value_parser = clap::value_parser!(u64).range(16..=3072))]
     pub(crate) dirty_mib: u64,
 
+    /// Keep files that are read again and again here, on a local disk; each mount needs a folder of its own
+    #[arg(long, value_name = "DIR", requires = "cache_mib")]
+    pub(crate) cache_dir: Option<PathBuf>,
+
+    /// How much of them, in MiB
+    #[arg(long, value_name = "MIB", requires = "cache_dir", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) cache_mib: Option<u64>,
+
+    /// What becomes of access times when something is read
+    #[arg(long, value_enum, default_value_t = Atime::Never)]
+    pub(crate) atime: Atime,
+
     /// Threads that take requests from the kernel
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(crate) threads: u8,
@@ -73,6 +85,15 @@ pub(crate) struct MountArgs {
     /// What to mount (`hf:/bucket/dir`), then where; only where: everything
     #[arg(required = true, num_args = 1..=2, value_name = "[SOURCE] TARGET")]
     pub(crate) paths: Vec<PathBuf>,
+}
+
+/// Values of `--atime`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Atime {
+    /// They change only when they are set
+    Never,
+    /// They move when they are not later than the last change, or a day old, as local file systems do it
+    Relative,
 }
 
 impl MountArgs {

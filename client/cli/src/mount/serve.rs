@@ -10,15 +10,16 @@ use axum::http::header;
 use axum::routing::get;
 use holdfast_client::{Client, ClientConfig};
 use holdfast_mount::fuse::{self, Mounted, Options};
-use holdfast_mount::{MountConfig, fs::Fs, stats};
+use holdfast_mount::{AtimePolicy, DiskCacheConfig, MountConfig, fs::Fs, stats};
+use holdfast_proto::ids::ClusterId;
 use holdfast_proto::inode::FileKind;
 use holdfast_support::telemetry::{self, LogConfig};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::connect::{ConnectArgs, Target};
 use crate::failure::{Doing as _, Failure, Outcome};
-use crate::mount::MountArgs;
 use crate::mount::background::USABLE;
+use crate::mount::{Atime, MountArgs};
 use crate::place::RemotePath;
 use crate::remote::Remote;
 use crate::server::notify;
@@ -84,6 +85,12 @@ async fn serve(args: &MountArgs, target: Target) -> Outcome<()> {
         io_deadline: seconds(args.io_timeout, "--io-timeout", 1.0)?,
         attr_ttl: seconds(args.attr_ttl, "--attr-ttl", 0.0)?,
         dirty_bytes: args.dirty_mib << 20,
+        atime: match args.atime {
+            Atime::Never => AtimePolicy::Never,
+            Atime::Relative => AtimePolicy::Relative,
+        },
+        read_only: args.read_only,
+        disk: None,
         ..MountConfig::default()
     };
     let source = RemotePath::parse(args.source().as_os_str())?;
@@ -93,7 +100,16 @@ async fn serve(args: &MountArgs, target: Target) -> Outcome<()> {
     if top.kind() != FileKind::Directory {
         return Err(Failure::usage(format!("{source} is not a directory")));
     }
-    let fs = Fs::new(remote.client(), config);
+    let disk = disk_cache(args, remote.client());
+    let fs = Fs::new(remote.client(), MountConfig { disk, ..config }).map_err(|error| {
+        let dir = args.cache_dir.as_deref().unwrap_or(Path::new("")).display();
+        match error.kind() {
+            std::io::ErrorKind::WouldBlock => Failure::usage(format!(
+                "{dir} is the disk cache of another mount: give this one a folder of its own with --cache-dir"
+            )),
+            _ => Failure::usage(format!("cannot use {dir} as a disk cache: {error}")),
+        }
+    })?;
     let root = rustix::process::geteuid().is_root();
     let options = Options {
         top: top.inode.ino,
@@ -120,6 +136,14 @@ async fn serve(args: &MountArgs, target: Target) -> Outcome<()> {
     let _ = client.close().await;
     tracing::info!(at = %at.display(), "the mount has ended");
     outcome
+}
+
+/// A folder by the cluster's name and the life of its metadata: numbers of files mean nothing elsewhere.
+fn disk_cache(args: &MountArgs, client: &Client) -> Option<DiskCacheConfig> {
+    let map = client.map();
+    let cluster = ClusterId::from_slice(map.cluster())?;
+    let dir = args.cache_dir.as_ref()?.join(format!("{cluster}-{}", map.meta_incarnation()));
+    Some(DiskCacheConfig { dir, bytes: args.cache_mib? << 20 })
 }
 
 fn session(at: &Path, limit: Duration) -> ClientConfig {
@@ -188,6 +212,7 @@ async fn until_over(fs: &Fs, mounted: Mounted) -> Outcome<()> {
         let _ = super::umount::detach(&at);
     }
     let failed = failed + fs.flush_all().await;
+    fs.send_access_times().await;
     match failed {
         0 => Ok(()),
         count => Err(Failure::failed(format!("{count} files could not be committed; the log says why"))),

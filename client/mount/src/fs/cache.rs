@@ -347,7 +347,7 @@ impl State {
             })
             .collect();
         let itself = reply.inode.iter().map(|inode| inode.ino);
-        for ino in left.iter().copied().chain(itself).chain(inos_of(op)) {
+        for ino in left.iter().copied().chain(itself).chain(op.works_on()).filter(|ino| *ino != 0) {
             self.drop_inode(ino, reply.index);
         }
         left
@@ -388,24 +388,6 @@ fn name_key(dir: u64, name: &[u8]) -> u64 {
 /// Stands for all names of a directory.
 fn all_names(dir: u64) -> u64 {
     name_key(dir, b"/")
-}
-
-/// Inodes that a command names.
-fn inos_of(op: &Op) -> impl Iterator<Item = u64> {
-    let named = match op {
-        Op::Create(op) => [op.parent, 0],
-        Op::Link(op) => [op.parent, op.ino],
-        Op::Unlink(op) => [op.parent, 0],
-        Op::RemoveDir(op) => [op.parent, 0],
-        Op::Rename(op) => [op.parent, op.new_parent],
-        Op::SetAttr(op) => [op.ino, 0],
-        Op::Write(op) => [op.ino, 0],
-        Op::CopyRange(op) => [op.target, op.source],
-        Op::SetXattr(op) => [op.ino, 0],
-        Op::RemoveXattr(op) => [op.ino, 0],
-        _ => [0, 0],
-    };
-    named.into_iter().filter(|ino| *ino != 0)
 }
 
 /// Names that a command may take from an inode or give to another.

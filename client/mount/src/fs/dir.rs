@@ -103,6 +103,7 @@ impl Listed {
         if inode.kind() != FileKind::Directory {
             return Err(Errno::NOTDIR);
         }
+        self.fs.note_access(&inode);
         *self.state = DirState { parent: inode.parent, at: FIRST, ..DirState::default() };
         Ok(())
     }

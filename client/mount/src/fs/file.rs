@@ -20,9 +20,11 @@ use holdfast_proto::map::StorageClass;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::disk::Image;
 use crate::errno::Errno;
 use crate::fs::attr::Attr;
 use crate::fs::dirty::Dirty;
+use crate::fs::nearby::Through;
 
 /// One inode's open state; all handles of this mount share it.
 #[derive(Debug)]
@@ -39,6 +41,8 @@ pub(crate) struct Reader {
     pub(crate) file: OpenFile,
     /// When it was last known to be current.
     pub(crate) at: Instant,
+    /// The same content on a disk of this machine.
+    pub(crate) nearby: Option<Arc<Image>>,
 }
 
 /// What changes of a [`File`].
@@ -70,6 +74,9 @@ pub(crate) struct State {
     pub(crate) lock_owners: HashMap<u64, SessionId>,
     /// Version whose pages the kernel may hold; 0: none that are worth keeping.
     pub(crate) kernel_version: u64,
+    /// Bytes that were wanted from the cluster.
+    pub(crate) fetched: u64,
+    pub(crate) through: Through,
     /// The kernel is being told to drop older pages; whoever opens the file must not be told to keep them.
     pub(crate) kernel_dropping: bool,
 }
@@ -98,6 +105,8 @@ impl File {
             lock_owners: HashMap::new(),
             kernel_version,
             kernel_dropping: false,
+            fetched: 0,
+            through: Through::default(),
             inode: bare(inode.clone()),
         };
         Self { ino: inode.ino, state: Mutex::new(state), flushing: tokio::sync::Mutex::new(()) }

@@ -9,8 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use holdfast_client::Hold;
 use parking_lot::RwLock;
 
+use crate::fs::atime::Noted;
 use crate::fs::dir::DirState;
 use crate::fs::file::File;
+use crate::fs::nearby::Passes;
 
 /// An open file.
 #[derive(Debug)]
@@ -20,13 +22,26 @@ pub(crate) struct FileHandle {
     pub(crate) flags: i32,
     /// Failures of background writes that this handle's owner was told of, or that came before it was opened.
     pub(crate) told: AtomicU64,
+    /// Whether reading through it was noted.
+    pub(crate) noted: Noted,
+    /// Whether the kernel reads for it, past this process.
+    pub(crate) passes: Passes,
     /// Keeps the file in the cluster when it loses its last name.
     pub(crate) _hold: Hold,
 }
 
 impl FileHandle {
+    pub(crate) fn new(file: Arc<File>, flags: i32, hold: Hold) -> Self {
+        let (noted, passes) = (Noted::default(), Passes::default());
+        Self { file, flags, told: AtomicU64::new(0), noted, passes, _hold: hold }
+    }
+
     pub(crate) fn appends(&self) -> bool {
         self.flags & libc::O_APPEND != 0
+    }
+
+    pub(crate) fn reads(&self) -> bool {
+        self.flags & libc::O_ACCMODE != libc::O_WRONLY
     }
 
     pub(crate) fn writes(&self) -> bool {

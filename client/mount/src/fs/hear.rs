@@ -22,7 +22,10 @@ impl Shared {
                 Some(name) => kernel.name(changed.ino, name.clone()),
                 None => match self.files.get(changed.ino) {
                     Some(file) => {
-                        file.state.lock().expire(self.config.attr_ttl);
+                        let mut state = file.state.lock();
+                        state.expire(self.config.attr_ttl);
+                        state.through.changed();
+                        drop(state);
                         kernel.inode(changed.ino);
                     }
                     // Its pages are looked at when it is opened.

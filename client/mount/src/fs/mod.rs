@@ -10,6 +10,7 @@
 //!
 //! Who calls it: `fuse`, and tests in its place.
 
+pub(crate) mod atime;
 pub(crate) mod attr;
 mod cache;
 pub(crate) mod copy;
@@ -24,6 +25,7 @@ mod hear;
 mod locks;
 mod meta;
 mod names;
+mod nearby;
 mod open;
 mod pack;
 mod read;
@@ -32,7 +34,7 @@ mod write;
 mod xattr;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use holdfast_client::Client;
 use tokio::sync::Notify;
@@ -44,11 +46,13 @@ pub use file::Pieces;
 pub use locks::LockRequest;
 pub use meta::{SetAttr, Space, Time};
 pub use names::{Caller, NewNode};
+pub use nearby::Backing;
 pub use open::Opened;
 pub use space::Whence;
 pub use write::{WriteAt, Written};
 
 use crate::config::MountConfig;
+use crate::disk::DiskCache;
 use crate::errno::Errno;
 use crate::fs::cache::{Cache, Listener};
 use crate::fs::files::Files;
@@ -84,6 +88,10 @@ pub(crate) struct Shared {
     files: Files,
     handles: Handles,
     cache: Cache,
+    access_times: atime::AccessTimes,
+    disk: Option<DiskCache>,
+    /// The kernel can read files past this process.
+    passthrough: AtomicBool,
     /// Bytes that wait for a commit.
     held: AtomicU64,
     /// Told when `held` shrinks.
@@ -97,7 +105,11 @@ pub(crate) struct Shared {
 
 impl Fs {
     /// A file system on a connected client. Within a runtime.
-    pub fn new(client: &Client, config: MountConfig) -> Self {
+    ///
+    /// # Errors
+    /// Those of the disk cache's folder; `WouldBlock`: another mount has it.
+    pub fn new(client: &Client, config: MountConfig) -> std::io::Result<Self> {
+        let disk = config.disk.as_ref().map(DiskCache::open).transpose()?;
         let client = client.within(config.io_deadline);
         let files = Files::new(config.remembered_files);
         let shared = Arc::new(Shared {
@@ -106,6 +118,9 @@ impl Fs {
             files,
             handles: Handles::default(),
             cache: Cache::default(),
+            access_times: atime::AccessTimes::default(),
+            disk,
+            passthrough: AtomicBool::new(false),
             held: AtomicU64::new(0),
             room: Notify::new(),
             pressure: Notify::new(),
@@ -113,8 +128,9 @@ impl Fs {
             runtime: tokio::runtime::Handle::current(),
         });
         flusher::start(&shared);
+        atime::start(&shared);
         shared.client.watch(Arc::new(Listener { fs: Arc::downgrade(&shared) }));
-        Self { shared }
+        Ok(Self { shared })
     }
 
     /// Where to tell that the kernel's caches are void. Once, before the first request.
@@ -163,6 +179,13 @@ impl Fs {
     pub fn usage(&self) -> (usize, usize, u64) {
         let (files, dirs) = self.shared.handles.count();
         (files, dirs, self.shared.held.load(std::sync::atomic::Ordering::Relaxed))
+    }
+}
+
+impl Fs {
+    /// Files in the disk cache, and their bytes.
+    pub fn cached(&self) -> Option<(usize, u64)> {
+        self.shared.disk.as_ref().map(DiskCache::usage)
     }
 }
 

@@ -4,7 +4,7 @@
 //! (close-to-open); closing a handle that wrote commits everything and tells of any failure.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use holdfast_client::{DEFAULT_CLASS, Hold, OpenFile};
 use holdfast_proto::ids::Ino;
@@ -17,10 +17,11 @@ use crate::fs::cache::Told;
 use crate::fs::file::{File, Reader};
 use crate::fs::handles::FileHandle;
 use crate::fs::names::{Caller, NewNode};
+use crate::fs::nearby::Backing;
 use crate::fs::{Attr, Fs, Outcome};
 
 /// How a file was opened.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Opened {
     /// Number of the handle.
     pub handle: u64,
@@ -30,11 +31,16 @@ pub struct Opened {
     pub keep_cache: bool,
     /// The kernel must not cache through this handle: only the metaserver knows where an append lands.
     pub direct: bool,
+    /// What the kernel reads itself; then it must be told so, or [`Fs::does_not_pass`] be called.
+    pub backing: Option<Arc<Backing>>,
 }
 
 impl Fs {
     /// Opens a file that exists. Flags are those of open(2); truncation is a request of its own.
     pub async fn open(&self, ino: u64, flags: i32) -> Outcome<Opened> {
+        if self.config().read_only && flags & libc::O_ACCMODE != libc::O_RDONLY {
+            return Err(Errno::ROFS);
+        }
         let (asked, began) = (Instant::now(), self.shared.cache.began());
         let (answer, hold) = self.client().hold_inode(Ino(ino), true).await?;
         let told = Told { began, index: answer.reply.index, lease: answer.reply.lease_term };
@@ -49,7 +55,14 @@ impl Fs {
         let opened = self.client().opened(answer)?;
         let class = self.class_of(class).await?;
         let file = self.shared.files.open(ino, |version| File::new(opened.inode().clone(), class, version));
-        Ok(self.opened(file, flags, hold, Some((opened, asked))))
+        let opened = self.opened(file.clone(), flags, hold, Some((opened, asked)));
+        if let Some(backing) = &opened.backing
+            && let Err(errno) = self.passing(&file, backing).await
+        {
+            self.release(opened.handle, None).await;
+            return Err(errno);
+        }
+        Ok(opened)
     }
 
     async fn class_of(&self, class: Option<StorageClass>) -> Outcome<Arc<StorageClass>> {
@@ -66,18 +79,30 @@ impl Fs {
         hold: Hold,
         content: Option<(OpenFile, Instant)>,
     ) -> Opened {
+        let handle = FileHandle::new(file.clone(), flags, hold);
         let mut state = file.state.lock();
         if let Some((content, at)) = content
             && state.learn(content.inode())
         {
-            state.reader = Some(Reader { file: content, at });
+            let nearby = self.shared.nearby(file.ino, content.inode().version);
+            let reader = Reader { file: content, at, nearby };
+            if handle.reads() {
+                self.consider(&reader);
+            }
+            state.reader = Some(reader);
         }
         let keep_cache = state.kernel_keeps();
-        let (attr, told) = (state.attr(), state.failures.count);
+        let attr = state.attr();
+        handle.told.store(state.failures.count, Ordering::Relaxed);
+        let backing = self.passes(&mut state, &handle);
+        handle.passes.store(backing.is_some(), Ordering::Relaxed);
         drop(state);
-        let handle = FileHandle { file, flags, told: AtomicU64::new(told), _hold: hold };
         let direct = handle.appends() && handle.writes();
-        Opened { handle: self.shared.handles.add_file(handle), attr, keep_cache, direct }
+        if (keep_cache || backing.is_some()) && handle.reads() {
+            // The kernel may not ask for a single byte.
+            self.note_read(&handle);
+        }
+        Opened { handle: self.shared.handles.add_file(handle), attr, keep_cache, direct, backing }
     }
 
     /// Makes a file and opens it. A name that was taken meanwhile is `EEXIST` with O_EXCL, otherwise `ESTALE`: the
@@ -139,6 +164,7 @@ impl Fs {
         if handle.file.state.lock().is_dirty() {
             let _ = self.flush(&handle.file).await;
         }
+        self.no_longer_passes(&handle);
         self.shared.files.close(&handle.file);
     }
 

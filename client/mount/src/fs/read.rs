@@ -31,7 +31,7 @@ struct Look {
     from: u64,
     to: u64,
     overlay: Vec<(u64, Bytes)>,
-    reader: Option<OpenFile>,
+    reader: Option<Reader>,
 }
 
 impl Look {
@@ -39,7 +39,7 @@ impl Look {
         let to = to.min(state.size()).max(from);
         let overlay = state.dirty.overlay(from, to);
         let fresh = state.reader.as_ref().filter(|reader| reader.at.elapsed() < ttl);
-        let reader = fresh.map(|reader| reader.file.clone());
+        let reader = fresh.cloned();
         Self { from, to, overlay, reader }
     }
 
@@ -61,6 +61,7 @@ impl Fs {
     pub async fn read(&self, handle: u64, offset: u64, length: u64) -> Outcome<Pieces> {
         let handle = self.file_handle(handle)?;
         self.check_locks(&handle.file)?;
+        self.note_read(&handle);
         self.read_file(&handle.file, offset, length).await
     }
 
@@ -73,6 +74,7 @@ impl Fs {
         if let Err(errno) = self.check_locks(&handle.file) {
             return Some(Err(errno));
         }
+        self.note_read(&handle);
         let end = offset.saturating_add(length.min(LONGEST));
         let state = handle.file.state.lock();
         if !state.tail.is_empty() {
@@ -84,11 +86,15 @@ impl Fs {
             let fresh = look.from < look.to || look.reader.is_some();
             return fresh.then(|| Ok(Pieces(look.overlay.into_iter().map(|(_, bytes)| bytes).collect())));
         }
-        let whole = look.overlay.is_empty().then_some(look.reader.as_ref()?)?;
-        let bytes = whole.inline()?;
-        let range = look.from as usize..(look.to as usize).min(bytes.len());
-        let mut pieces = vec![bytes.slice(range)];
-        pieces.extend(zeros((bytes.len() as u64).max(look.from), look.to));
+        let reader = look.overlay.is_empty().then_some(look.reader.as_ref()?)?;
+        let end = reader.file.size().clamp(look.from, look.to);
+        let bytes = match (reader.file.inline(), &reader.nearby) {
+            (Some(bytes), _) => bytes.slice(look.from as usize..end as usize),
+            (None, Some(image)) => image.read_now(look.from, end - look.from)?,
+            (None, None) => return None,
+        };
+        let mut pieces = vec![bytes];
+        pieces.extend(zeros(end, look.to));
         Some(Ok(Pieces(pieces)))
     }
 
@@ -115,14 +121,14 @@ impl Fs {
                 self.refresh(file).await?;
                 continue;
             };
-            match compose(&look, &reader).await {
+            match self.compose(file, &look, &reader).await {
                 Ok(pieces) => return Ok(Pieces(pieces)),
                 Err(ClientError::Changed(_)) => {
-                    self.drop_reader(file, &reader);
+                    self.drop_reader(file, &reader.file);
                 }
                 Err(error) => {
                     // Whoever asks again shall not be led to the same places.
-                    self.drop_reader(file, &reader);
+                    self.drop_reader(file, &reader.file);
                     return Err(error.into());
                 }
             }
@@ -156,7 +162,8 @@ impl Fs {
         let mut state = file.state.lock();
         let void = state.kernel_version != 0 && state.kernel_version != opened.inode().version;
         if state.learn(opened.inode()) {
-            state.reader = Some(Reader { file: opened, at: asked });
+            let nearby = self.shared.nearby(file.ino, opened.inode().version);
+            state.reader = Some(Reader { file: opened, at: asked, nearby });
             if void {
                 let version = state.inode.version;
                 state.kernel_drops(version);
@@ -166,29 +173,42 @@ impl Fs {
         }
         Ok(())
     }
-}
 
-/// Puts committed bytes and overlay together.
-async fn compose(look: &Look, reader: &OpenFile) -> Result<Vec<Bytes>, ClientError> {
-    let mut pieces = Vec::new();
-    let mut at = look.from;
-    for (offset, bytes) in &look.overlay {
-        pieces.extend(committed(reader, at, *offset).await?);
-        pieces.push(bytes.clone());
-        at = offset + bytes.len() as u64;
+    /// Puts committed bytes and overlay together.
+    async fn compose(&self, file: &File, look: &Look, reader: &Reader) -> Result<Vec<Bytes>, ClientError> {
+        let mut pieces = Vec::new();
+        let mut at = look.from;
+        for (offset, bytes) in &look.overlay {
+            pieces.extend(self.committed(file, reader, at, *offset).await?);
+            pieces.push(bytes.clone());
+            at = offset + bytes.len() as u64;
+        }
+        pieces.extend(self.committed(file, reader, at, look.to).await?);
+        Ok(pieces)
     }
-    pieces.extend(committed(reader, at, look.to).await?);
-    Ok(pieces)
-}
 
-/// Committed bytes, with zeros behind their end: whatever is longer was written here.
-async fn committed(reader: &OpenFile, from: u64, to: u64) -> Result<Vec<Bytes>, ClientError> {
-    if from >= to {
-        return Ok(Vec::new());
+    /// Committed bytes, with zeros behind their end: whatever is longer was written here.
+    async fn committed(
+        &self,
+        file: &File,
+        reader: &Reader,
+        from: u64,
+        to: u64,
+    ) -> Result<Vec<Bytes>, ClientError> {
+        if from >= to {
+            return Ok(Vec::new());
+        }
+        let end = reader.file.size().clamp(from, to);
+        let mut pieces = match reader.nearby_bytes(self, from, end).await {
+            Some(bytes) => vec![bytes],
+            None => {
+                self.count_read(file, end - from);
+                reader.file.pieces_at(from, end - from).await?
+            }
+        };
+        pieces.extend(zeros(end, to));
+        Ok(pieces)
     }
-    let mut pieces = reader.pieces_at(from, to - from).await?;
-    pieces.extend(zeros(reader.size().max(from), to));
-    Ok(pieces)
 }
 
 fn zeros(from: u64, to: u64) -> impl Iterator<Item = Bytes> {

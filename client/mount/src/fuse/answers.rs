@@ -7,7 +7,10 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fuser::{Errno, FopenFlags, Generation, ReplyAttr, ReplyEmpty, ReplyEntry, ReplyXattr, Request};
+use fuser::{
+    Errno, FileHandle, FopenFlags, Generation, ReplyAttr, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyXattr,
+    Request,
+};
 use tokio::runtime::Handle;
 
 use super::convert::{self, Inodes, errno};
@@ -107,6 +110,20 @@ pub(super) fn opened_flags(opened: &Opened) -> FopenFlags {
     flags.set(FopenFlags::FOPEN_KEEP_CACHE, opened.keep_cache && !opened.direct);
     flags.set(FopenFlags::FOPEN_DIRECT_IO, opened.direct);
     flags
+}
+
+/// Answers an open. Where the kernel does not take a file to read by itself, it asks us.
+pub(super) fn answer_open(fs: &Fs, opened: &Opened, reply: ReplyOpen) {
+    let (handle, flags) = (FileHandle(opened.handle), opened_flags(opened));
+    let Some(backing) = &opened.backing else { return reply.opened(handle, flags) };
+    match backing.registered(|file| reply.open_backing(file)) {
+        Ok(id) => reply.opened_passthrough(handle, FopenFlags::empty(), &id),
+        Err(error) => {
+            tracing::info!(%error, "the kernel does not read files of the disk cache by itself");
+            fs.does_not_pass(opened.handle);
+            reply.opened(handle, flags);
+        }
+    }
 }
 
 pub(super) fn sized(reply: ReplyXattr, size: u32, value: &[u8]) {

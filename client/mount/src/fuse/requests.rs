@@ -17,7 +17,7 @@ use fuser::{
 use holdfast_proto::inode::FileKind;
 use holdfast_proto::op::RenameMode;
 
-use super::answers::{GENERATION, Requests, caller, opened_flags, owned, sized};
+use super::answers::{GENERATION, Requests, answer_open, caller, opened_flags, owned, sized};
 use super::convert::{self, errno};
 use crate::fs::{LockRequest, NewNode, Outcome, SetAttr, Whence, WriteAt, Written};
 use crate::stats::{self, Timer};
@@ -56,6 +56,12 @@ impl Filesystem for Requests {
         }
         let _ = config.set_max_write(MAX_WRITE);
         let _ = config.set_max_background(MAX_BACKGROUND);
+        if self.fs.config().read_only && self.fs.config().disk.is_some() {
+            let stacks = config.set_max_stack_depth(1).is_ok();
+            let can = stacks && config.add_capabilities(InitFlags::FUSE_PASSTHROUGH).is_ok();
+            self.fs.set_passthrough(can);
+            tracing::info!(can, "the kernel reads files of the disk cache by itself, or not");
+        }
         Ok(())
     }
 
@@ -216,7 +222,7 @@ impl Filesystem for Requests {
             let outcome = fs.open(ino, flags.0).await;
             timer.done(&outcome);
             match outcome {
-                Ok(opened) => reply.opened(FileHandle(opened.handle), opened_flags(&opened)),
+                Ok(opened) => answer_open(&fs, &opened, reply),
                 Err(error) => reply.error(errno(error)),
             }
         });

@@ -47,6 +47,7 @@ pub(crate) mod remove_dir;
 pub(crate) mod remove_xattr;
 pub(crate) mod rename;
 pub(crate) mod renew_grant;
+pub(crate) mod set_access_times;
 pub(crate) mod set_attr;
 pub(crate) mod set_disk;
 pub(crate) mod set_lock;

@@ -1,6 +1,6 @@
 //! What a mount does: create, link, unlink, rmdir, attributes, names that POSIX cannot carry.
 
-use holdfast_proto::inode::FileKind;
+use holdfast_proto::inode::{FileKind, Inode};
 use holdfast_proto::op::*;
 use holdfast_proto::query::{GetXattr, ListXattr, Query};
 use holdfast_proto::status::Code;
@@ -126,6 +126,25 @@ fn attributes() {
     world
         .refused(Op::SetAttr(SetAttr { ino: root, size: Some(1), ..SetAttr::default() }), Code::IsADirectory);
     world.refused(Op::SetAttr(SetAttr { ino: 4711, ..SetAttr::default() }), Code::StaleInode);
+}
+
+#[test]
+fn reading_moves_the_access_time_and_nothing_else() {
+    let mut world = World::new();
+    world.put_text("a", "text");
+    let file = world.object("a").unwrap();
+    let read = |world: &mut World, atime_ns| {
+        let times = [4711, file.ino].map(|ino| AccessTime { ino, atime_ns }).to_vec();
+        world.ok(Op::SetAccessTimes(SetAccessTimes { times }));
+        world.object("a").unwrap()
+    };
+    let later = file.atime_ns + 1;
+    assert_eq!(read(&mut world, later), Inode { atime_ns: later, ..file.clone() });
+    assert_eq!(read(&mut world, later - 1).atime_ns, later, "it does not go back");
+    let now = world.ok(Op::SetAttr(SetAttr { ino: file.ino, ..SetAttr::default() })).inode.unwrap().ctime_ns;
+    assert!(read(&mut world, i64::MAX).atime_ns >= now && world.object("a").unwrap().atime_ns < i64::MAX);
+    let times = vec![AccessTime { ino: file.ino, atime_ns: 1 }; 1001];
+    world.refused(Op::SetAccessTimes(SetAccessTimes { times }), Code::TooLarge);
 }
 
 #[test]
