@@ -40,6 +40,7 @@ pub struct Volume {
     image: PathBuf,
     mount: PathBuf,
     mounted: bool,
+    frozen: bool,
 }
 
 impl Volume {
@@ -51,7 +52,7 @@ impl Volume {
         let [program, args @ ..] = kind.mkfs();
         run(Command::new(program).args(args).arg(&image))?;
         std::fs::create_dir_all(mount).context("make the mount point")?;
-        let mut volume = Self { image, mount: mount.to_path_buf(), mounted: false };
+        let mut volume = Self { image, mount: mount.to_path_buf(), mounted: false, frozen: false };
         volume.mount()?;
         Ok(volume)
     }
@@ -88,6 +89,18 @@ impl Volume {
         Ok(())
     }
 
+    /// Lets every write to it hang, without an error, until [`Self::thaw`].
+    pub fn freeze(&mut self) -> Result<()> {
+        self.frozen = true;
+        run(Command::new("fsfreeze").arg("--freeze").arg(&self.mount))
+    }
+
+    /// What hung goes on.
+    pub fn thaw(&mut self) -> Result<()> {
+        self.frozen = false;
+        run(Command::new("fsfreeze").arg("--unfreeze").arg(&self.mount))
+    }
+
     /// After [`Self::shut_down`], with all processes on it gone: the machine comes up again.
     pub fn power_up(&mut self) -> Result<()> {
         self.unmount()?;
@@ -113,6 +126,9 @@ impl Volume {
 
 impl Drop for Volume {
     fn drop(&mut self) {
+        if self.frozen {
+            let _ = self.thaw();
+        }
         if self.mounted && self.unmount().is_err() {
             // Somebody still has files open: detach it, the kernel finishes when they close.
             let _ = run(Command::new("umount").arg("-l").arg(&self.mount));

@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use holdfast_tests::cluster::{Builder, Cluster};
-use holdfast_tests::oracle::Content;
+use holdfast_tests::load::{self, Load, Plan};
+use holdfast_tests::oracle::{Content, Oracle};
 use holdfast_tests::volume::Kind;
 use holdfast_tests::{skip_unless_root_with, wait};
 
@@ -247,4 +249,46 @@ struct DiskLine {
 async fn listed(cluster: &Cluster) -> Result<Vec<DiskLine>> {
     let text = cluster.expect(&["--json", "admin", "disks"]).await?;
     serde_json::from_str(&text).context("the list of disks")
+}
+
+/// The disk of a whole node hangs, metadata and chunks, while its process lives: the leader's, or another one's. Who
+/// uses the other nodes' doors goes on, and nothing is lost when it comes back.
+async fn a_node_hangs_on_its_disk(name: &str, leader: bool) -> Result<()> {
+    skip_unless_root_with!("mkfs.ext4", "mount", "umount", "fsfreeze");
+    let mut cluster = Builder::new(name).nodes(3).volumes(Kind::Ext4, 1500).start().await?;
+    let leads = cluster.leader().await?;
+    let hangs = if leader { leads } else { leads % 3 + 1 };
+    let oracle = Arc::new(Oracle::new(&cluster.scratch()?.join("journal"))?);
+    let door = cluster.s3_of(hangs % 3 + 1);
+    let load = Load::start(door, Arc::clone(&oracle), Plan::default()).await?;
+    load.progress(200, Duration::from_secs(20)).await?;
+    cluster.volume(hangs)?.freeze()?;
+    let frozen = Instant::now();
+    // Long enough for every buffer that may hide it to be full.
+    while frozen.elapsed() < Duration::from_secs(20) {
+        load.progress(100, Duration::from_secs(20)).await?;
+    }
+    println!("the disk of node {hangs} hung for {:?}, {leads} led", frozen.elapsed());
+    cluster.volume(hangs)?.thaw()?;
+    load.progress(200, Duration::from_secs(20)).await?;
+    let summary = load.stop().await?;
+    ensure!(summary.failures.is_empty(), "operations failed for good: {:?}", summary.failures);
+    let longest = summary.longest_change;
+    println!("{} operations, longest {longest:?}", summary.acknowledged);
+    load::verify(&cluster.s3(), &Plan::default().bucket, &oracle).await?;
+    cluster.wait_redundant(Duration::from_secs(60)).await?;
+    cluster.finish().await?;
+    // Generous: this runs beside other work.
+    ensure!(longest < Duration::from_secs(9), "a writer was held up for {longest:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_followers_hanging_disk_holds_nobody_up() -> Result<()> {
+    a_node_hangs_on_its_disk("hangs", false).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leaders_hanging_disk_holds_nobody_up() -> Result<()> {
+    a_node_hangs_on_its_disk("hangs-leader", true).await
 }
