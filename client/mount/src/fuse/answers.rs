@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fuser::{
-    Errno, FileHandle, FopenFlags, Generation, ReplyAttr, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyXattr,
-    Request,
+    Errno, FileHandle, FopenFlags, Generation, ReplyAttr, ReplyCreate, ReplyData, ReplyEmpty, ReplyEntry,
+    ReplyLock, ReplyLseek, ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr, Request,
 };
 use tokio::runtime::Handle;
 
@@ -36,6 +36,24 @@ impl Requests {
         self.fs.config().attr_ttl
     }
 
+    /// Does the work, and gives what it came to, or its error.
+    pub(super) fn answer<R: Refuse, T: Send + 'static>(
+        &self,
+        timer: Timer,
+        reply: R,
+        work: impl Future<Output = Outcome<T>> + Send + 'static,
+        give: impl FnOnce(R, T) + Send + 'static,
+    ) {
+        self.runtime.spawn(async move {
+            let outcome = work.await;
+            timer.done(&outcome);
+            match outcome {
+                Ok(value) => give(reply, value),
+                Err(error) => reply.refuse(errno(error)),
+            }
+        });
+    }
+
     /// Answers with a name's attributes.
     pub(super) fn entry(
         &self,
@@ -44,13 +62,8 @@ impl Requests {
         work: impl Future<Output = Outcome<Attr>> + Send + 'static,
     ) {
         let (inodes, ttl) = (self.inodes, self.ttl());
-        self.runtime.spawn(async move {
-            let outcome = work.await;
-            timer.done(&outcome);
-            match outcome {
-                Ok(attr) => reply.entry(&ttl, &convert::attr(inodes, &attr), GENERATION),
-                Err(error) => reply.error(errno(error)),
-            }
+        self.answer(timer, reply, work, move |reply, attr| {
+            reply.entry(&ttl, &convert::attr(inodes, &attr), GENERATION);
         });
     }
 
@@ -70,14 +83,7 @@ impl Requests {
         work: impl Future<Output = Outcome<Attr>> + Send + 'static,
     ) {
         let (inodes, ttl) = (self.inodes, self.ttl());
-        self.runtime.spawn(async move {
-            let outcome = work.await;
-            timer.done(&outcome);
-            match outcome {
-                Ok(attr) => reply.attr(&ttl, &convert::attr(inodes, &attr)),
-                Err(error) => reply.error(errno(error)),
-            }
-        });
+        self.answer(timer, reply, work, move |reply, attr| reply.attr(&ttl, &convert::attr(inodes, &attr)));
     }
 
     pub(super) fn empty(
@@ -86,16 +92,27 @@ impl Requests {
         reply: ReplyEmpty,
         work: impl Future<Output = Outcome<()>> + Send + 'static,
     ) {
-        self.runtime.spawn(async move {
-            let outcome = work.await;
-            timer.done(&outcome);
-            match outcome {
-                Ok(()) => reply.ok(),
-                Err(error) => reply.error(errno(error)),
-            }
-        });
+        self.answer(timer, reply, work, |reply, ()| reply.ok());
     }
 }
+
+/// An answer that can be an error instead.
+pub(super) trait Refuse: Send + 'static {
+    fn refuse(self, error: Errno);
+}
+
+macro_rules! refuse {
+    ($($reply:ty),* $(,)?) => {
+        $(impl Refuse for $reply {
+            fn refuse(self, error: Errno) {
+                self.error(error);
+            }
+        })*
+    };
+}
+
+refuse!(ReplyAttr, ReplyCreate, ReplyData, ReplyEmpty, ReplyEntry, ReplyLock, ReplyLseek);
+refuse!(ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr);
 
 pub(super) fn caller(request: &Request) -> Caller {
     Caller { uid: request.uid(), gid: request.gid(), pid: request.pid() }

@@ -121,13 +121,8 @@ impl Filesystem for Requests {
     fn readlink(&self, _: &Request, ino: INodeNo, reply: ReplyData) {
         let timer = Timer::start("readlink", self.inodes.ours(ino));
         let (fs, ino) = (self.fs.clone(), self.inodes.ours(ino));
-        self.runtime.spawn(async move {
-            let outcome = fs.readlink(ino).await;
-            timer.done(&outcome);
-            match outcome {
-                Ok(target) => reply.data(&target),
-                Err(error) => reply.error(errno(error)),
-            }
+        self.answer(timer, reply, async move { fs.readlink(ino).await }, move |reply, target| {
+            reply.data(&target);
         });
     }
 
@@ -218,13 +213,9 @@ impl Filesystem for Requests {
     fn open(&self, _: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         let timer = Timer::start("open", self.inodes.ours(ino));
         let (fs, ino) = (self.fs.clone(), self.inodes.ours(ino));
-        self.runtime.spawn(async move {
-            let outcome = fs.open(ino, flags.0).await;
-            timer.done(&outcome);
-            match outcome {
-                Ok(opened) => answer_open(&fs, &opened, reply),
-                Err(error) => reply.error(errno(error)),
-            }
+        let opening = fs.clone();
+        self.answer(timer, reply, async move { opening.open(ino, flags.0).await }, move |reply, opened| {
+            answer_open(&fs, &opened, reply);
         });
     }
 
@@ -242,17 +233,15 @@ impl Filesystem for Requests {
         let (fs, parent, name) = (self.fs.clone(), self.inodes.ours(parent), owned(name));
         let (caller, node) = (caller(request), NewNode::plain(FileKind::File, mode, umask));
         let (inodes, ttl) = (self.inodes, self.ttl());
-        self.runtime.spawn(async move {
-            let outcome = fs.create(caller, parent, &name, node, flags).await;
-            timer.done(&outcome);
-            match outcome {
-                Ok(opened) => {
-                    let attr = convert::attr(inodes, &opened.attr);
-                    reply.created(&ttl, &attr, GENERATION, FileHandle(opened.handle), opened_flags(&opened));
-                }
-                Err(error) => reply.error(errno(error)),
-            }
-        });
+        self.answer(
+            timer,
+            reply,
+            async move { fs.create(caller, parent, &name, node, flags).await },
+            move |reply, opened| {
+                let attr = convert::attr(inodes, &opened.attr);
+                reply.created(&ttl, &attr, GENERATION, FileHandle(opened.handle), opened_flags(&opened));
+            },
+        );
     }
 
     fn read(
@@ -323,14 +312,12 @@ impl Filesystem for Requests {
         }
         stats::moved("written", data.len());
         let (fs, data) = (self.fs.clone(), Bytes::copy_from_slice(data));
-        self.runtime.spawn(async move {
-            let outcome = fs.write(handle.0, data, how, sync).await;
-            timer.done(&outcome);
-            match outcome {
-                Ok(count) => reply.written(count as u32),
-                Err(error) => reply.error(errno(error)),
-            }
-        });
+        self.answer(
+            timer,
+            reply,
+            async move { fs.write(handle.0, data, how, sync).await },
+            move |reply, count| reply.written(count as u32),
+        );
     }
 
     fn flush(&self, _: &Request, ino: INodeNo, handle: FileHandle, owner: LockOwner, reply: ReplyEmpty) {
@@ -438,18 +425,11 @@ impl Filesystem for Requests {
     fn statfs(&self, _: &Request, ino: INodeNo, reply: ReplyStatfs) {
         let timer = Timer::start("statfs", self.inodes.ours(ino));
         let (fs, ino) = (self.fs.clone(), self.inodes.ours(ino));
-        self.runtime.spawn(async move {
-            let outcome = fs.statfs(ino).await;
-            timer.done(&outcome);
-            match outcome {
-                Ok(space) => {
-                    let blocks = |bytes: u64| bytes / u64::from(BLOCK);
-                    let (total, free) = (blocks(space.total), blocks(space.available));
-                    let spare = space.free_inodes;
-                    reply.statfs(total, free, free, space.inodes + spare, spare, BLOCK, 255, BLOCK);
-                }
-                Err(error) => reply.error(errno(error)),
-            }
+        self.answer(timer, reply, async move { fs.statfs(ino).await }, move |reply, space| {
+            let blocks = |bytes: u64| bytes / u64::from(BLOCK);
+            let (total, free) = (blocks(space.total), blocks(space.available));
+            let spare = space.free_inodes;
+            reply.statfs(total, free, free, space.inodes + spare, spare, BLOCK, 255, BLOCK);
         });
     }
 
@@ -486,26 +466,16 @@ impl Filesystem for Requests {
         if fs.has_no_xattr(ino) {
             return reply.error(Errno::ENODATA);
         }
-        self.runtime.spawn(async move {
-            let outcome = fs.getxattr(ino, &name).await;
-            timer.done(&outcome);
-            match outcome {
-                Ok(value) => sized(reply, size, &value),
-                Err(error) => reply.error(errno(error)),
-            }
+        self.answer(timer, reply, async move { fs.getxattr(ino, &name).await }, move |reply, value| {
+            sized(reply, size, &value);
         });
     }
 
     fn listxattr(&self, _: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
         let timer = Timer::start("listxattr", self.inodes.ours(ino));
         let (fs, ino) = (self.fs.clone(), self.inodes.ours(ino));
-        self.runtime.spawn(async move {
-            let outcome = fs.listxattr(ino).await;
-            timer.done(&outcome);
-            match outcome {
-                Ok(names) => sized(reply, size, &names),
-                Err(error) => reply.error(errno(error)),
-            }
+        self.answer(timer, reply, async move { fs.listxattr(ino).await }, move |reply, names| {
+            sized(reply, size, &names);
         });
     }
 
@@ -531,19 +501,11 @@ impl Filesystem for Requests {
         let Some(kind) = convert::lock_kind(kind) else { return reply.error(Errno::EINVAL) };
         let (fs, request) = (self.fs.clone(), LockRequest { owner: owner.0, start, end, kind, pid });
         let ours = self.fs.client().session().0;
-        self.runtime.spawn(async move {
-            let outcome = fs.getlk(handle.0, request).await;
-            timer.done(&outcome);
-            match outcome {
-                Ok(None) => reply.locked(0, 0, libc::F_UNLCK, 0),
-                Ok(Some(lock)) => {
-                    // A process of another machine has no number here.
-                    let pid = if lock.session == ours { lock.pid } else { 0 };
-                    let end = lock.end.min(i64::MAX as u64);
-                    reply.locked(lock.start, end, convert::lock_type(&lock), pid);
-                }
-                Err(error) => reply.error(errno(error)),
-            }
+        self.answer(timer, reply, async move { fs.getlk(handle.0, request).await }, move |reply, found| {
+            let Some(lock) = found else { return reply.locked(0, 0, libc::F_UNLCK, 0) };
+            // A process of another machine has no number here.
+            let pid = if lock.session == ours { lock.pid } else { 0 };
+            reply.locked(lock.start, lock.end.min(i64::MAX as u64), convert::lock_type(&lock), pid);
         });
     }
 
@@ -613,14 +575,12 @@ impl Filesystem for Requests {
         };
         let Ok(from) = u64::try_from(offset) else { return reply.error(Errno::ENXIO) };
         let fs = self.fs.clone();
-        self.runtime.spawn(async move {
-            let outcome = fs.seek(handle.0, from, whence).await;
-            timer.done(&outcome);
-            match outcome {
-                Ok(found) => reply.offset(i64::try_from(found).unwrap_or(i64::MAX)),
-                Err(error) => reply.error(errno(error)),
-            }
-        });
+        self.answer(
+            timer,
+            reply,
+            async move { fs.seek(handle.0, from, whence).await },
+            move |reply, found| reply.offset(i64::try_from(found).unwrap_or(i64::MAX)),
+        );
     }
 
     fn copy_file_range(
@@ -638,16 +598,16 @@ impl Filesystem for Requests {
     ) {
         let timer = Timer::start("copy_file_range", self.inodes.ours(ino));
         let fs = self.fs.clone();
-        self.runtime.spawn(async move {
-            // The answer has 32 bits; whoever wants more asks again.
-            let length = length.min(1 << 30);
-            let outcome = fs.copy_range((source.0, source_offset), (target.0, target_offset), length).await;
-            timer.done(&outcome);
-            match outcome {
-                Ok(count) => reply.written(count as u32),
-                Err(error) => reply.error(errno(error)),
-            }
-        });
+        self.answer(
+            timer,
+            reply,
+            async move {
+                // The answer has 32 bits; whoever wants more asks again.
+                let length = length.min(1 << 30);
+                fs.copy_range((source.0, source_offset), (target.0, target_offset), length).await
+            },
+            move |reply, count| reply.written(count as u32),
+        );
     }
 
     /// Files are always ready; the kernel does not ask again.
