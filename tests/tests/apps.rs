@@ -39,6 +39,9 @@ const FIO: App = App { name: "fio", programs: &["fio"], packages: "fio", size: &
 const POSTGRES: App =
     App { name: "postgres", programs: &["setpriv"], packages: "postgresql", size: &[("SECONDS_EACH", "4")] };
 
+const FOLLOWERS: App =
+    App { name: "followers", programs: &["python3", "tail"], packages: "python3", size: &[] };
+
 impl App {
     /// What is missing here, if anything.
     fn missing(&self) -> Option<String> {
@@ -50,6 +53,11 @@ impl App {
 
     /// Runs the script in a directory of its own.
     async fn run(&self, under: &Path) -> Result<()> {
+        self.run_beside(under, under).await
+    }
+
+    /// The same, and it knows its directory on another mount too.
+    async fn run_beside(&self, under: &Path, other: &Path) -> Result<()> {
         let dir = under.join(self.name);
         std::fs::create_dir_all(&dir)?;
         let script = Path::new(&std::env::var("CARGO_MANIFEST_DIR")?).join(format!("apps/{}.sh", self.name));
@@ -57,6 +65,7 @@ impl App {
             .args(["--kill-after=5", MOST, "sh"])
             .args([&script, &dir])
             .envs(self.size.iter().copied())
+            .env("OTHER", other.join(self.name))
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .output()
@@ -124,6 +133,20 @@ async fn fio_verifies() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_killed() -> Result<()> {
     POSTGRES.on_a_mount().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_followed_from_another_mount() -> Result<()> {
+    if let Some(why) = missing().or_else(|| FOLLOWERS.missing()) {
+        eprintln!("SKIPPED application {}: {why}", FOLLOWERS.name);
+        return Ok(());
+    }
+    let (cluster, mount) = mounted("app-followers").await?;
+    let other = Mount::new(&cluster, "other", "/bkt", &[]).await?;
+    FOLLOWERS.run_beside(mount.at(), other.at()).await?;
+    other.finish(&cluster).await?;
+    mount.finish(&cluster).await?;
+    cluster.finish().await
 }
 
 #[tokio::test(flavor = "multi_thread")]

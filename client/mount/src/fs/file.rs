@@ -25,6 +25,7 @@ use crate::errno::Errno;
 use crate::fs::attr::Attr;
 use crate::fs::dirty::Dirty;
 use crate::fs::nearby::Through;
+use crate::fs::pages::Pages;
 
 /// One inode's open state; all handles of this mount share it.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub(crate) struct File {
     pub(crate) state: Mutex<State>,
     /// Held by the flush under way, so that commits keep their order.
     pub(crate) flushing: tokio::sync::Mutex<()>,
+    /// Held by who has the kernel drop the page at the end.
+    pub(crate) dropping: tokio::sync::Mutex<()>,
 }
 
 /// Committed content as of some moment.
@@ -74,6 +77,8 @@ pub(crate) struct State {
     pub(crate) lock_owners: HashMap<u64, SessionId>,
     /// Version whose pages the kernel may hold; 0: none that are worth keeping.
     pub(crate) kernel_version: u64,
+    /// What the kernel holds of the end.
+    pub(crate) pages: Pages,
     /// Bytes that were wanted from the cluster.
     pub(crate) fetched: u64,
     pub(crate) through: Through,
@@ -105,11 +110,13 @@ impl File {
             lock_owners: HashMap::new(),
             kernel_version,
             kernel_dropping: false,
+            pages: Pages::default(),
             fetched: 0,
             through: Through::default(),
             inode: bare(inode.clone()),
         };
-        Self { ino: inode.ino, state: Mutex::new(state), flushing: tokio::sync::Mutex::new(()) }
+        let (flushing, dropping) = Default::default();
+        Self { ino: inode.ino, state: Mutex::new(state), flushing, dropping }
     }
 }
 

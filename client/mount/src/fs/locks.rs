@@ -96,7 +96,7 @@ impl Fs {
             void
         };
         if void {
-            self.invalidate_now(file.ino).await;
+            self.invalidate_from(file.ino, 0).await;
         }
         Ok(())
     }

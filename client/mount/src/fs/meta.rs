@@ -102,14 +102,19 @@ impl Fs {
         }
         let reply = self.client().mutate(Op::SetAttr(op)).await?;
         self.install(file, reply)?;
-        Ok(file.state.lock().attr())
+        Ok(self.attr_for_kernel(file, &file.state.lock()))
     }
 
     /// The outcome of a command of ours on an open file.
     pub(crate) fn install(&self, file: &File, reply: Reply) -> Outcome<()> {
         let inode = reply.inode.ok_or(Errno::IO)?;
-        if file.state.lock().committed(inode, reply.replaced_version) {
+        let mut state = file.state.lock();
+        if state.committed(inode, reply.replaced_version) {
+            drop(state);
             self.invalidate(file.ino);
+        } else {
+            let size = state.size();
+            state.pages.resized(size);
         }
         Ok(())
     }

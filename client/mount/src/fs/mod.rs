@@ -28,6 +28,7 @@ mod names;
 mod nearby;
 mod open;
 mod pack;
+mod pages;
 mod read;
 mod space;
 mod write;
@@ -72,8 +73,9 @@ pub trait Invalidate: Send + Sync + 'static {
     /// What a name stands for. Called from the paths of requests: must not wait for the kernel.
     fn name(&self, dir: u64, name: bytes::Bytes);
 
-    /// As [`Invalidate::inode`], done when it returns. May wait for the kernel, and so for requests that are under way.
-    fn inode_now(&self, ino: u64);
+    /// Pages and attributes of an inode from an offset on, done when it returns. May wait for the kernel, and so for
+    /// requests that are under way.
+    fn pages_now(&self, ino: u64, from: u64);
 }
 
 /// A mounted file system. Cheap to clone.
@@ -161,11 +163,11 @@ impl Fs {
         }
     }
 
-    /// As [`Fs::invalidate`], and done when this returns, or given up at the deadline.
-    async fn invalidate_now(&self, ino: u64) {
+    /// As [`Fs::invalidate`], for pages from an offset on, and done when this returns, or given up at the deadline.
+    async fn invalidate_from(&self, ino: u64, from: u64) {
         let Some(kernel) = self.shared.kernel.get().cloned() else { return };
         // On a thread of its own: the kernel may first want requests answered that run here.
-        let told = self.shared.runtime.spawn_blocking(move || kernel.inode_now(ino));
+        let told = self.shared.runtime.spawn_blocking(move || kernel.pages_now(ino, from));
         if tokio::time::timeout_at(self.deadline(), told).await.is_err() {
             tracing::warn!(ino, "the kernel does not drop its pages");
         }

@@ -56,6 +56,11 @@ impl Fs {
         let class = self.class_of(class).await?;
         let file = self.shared.files.open(ino, |version| File::new(opened.inode().clone(), class, version));
         let opened = self.opened(file.clone(), flags, hold, Some((opened, asked)));
+        let shows_zeros = file.state.lock().shows_zeros();
+        if shows_zeros {
+            // Who opens a file sees all of it, whatever others read through this mount before.
+            self.drop_end(&file).await;
+        }
         if let Some(backing) = &opened.backing
             && let Err(errno) = self.passing(&file, backing).await
         {

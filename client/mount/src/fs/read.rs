@@ -35,8 +35,12 @@ struct Look {
 }
 
 impl Look {
-    fn at(state: &State, from: u64, to: u64, ttl: std::time::Duration) -> Self {
-        let to = to.min(state.size()).max(from);
+    fn at(state: &mut State, from: u64, to: u64, ttl: std::time::Duration) -> Self {
+        let end = state.size();
+        if to > end {
+            state.pages.read_to(end);
+        }
+        let to = to.min(end).max(from);
         let overlay = state.dirty.overlay(from, to);
         let fresh = state.reader.as_ref().filter(|reader| reader.at.elapsed() < ttl);
         let reader = fresh.cloned();
@@ -76,11 +80,11 @@ impl Fs {
         }
         self.note_read(&handle);
         let end = offset.saturating_add(length.min(LONGEST));
-        let state = handle.file.state.lock();
+        let mut state = handle.file.state.lock();
         if !state.tail.is_empty() {
             return None;
         }
-        let look = Look::at(&state, offset, end, self.config().attr_ttl);
+        let look = Look::at(&mut state, offset, end, self.config().attr_ttl);
         drop(state);
         if look.covered() {
             let fresh = look.from < look.to || look.reader.is_some();
@@ -113,7 +117,7 @@ impl Fs {
                     None => self.flush(file).await?,
                 }
             }
-            let look = Look::at(&file.state.lock(), offset, end, self.config().attr_ttl);
+            let look = Look::at(&mut file.state.lock(), offset, end, self.config().attr_ttl);
             if look.from < look.to && look.covered() {
                 return Ok(Pieces(look.overlay.into_iter().map(|(_, bytes)| bytes).collect()));
             }

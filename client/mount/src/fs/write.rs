@@ -39,6 +39,9 @@ pub struct WriteAt {
 pub enum Written {
     /// Taken.
     Done(u64),
+    /// Taken, but the kernel has a page of the end that it must drop before it learns that the file has grown: call
+    /// [`Fs::appended`] first.
+    Appended(u64),
     /// It has to wait: call [`Fs::write`].
     Wait,
     /// Refused.
@@ -72,6 +75,10 @@ impl Fs {
             self.wait_for_room(deadline).await?;
             match self.take(&handle, &data, how) {
                 Written::Done(count) => break count,
+                Written::Appended(count) => {
+                    self.drop_end(&handle.file).await;
+                    break count;
+                }
                 Written::Refused(errno) => return Err(errno),
                 Written::Wait => self.flush(&handle.file).await?,
             }
@@ -80,6 +87,13 @@ impl Fs {
             self.fsync(number).await?;
         }
         Ok(count)
+    }
+
+    /// Brings an append to its end that was taken on the spot.
+    pub async fn appended(&self, handle: u64) {
+        if let Ok(handle) = self.file_handle(handle) {
+            self.drop_end(&handle.file).await;
+        }
     }
 
     fn take(&self, handle: &FileHandle, data: &[u8], how: WriteAt) -> Written {
@@ -95,7 +109,8 @@ impl Fs {
         let chunk_bytes = usize::try_from(state.class.chunk_bytes.clamp(4096, 64 << 20)).unwrap_or(4096);
         let before = state.held();
         // Pages that the kernel writes back lie where they lie, whichever handle it picks for them.
-        let full = if handle.appends() && !from_cache {
+        let appends = handle.appends() && !from_cache;
+        let full = if appends {
             if !state.dirty.is_empty() {
                 return Written::Wait;
             }
@@ -109,8 +124,11 @@ impl Fs {
             if offset.saturating_add(data.len() as u64) > MAX_FILE_BYTES {
                 return Written::Refused(Errno::FBIG);
             }
+            state.pages.written_to(offset + data.len() as u64);
             state.dirty.write(offset, data, chunk_bytes)
         };
+        // Not for writes through the kernel's cache: it has their pages locked until they are answered.
+        let shows_zeros = appends && state.shows_zeros();
         let grown = state.held().saturating_sub(before);
         mark_written(&mut state, clear_suid);
         let flush = state.dirty.full_blocks().max(state.tail.full_blocks()) >= BLOCKS_PER_FLUSH;
@@ -123,7 +141,10 @@ impl Fs {
         if flush {
             self.flush_full_blocks(file);
         }
-        Written::Done(data.len() as u64)
+        match shows_zeros {
+            true => Written::Appended(data.len() as u64),
+            false => Written::Done(data.len() as u64),
+        }
     }
 
     /// A whole chunk is sent while the stream goes on; the flush finds it done, or does it itself.

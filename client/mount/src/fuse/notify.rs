@@ -19,7 +19,8 @@ const QUEUE: usize = 4096;
 
 /// What is void.
 enum Void {
-    Inode(u64),
+    /// From an offset on.
+    Pages(u64, u64),
     Attributes(u64),
     Name(u64, Bytes),
 }
@@ -53,7 +54,10 @@ impl Kernel {
 
 fn tell(notifier: &Notifier, inodes: Inodes, void: &Void) {
     let told = match void {
-        Void::Inode(ino) => notifier.inval_inode(inodes.kernels(*ino), 0, 0),
+        Void::Pages(ino, from) => {
+            let from = i64::try_from(*from).unwrap_or(i64::MAX);
+            notifier.inval_inode(inodes.kernels(*ino), from, 0)
+        }
         // A negative offset: no pages.
         Void::Attributes(ino) => notifier.inval_inode(inodes.kernels(*ino), -1, 0),
         Void::Name(dir, name) => notifier.inval_entry(inodes.kernels(*dir), OsStr::from_bytes(name)),
@@ -68,7 +72,7 @@ fn tell(notifier: &Notifier, inodes: Inodes, void: &Void) {
 
 impl Invalidate for Kernel {
     fn inode(&self, ino: u64) {
-        self.queue(Void::Inode(ino));
+        self.queue(Void::Pages(ino, 0));
     }
 
     fn attributes(&self, ino: u64) {
@@ -83,7 +87,7 @@ impl Invalidate for Kernel {
         self.queue(Void::Name(dir, name));
     }
 
-    fn inode_now(&self, ino: u64) {
-        tell(&self.notifier, self.inodes, &Void::Inode(ino));
+    fn pages_now(&self, ino: u64, from: u64) {
+        tell(&self.notifier, self.inodes, &Void::Pages(ino, from));
     }
 }

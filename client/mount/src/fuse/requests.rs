@@ -303,6 +303,15 @@ impl Filesystem for Requests {
                     stats::moved("written", data.len());
                     return reply.written(count as u32);
                 }
+                Written::Appended(count) => {
+                    stats::moved("written", data.len());
+                    let fs = self.fs.clone();
+                    let end = async move {
+                        fs.appended(handle.0).await;
+                        Ok(count)
+                    };
+                    return self.answer(timer, reply, end, |reply, count| reply.written(count as u32));
+                }
                 Written::Refused(error) => {
                     timer.done::<()>(&Err(error));
                     return reply.error(errno(error));
