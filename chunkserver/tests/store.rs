@@ -443,6 +443,23 @@ fn damage_is_found_reported_and_replaced() {
     assert_eq!(get(&store, 1, 1).unwrap(), bytes);
 }
 
+/// Two of these chunks fit into a segment, and a third of it stays free: on a full disk that must not look like room.
+#[test]
+fn room_that_a_copy_would_lack_too_is_no_reason_to_copy() {
+    let (_disk, _dir, store) = fresh(2 << 20);
+    let mut number = 0;
+    while store.put_blocking(put_of(1, number, 1, &content(number, 45_000))).is_ok() {
+        number += 1;
+    }
+    assert!(store.is_full() && number > 10, "{number} chunks");
+    let mut copies = 0;
+    while let Some(segment) = store.compaction_candidate() {
+        copies += 1;
+        assert!(copies < 20, "compaction goes round in circles");
+        store.compact(segment, |_| {}).unwrap();
+    }
+}
+
 /// Readers look at chunks that are moved, punched around and unlinked all the time, and never see a wrong byte.
 #[test]
 fn readers_and_compaction() {

@@ -255,7 +255,7 @@ async fn listed(cluster: &Cluster) -> Result<Vec<DiskLine>> {
 /// uses the other nodes' doors goes on, and nothing is lost when it comes back.
 async fn a_node_hangs_on_its_disk(name: &str, leader: bool) -> Result<()> {
     skip_unless_root_with!("mkfs.ext4", "mount", "umount", "fsfreeze");
-    let mut cluster = Builder::new(name).nodes(3).volumes(Kind::Ext4, 1500).start().await?;
+    let mut cluster = Builder::new(name).nodes(3).volumes(Kind::Ext4, 6000).start().await?;
     let leads = cluster.leader().await?;
     let hangs = if leader { leads } else { leads % 3 + 1 };
     let oracle = Arc::new(Oracle::new(&cluster.scratch()?.join("journal"))?);
@@ -265,11 +265,14 @@ async fn a_node_hangs_on_its_disk(name: &str, leader: bool) -> Result<()> {
     cluster.volume(hangs)?.freeze()?;
     let frozen = Instant::now();
     // Long enough for every buffer that may hide it to be full.
-    while frozen.elapsed() < Duration::from_secs(20) {
-        load.progress(100, Duration::from_secs(20)).await?;
+    let mut went_on = Ok(());
+    while went_on.is_ok() && frozen.elapsed() < Duration::from_secs(20) {
+        went_on = load.progress(100, Duration::from_secs(20)).await;
     }
     println!("the disk of node {hangs} hung for {:?}, {leads} led", frozen.elapsed());
+    // First of all: a process that hangs cannot be ended.
     cluster.volume(hangs)?.thaw()?;
+    went_on?;
     load.progress(200, Duration::from_secs(20)).await?;
     let summary = load.stop().await?;
     ensure!(summary.failures.is_empty(), "operations failed for good: {:?}", summary.failures);

@@ -80,6 +80,13 @@ async fn a_mount_behaves_like_a_local_disk() -> Result<()> {
 }
 
 fn writes_at_any_offset(at: &Path) -> Result<()> {
+    // A short file, and a hole that was made here and nowhere else yet.
+    fs::write(at.join("short"), "hi")?;
+    let short = OpenOptions::new().read(true).write(true).open(at.join("short"))?;
+    short.write_all_at(b"x", 8 << 20)?;
+    let mut hole = [1; 10];
+    short.read_exact_at(&mut hole, 8192)?;
+    ensure!(hole == [0; 10], "{hole:?}");
     let path = at.join("offsets");
     let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
     ensure!(
@@ -342,6 +349,20 @@ async fn locks_and_open_files_are_known_to_the_other_mount() -> Result<()> {
     ensure!(!waiter.is_finished(), "it waits");
     rustix::fs::flock(&here, rustix::fs::FlockOperation::Unlock)?;
     ensure!(waiter.await?? == "counter 1", "the waiter sees what was written under the lock");
+    // Also what made the file longer, where its old end was read before.
+    for (reader, writer) in [(&here, &there), (&there, &here)] {
+        let old = reader.metadata()?.len();
+        ensure!(reader.read_at(&mut [0; 100], 0)? as u64 == old);
+        rustix::fs::flock(writer, rustix::fs::FlockOperation::LockExclusive)?;
+        writer.write_all_at(b" and more", old)?;
+        rustix::fs::flock(writer, rustix::fs::FlockOperation::Unlock)?;
+        rustix::fs::flock(reader, rustix::fs::FlockOperation::LockExclusive)?;
+        let mut bytes = [1; 100];
+        let (length, read) = (reader.metadata()?.len(), reader.read_at(&mut bytes, 0)? as u64);
+        ensure!([length, read] == [old + 9; 2], "{length} and {read}, not {}", old + 9);
+        ensure!(bytes[..read as usize].ends_with(b" and more"), "the new end");
+        rustix::fs::flock(reader, rustix::fs::FlockOperation::Unlock)?;
+    }
 
     // A file without a name is usable until it is closed, also when another mount took the name.
     fs::remove_file(two.path("file"))?;

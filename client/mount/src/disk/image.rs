@@ -138,6 +138,12 @@ impl Image {
         Ok(whole.then_some(Self { file, size: label.size }))
     }
 
+    /// Opens what this mount verified or made.
+    pub(crate) fn reopen(path: &Path, label: &Label) -> io::Result<Self> {
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        Ok(Self { file, size: label.size })
+    }
+
     /// For the kernel to read from.
     pub(crate) fn file(&self) -> &File {
         &self.file

@@ -12,6 +12,7 @@
 mod image;
 mod shelf;
 
+use std::collections::HashSet;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -89,6 +90,8 @@ pub(crate) struct DiskCache {
     shelf: Arc<Mutex<Shelf>>,
     limit: u64,
     opened: Mutex<LruCache<Key, ()>>,
+    /// What waits or is being brought: each once.
+    wanted: Arc<Mutex<HashSet<Key>>>,
     jobs: mpsc::Sender<Job>,
 }
 
@@ -101,16 +104,22 @@ impl DiskCache {
         let shelf = Arc::new(Mutex::new(Shelf::open(&config.dir, config.bytes)?));
         let (jobs, waiting) = mpsc::channel(QUEUE);
         let waiting = Arc::new(tokio::sync::Mutex::new(waiting));
+        let wanted = Arc::new(Mutex::new(HashSet::new()));
         for _ in 0..AT_ONCE {
-            tokio::spawn(work(shelf.clone(), waiting.clone()));
+            tokio::spawn(work(shelf.clone(), wanted.clone(), waiting.clone()));
         }
         let opened = Mutex::new(LruCache::new(REMEMBERED));
-        Ok(Self { shelf, limit: config.bytes, opened, jobs })
+        Ok(Self { shelf, limit: config.bytes, opened, wanted, jobs })
     }
 
-    /// The content, if it is here and verified.
+    /// Longest content that is kept.
+    pub(crate) fn longest(&self) -> u64 {
+        self.limit / LONGEST_PART
+    }
+
+    /// The content, if it is here and verified. Does not wait for a disk that is slow to take something else.
     pub(crate) fn find(&self, key: Key) -> Option<Arc<Image>> {
-        match self.shelf.lock().find(key) {
+        match self.shelf.try_lock()?.find(key) {
             Found::Image(image) => Some(image),
             Found::Unverified(_) | Found::Nothing => None,
         }
@@ -119,7 +128,9 @@ impl DiskCache {
     /// A file is opened for reading: the second time, or when an earlier mount had it, it is worth having here.
     /// `ready` is called, perhaps much later and perhaps never, when it is.
     pub(crate) fn opened(&self, content: impl Content, ready: impl FnOnce(Arc<Image>) + Send + 'static) {
-        let known = matches!(self.shelf.lock().find(content.key()), Found::Unverified(_));
+        let Some(mut shelf) = self.shelf.try_lock() else { return };
+        let known = matches!(shelf.find(content.key()), Found::Unverified(_));
+        drop(shelf);
         let again = self.opened.lock().put(content.key(), ()).is_some();
         if known || again {
             self.want(content, ready);
@@ -128,14 +139,18 @@ impl DiskCache {
 
     /// The content is worth having here.
     pub(crate) fn want(&self, content: impl Content, ready: impl FnOnce(Arc<Image>) + Send + 'static) {
-        let size = content.size();
-        if size > SHORTEST && size <= self.limit / LONGEST_PART {
+        let (key, size) = (content.key(), content.size());
+        if size > SHORTEST
+            && size <= self.longest()
+            && self.wanted.lock().insert(key)
+            && self.jobs.try_send((Arc::new(content), Box::new(ready))).is_err()
+        {
             // A full queue: it will be read another time.
-            let _ = self.jobs.try_send((Arc::new(content), Box::new(ready)));
+            self.wanted.lock().remove(&key);
         }
     }
 
-    /// The content is not needed any more, or could not be read.
+    /// The content is not needed any more, or could not be read. For a thread that may wait for the disk.
     pub(crate) fn forget(&self, key: Key) {
         self.shelf.lock().remove(key);
     }
@@ -152,10 +167,16 @@ impl std::fmt::Debug for DiskCache {
     }
 }
 
-async fn work(shelf: Arc<Mutex<Shelf>>, waiting: Arc<tokio::sync::Mutex<mpsc::Receiver<Job>>>) {
+async fn work(
+    shelf: Arc<Mutex<Shelf>>,
+    wanted: Arc<Mutex<HashSet<Key>>>,
+    waiting: Arc<tokio::sync::Mutex<mpsc::Receiver<Job>>>,
+) {
     loop {
         let Some((content, ready)) = waiting.lock().await.recv().await else { return };
-        match bring(&shelf, content.as_ref()).await {
+        let brought = bring(&shelf, content.as_ref()).await;
+        wanted.lock().remove(&content.key());
+        match brought {
             Ok(Some(image)) => ready(image),
             Ok(None) => {}
             Err(error) => {
@@ -220,4 +241,57 @@ pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    struct Counted(Arc<AtomicUsize>);
+
+    const SIZE: usize = 300_000;
+
+    impl Content for Counted {
+        fn key(&self) -> Key {
+            Key { ino: 3, version: 4 }
+        }
+
+        fn size(&self) -> u64 {
+            SIZE as u64
+        }
+
+        fn pieces(&self, offset: u64, length: u64) -> BoxFuture<'_, Result<Vec<Bytes>, ClientError>> {
+            assert_eq!((offset, length), (0, SIZE as u64));
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Box::pin(async {
+                // Others ask for it meanwhile.
+                tokio::task::yield_now().await;
+                Ok(vec![Bytes::from(vec![7; SIZE / 2]); 2])
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_content_that_many_want_is_brought_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = DiskCacheConfig { dir: dir.path().join("cache"), bytes: 10 << 20 };
+        let cache = DiskCache::open(&config).unwrap();
+        let fetched = Arc::new(AtomicUsize::new(0));
+        let (arrived, mut waiting) = mpsc::channel(8);
+        cache.opened(Counted(fetched.clone()), |_| panic!("once is not again and again"));
+        for _ in 0..5 {
+            let arrived = arrived.clone();
+            cache.opened(Counted(fetched.clone()), move |image| drop(arrived.try_send(image)));
+        }
+        let image = tokio::time::timeout(Duration::from_secs(10), waiting.recv()).await.unwrap().unwrap();
+        assert_eq!(image.read(0, 1 << 20).unwrap(), vec![7; SIZE]);
+        assert!(cache.find(Key { ino: 3, version: 4 }).is_some());
+        assert_eq!(fetched.load(Ordering::SeqCst), 1);
+        cache.want(Counted(fetched.clone()), |_| {});
+        drop(arrived);
+        assert!(waiting.recv().await.is_none(), "the others were not queued");
+        assert_eq!(fetched.load(Ordering::SeqCst), 1);
+    }
 }

@@ -6,26 +6,34 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io;
+use std::num::NonZeroUsize;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
+use lru::LruCache;
 use rustix::fs::{FlockOperation, flock};
 
 use super::image::{Draft, Image, Key, Label};
 
 const LABELS: &str = "label";
 const DRAFTS: &str = "part";
+const LOCK: &str = "lock";
 
 /// Part of the file system that stays free whatever the limit says: one of so many.
 const FREE_PART: u64 = 20;
 
+/// Files that stay open for the next reader.
+const OPEN: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
+
 #[derive(Debug)]
 struct Item {
     label: Label,
-    /// Absent: left by an earlier mount, and not looked at yet.
-    image: Option<Arc<Image>>,
+    /// Not so: left by an earlier mount, and not looked at yet.
+    verified: bool,
+    /// If somebody has it open.
+    image: Weak<Image>,
     turn: u64,
 }
 
@@ -38,6 +46,8 @@ pub(crate) struct Shelf {
     items: HashMap<Key, Item>,
     turns: BTreeMap<u64, Key>,
     next: u64,
+    /// What was used last stays open.
+    open: LruCache<Key, Arc<Image>>,
     _lock: File,
 }
 
@@ -59,10 +69,12 @@ impl Shelf {
     /// `WouldBlock`: another mount has it.
     pub(crate) fn open(dir: &Path, limit: u64) -> io::Result<Self> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        let lock = File::create(dir.join("lock"))?;
+        let lock = File::create(dir.join(LOCK))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
         let (items, turns) = (HashMap::new(), BTreeMap::new());
-        let mut shelf = Self { dir: dir.to_owned(), limit, used: 0, items, turns, next: 0, _lock: lock };
+        let open = LruCache::new(OPEN);
+        let mut shelf =
+            Self { dir: dir.to_owned(), limit, used: 0, items, turns, next: 0, open, _lock: lock };
         let mut left = shelf.take_stock()?;
         left.sort_unstable_by_key(|(used_at, label)| (*used_at, label.key));
         for (_, label) in left {
@@ -83,14 +95,21 @@ impl Shelf {
                     None => others.push(path),
                 },
                 Some(DRAFTS) => others.push(path),
+                // Content whose label did not come to be, or went first.
+                None if path.file_name().is_some_and(|name| name != LOCK)
+                    && !path.with_extension(LABELS).exists() =>
+                {
+                    others.push(path);
+                }
                 _ => {}
             }
         }
         for path in others {
-            fs::remove_file(&path)?;
             let content = path.with_extension("");
-            if content.exists() {
-                fs::remove_file(content)?;
+            for path in [path, content] {
+                if path.exists() {
+                    fs::remove_file(path)?;
+                }
             }
         }
         Ok(labels)
@@ -136,7 +155,8 @@ impl Shelf {
         label.save(&self.label_path(key))?;
         let image = Arc::new(image);
         self.remove_index(key);
-        self.insert(label, Some(image.clone()));
+        self.insert(label, Some(&image));
+        self.open.put(key, image.clone());
         Ok(image)
     }
 
@@ -147,15 +167,23 @@ impl Shelf {
 
     /// A content; looking counts as using.
     pub(crate) fn find(&mut self, key: Key) -> Found {
+        let path = self.path(key);
         let Some(item) = self.items.get_mut(&key) else { return Found::Nothing };
         self.turns.remove(&item.turn);
         item.turn = self.next;
         self.turns.insert(self.next, key);
         self.next += 1;
-        match &item.image {
-            Some(image) => Found::Image(image.clone()),
-            None => Found::Unverified(item.label),
+        if !item.verified {
+            return Found::Unverified(item.label);
         }
+        let open = || Image::reopen(&path, &item.label).ok().map(Arc::new);
+        let Some(image) = item.image.upgrade().or_else(open) else {
+            self.remove(key);
+            return Found::Nothing;
+        };
+        item.image = Arc::downgrade(&image);
+        self.open.put(key, image.clone());
+        Found::Image(image)
     }
 
     /// Reads all of a content that an earlier mount left. For a thread that may wait; the shelf is not needed.
@@ -175,7 +203,12 @@ impl Shelf {
     /// What verifying came to.
     pub(crate) fn verified(&mut self, key: Key, image: Option<Image>) {
         match (image, self.items.get_mut(&key)) {
-            (Some(image), Some(item)) => item.image = Some(Arc::new(image)),
+            (Some(image), Some(item)) => {
+                let image = Arc::new(image);
+                item.verified = true;
+                item.image = Arc::downgrade(&image);
+                self.open.put(key, image);
+            }
             _ => self.remove(key),
         }
     }
@@ -194,15 +227,17 @@ impl Shelf {
         (self.items.len(), self.used)
     }
 
-    fn insert(&mut self, label: Label, image: Option<Arc<Image>>) {
+    fn insert(&mut self, label: Label, image: Option<&Arc<Image>>) {
         self.turns.insert(self.next, label.key);
-        self.items.insert(label.key, Item { label, image, turn: self.next });
+        let (verified, image) = (image.is_some(), image.map(Arc::downgrade).unwrap_or_default());
+        self.items.insert(label.key, Item { label, verified, image, turn: self.next });
         self.next += 1;
         self.used += label.size;
     }
 
     fn remove_index(&mut self, key: Key) -> bool {
         let Some(item) = self.items.remove(&key) else { return false };
+        self.open.pop(&key);
         self.turns.remove(&item.turn);
         self.used -= item.label.size;
         true
@@ -266,6 +301,7 @@ mod tests {
         drop(shelf);
         fs::write(dir.path().join("2-1"), [9; 100]).unwrap();
         fs::write(dir.path().join("3-1.label"), b"rubbish").unwrap();
+        fs::write(dir.path().join("5-1"), b"without a label").unwrap();
         let mut shelf = Shelf::open(dir.path(), 1000).unwrap();
         assert_eq!(names(dir.path()), ["1-1", "1-1.label", "2-1", "2-1.label", "lock"]);
         for (ino, good) in [(1, true), (2, false)] {

@@ -21,11 +21,11 @@ use crate::fs::{Fs, Shared};
 /// Time between two batches.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Most times of one command.
-const BATCH: usize = 1000;
+/// Times of one command: each writes an inode with all that belongs to it, and a command writes at most 1 MiB.
+const BATCH: usize = 100;
 
 /// Times that may wait; what is read beyond is not noted.
-const MOST: usize = 16 * BATCH;
+const MOST: usize = 160 * BATCH;
 
 /// Age at which a time moves whatever happened.
 const DAY_NS: i64 = 24 * 3600 * 1_000_000_000;
@@ -90,6 +90,7 @@ impl Fs {
             }
             if let Err(error) = self.client().mutate(Op::SetAccessTimes(SetAccessTimes { times })).await {
                 tracing::debug!(%error, "access times were not kept");
+                return;
             }
         }
     }
@@ -131,6 +132,6 @@ mod tests {
         times.note(3, 2);
         let batches: Vec<usize> =
             std::iter::from_fn(|| Some(times.batch().len()).filter(|length| *length > 0)).collect();
-        assert_eq!(batches, vec![BATCH; 16]);
+        assert_eq!(batches, vec![BATCH; 160]);
     }
 }

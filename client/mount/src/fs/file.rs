@@ -77,6 +77,8 @@ pub(crate) struct State {
     pub(crate) lock_owners: HashMap<u64, SessionId>,
     /// Version whose pages the kernel may hold; 0: none that are worth keeping.
     pub(crate) kernel_version: u64,
+    /// Readers that ask for a pause of appends.
+    pub(crate) calm: u32,
     /// What the kernel holds of the end.
     pub(crate) pages: Pages,
     /// Bytes that were wanted from the cluster.
@@ -110,6 +112,7 @@ impl File {
             lock_owners: HashMap::new(),
             kernel_version,
             kernel_dropping: false,
+            calm: 0,
             pages: Pages::default(),
             fetched: 0,
             through: Through::default(),

@@ -95,8 +95,11 @@ impl Fs {
             }
             void
         };
+        // Whoever gets a lock sees all that was written before, and all of its length.
         if void {
-            self.invalidate_from(file.ino, 0).await;
+            self.drop_pages(file, Some(0)).await;
+        } else if file.state.lock().shows_zeros() {
+            self.drop_end(file).await;
         }
         Ok(())
     }

@@ -102,19 +102,20 @@ impl Fs {
         }
         let reply = self.client().mutate(Op::SetAttr(op)).await?;
         self.install(file, reply)?;
-        Ok(self.attr_for_kernel(file, &file.state.lock()))
+        Ok(self.attr_for_kernel(file, &mut file.state.lock()))
     }
 
     /// The outcome of a command of ours on an open file.
     pub(crate) fn install(&self, file: &File, reply: Reply) -> Outcome<()> {
         let inode = reply.inode.ok_or(Errno::IO)?;
         let mut state = file.state.lock();
-        if state.committed(inode, reply.replaced_version) {
-            drop(state);
+        let void = state.committed(inode, reply.replaced_version);
+        // The kernel made the change too, and knows the length.
+        let size = state.size();
+        state.pages.resized(size);
+        drop(state);
+        if void {
             self.invalidate(file.ino);
-        } else {
-            let size = state.size();
-            state.pages.resized(size);
         }
         Ok(())
     }

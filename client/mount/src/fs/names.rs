@@ -101,9 +101,9 @@ impl Fs {
     /// of anything of which changes would be told.
     pub fn attr_now(&self, ino: u64) -> Option<Attr> {
         if let Some(file) = self.shared.files.get(ino) {
-            let state = file.state.lock();
+            let mut state = file.state.lock();
             if state.is_dirty() || state.at.elapsed() < self.config().attr_ttl {
-                return Some(self.attr_for_kernel(&file, &state));
+                return Some(self.attr_for_kernel(&file, &mut state));
             }
         }
         self.shared.cache.inode(self.client(), ino).map(|inode| self.attr_of(&inode))
@@ -134,7 +134,7 @@ impl Fs {
         let Some(file) = self.shared.files.get(inode.ino) else { return Attr::of(inode) };
         let mut state = file.state.lock();
         let stale = state.learn(inode) && state.kernel_version != inode.version;
-        let attr = self.attr_for_kernel(&file, &state);
+        let attr = self.attr_for_kernel(&file, &mut state);
         if stale && state.kernel_version != 0 {
             state.kernel_drops(inode.version);
             drop(state);

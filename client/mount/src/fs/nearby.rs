@@ -14,6 +14,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use holdfast_client::ClientError;
@@ -28,6 +29,12 @@ use crate::fs::{Fs, Outcome, Shared};
 
 /// Bytes fetched at once to bring a backing file up to date.
 const STEP: u64 = 4 << 20;
+
+/// How long who opens a file waits until the kernel can read it.
+const SOON: Duration = Duration::from_secs(2);
+
+/// How long a reader waits for the local disk before it asks the cluster.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Times that a file may change while it is being fetched.
 const ROUNDS: usize = 16;
@@ -47,6 +54,8 @@ pub struct Backing {
     renewing: tokio::sync::Mutex<()>,
     /// Told when the file may have changed.
     changed: Notify,
+    /// Somebody brings it up to date when the file changes.
+    followed: AtomicBool,
 }
 
 impl Backing {
@@ -57,6 +66,7 @@ impl Backing {
             registered: Mutex::default(),
             renewing: tokio::sync::Mutex::default(),
             changed: Notify::new(),
+            followed: AtomicBool::new(false),
         }
     }
 
@@ -104,6 +114,17 @@ impl Fs {
     /// The kernel can, or cannot, read files past this process.
     pub fn set_passthrough(&self, can: bool) {
         self.shared.passthrough.store(can, Ordering::Relaxed);
+    }
+
+    async fn forget_nearby(&self, key: Key) {
+        let shared = self.shared.clone();
+        let forgotten = disk::blocking(move || {
+            if let Some(disk) = &shared.disk {
+                disk.forget(key);
+            }
+            Ok(())
+        });
+        let _ = tokio::time::timeout(PATIENCE, forgotten).await;
     }
 
     /// A file was opened for reading.
@@ -154,19 +175,19 @@ impl Fs {
         state.through.backing.clone()
     }
 
-    /// The kernel is about to read for this handle: what it reads must be what is committed now.
-    pub(crate) async fn passing(&self, file: &Arc<File>, backing: &Arc<Backing>) -> Outcome<()> {
-        let (current, first) = {
-            let state = file.state.lock();
-            (state.inode.version, state.through.handles == 1)
-        };
-        if backing.version.load(Ordering::Acquire) != current {
-            self.renew(file, backing).await?;
-        }
-        if first {
+    /// The kernel is about to read for this handle. False: what it would read is not what is committed now, and cannot
+    /// be made so soon.
+    pub(crate) async fn passing(&self, file: &Arc<File>, backing: &Arc<Backing>) -> bool {
+        if !backing.followed.swap(true, Ordering::AcqRel) {
             self.shared.runtime.spawn(follow(Arc::downgrade(&self.shared), file.clone(), backing.clone()));
         }
-        Ok(())
+        let current = file.state.lock().inode.version;
+        if backing.version.load(Ordering::Acquire) == current {
+            return true;
+        }
+        backing.changed.notify_one();
+        let soon = tokio::time::timeout(SOON, self.renew(file, backing)).await;
+        matches!(soon, Ok(Ok(())))
     }
 
     /// The kernel does not read for this handle after all, nor for others to come.
@@ -197,15 +218,16 @@ impl Fs {
         for _ in 0..ROUNDS {
             self.refresh(file).await?;
             let Some(reader) = file.state.lock().reader.clone() else { continue };
+            if self.shared.disk.as_ref().is_none_or(|disk| reader.file.size() > disk.longest()) {
+                return Err(Errno::FBIG);
+            }
             let version = reader.file.inode().version;
             let old = backing.version.load(Ordering::Acquire);
             if old == version {
                 return Ok(());
             }
-            if let Some(disk) = &self.shared.disk {
-                // Nobody shall find under the old version what is not that any more.
-                disk.forget(Key { ino: file.ino, version: old });
-            }
+            // Nobody shall find under the old version what is not that any more.
+            self.forget_nearby(Key { ino: file.ino, version: old }).await;
             backing.version.store(0, Ordering::Release);
             if rewrite(backing, &reader).await? {
                 backing.version.store(version, Ordering::Release);
@@ -251,7 +273,7 @@ async fn follow(shared: std::sync::Weak<Shared>, file: Arc<File>, backing: Arc<B
     loop {
         let Some(shared) = shared.upgrade() else { return };
         let fs = Fs { shared };
-        let pause = fs.config().attr_ttl.max(std::time::Duration::from_millis(100));
+        let pause = fs.config().attr_ttl.max(Duration::from_millis(100));
         let _ = tokio::time::timeout(pause, backing.changed.notified()).await;
         if !(file.state.lock().through.backing.as_ref()).is_some_and(|now| Arc::ptr_eq(now, &backing)) {
             return;
@@ -285,16 +307,16 @@ impl Reader {
         if let Some(bytes) = image.read_now(from, to - from) {
             return Some(bytes);
         }
-        match disk::blocking(move || image.read(from, to - from)).await {
-            Ok(bytes) => Some(bytes),
-            Err(error) => {
-                let inode = self.file.inode();
-                tracing::warn!(ino = inode.ino, %error, "a file in the disk cache cannot be read");
-                if let Some(disk) = &fs.shared.disk {
-                    disk.forget(Key { ino: inode.ino, version: inode.version });
-                }
-                None
-            }
-        }
+        let read = disk::blocking(move || image.read(from, to - from));
+        let error = match tokio::time::timeout(PATIENCE, read).await {
+            Ok(Ok(bytes)) => return Some(bytes),
+            Ok(Err(error)) => error.to_string(),
+            // Perhaps it comes later; the file stays.
+            Err(_) => return None,
+        };
+        let inode = self.file.inode();
+        tracing::warn!(ino = inode.ino, %error, "a file in the disk cache cannot be read");
+        fs.forget_nearby(Key { ino: inode.ino, version: inode.version }).await;
+        None
     }
 }

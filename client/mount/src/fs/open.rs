@@ -44,28 +44,27 @@ impl Fs {
         let (asked, began) = (Instant::now(), self.shared.cache.began());
         let (answer, hold) = self.client().hold_inode(Ino(ino), true).await?;
         let told = Told { began, index: answer.reply.index, lease: answer.reply.lease_term };
+        let mut news = true;
         if let Some(inode) = &answer.reply.inode {
-            if !self.shared.cache.is_same(inode) {
-                // The answer to an open carries no attributes: the kernel would read up to the length it knows.
-                self.invalidate_attributes(ino);
-            }
+            news = !self.shared.cache.is_same(inode);
             self.shared.cache.keep_inode(told, inode);
         }
         let class = answer.reply.class.clone();
         let opened = self.client().opened(answer)?;
         let class = self.class_of(class).await?;
         let file = self.shared.files.open(ino, |version| File::new(opened.inode().clone(), class, version));
-        let opened = self.opened(file.clone(), flags, hold, Some((opened, asked)));
+        let mut opened = self.opened(file.clone(), flags, hold, Some((opened, asked)));
         let shows_zeros = file.state.lock().shows_zeros();
         if shows_zeros {
             // Who opens a file sees all of it, whatever others read through this mount before.
             self.drop_end(&file).await;
+        } else if news {
+            // The answer to an open carries no attributes: the kernel would read up to the length it knows.
+            self.invalidate_attributes(ino);
         }
-        if let Some(backing) = &opened.backing
-            && let Err(errno) = self.passing(&file, backing).await
-        {
-            self.release(opened.handle, None).await;
-            return Err(errno);
+        if let Some(backing) = &opened.backing {
+            // What the kernel could read is not up to date: it asks us, for this handle.
+            opened.direct = !self.passing(&file, backing).await;
         }
         Ok(opened)
     }
@@ -98,6 +97,10 @@ impl Fs {
         }
         let keep_cache = state.kernel_keeps();
         let attr = state.attr();
+        if keep_cache {
+            // The page of the end may be among what is kept.
+            state.pages.read_to(attr.size);
+        }
         handle.told.store(state.failures.count, Ordering::Relaxed);
         let backing = self.passes(&mut state, &handle);
         handle.passes.store(backing.is_some(), Ordering::Relaxed);

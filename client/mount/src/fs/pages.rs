@@ -17,6 +17,8 @@ pub(crate) struct Pages {
     /// The same of pages read since the kernel was told to drop older ones.
     newer: Option<u64>,
     dropping: bool,
+    /// Somebody sees to it that the page is dropped.
+    asked: bool,
 }
 
 impl Pages {
@@ -40,6 +42,13 @@ impl Pages {
         }
     }
 
+    /// The kernel was told this length.
+    fn cut_to(&mut self, size: u64) {
+        for known in [&mut self.end, &mut self.newer].into_iter().flatten() {
+            *known = size.min(*known);
+        }
+    }
+
     /// What may be told of a length, while the page is as it is.
     pub(crate) fn tell(&self, size: u64) -> u64 {
         self.end.or(self.newer).map_or(size, |end| end.min(size))
@@ -47,7 +56,7 @@ impl Pages {
 
     /// From where on the kernel is to drop what it holds.
     fn begin_drop(&mut self) -> Option<u64> {
-        self.dropping = true;
+        (self.dropping, self.asked) = (true, false);
         self.end
     }
 
@@ -66,26 +75,36 @@ impl State {
 
 impl Fs {
     /// Attributes of an open file as the kernel may know them now; it hears of a growth when it has dropped its last page.
-    pub(crate) fn attr_for_kernel(&self, file: &Arc<File>, state: &State) -> Attr {
+    pub(crate) fn attr_for_kernel(&self, file: &Arc<File>, state: &mut State) -> Attr {
         let mut attr = state.attr();
         let size = state.pages.tell(attr.size);
+        // Where it is told a shorter length, it fills the rest with zeros.
+        state.pages.cut_to(size);
         if size < attr.size {
             attr.size = size;
-            let (fs, file) = (self.clone(), file.clone());
-            self.shared.runtime.spawn(async move { fs.drop_end(&file).await });
+            if !std::mem::replace(&mut state.pages.asked, true) {
+                let (fs, file) = (self.clone(), file.clone());
+                self.shared.runtime.spawn(async move { fs.drop_end(&file).await });
+            }
         }
         attr
     }
 
     /// The kernel has no page of the end of the file when this returns, or a new one.
     pub(crate) async fn drop_end(&self, file: &Arc<File>) {
+        self.drop_pages(file, None).await;
+    }
+
+    /// The same, and it has no older page from an offset on.
+    pub(crate) async fn drop_pages(&self, file: &Arc<File>, from: Option<u64>) {
         let _one = file.dropping.lock().await;
-        let Some(from) = file.state.lock().pages.begin_drop() else {
-            file.state.lock().pages.dropped();
-            return;
-        };
-        self.invalidate_from(file.ino, from).await;
+        let end = file.state.lock().pages.begin_drop();
+        if let Some(from) = from.or(end) {
+            self.invalidate_from(file.ino, from).await;
+        }
         file.state.lock().pages.dropped();
+        // Who asked for attributes meanwhile was told the old length.
+        self.invalidate_attributes(file.ino);
     }
 }
 

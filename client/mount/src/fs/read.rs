@@ -60,6 +60,22 @@ impl Look {
     }
 }
 
+/// While there is one, appends wait until nobody holds the file's `flushing`.
+struct Calm<'f>(&'f File);
+
+impl<'f> Calm<'f> {
+    fn new(file: &'f File) -> Self {
+        file.state.lock().calm += 1;
+        Self(file)
+    }
+}
+
+impl Drop for Calm<'_> {
+    fn drop(&mut self) {
+        self.0.state.lock().calm -= 1;
+    }
+}
+
 impl Fs {
     /// The bytes at an offset; fewer at the end of the file.
     pub async fn read(&self, handle: u64, offset: u64, length: u64) -> Outcome<Pieces> {
@@ -93,7 +109,10 @@ impl Fs {
         let reader = look.overlay.is_empty().then_some(look.reader.as_ref()?)?;
         let end = reader.file.size().clamp(look.from, look.to);
         let bytes = match (reader.file.inline(), &reader.nearby) {
-            (Some(bytes), _) => bytes.slice(look.from as usize..end as usize),
+            (Some(bytes), _) => {
+                let length = bytes.len() as u64;
+                bytes.slice(look.from.min(length) as usize..end.min(length) as usize)
+            }
             (None, Some(image)) => image.read_now(look.from, end - look.from)?,
             (None, None) => return None,
         };
@@ -104,12 +123,12 @@ impl Fs {
 
     pub(crate) async fn read_file(&self, file: &Arc<File>, offset: u64, length: u64) -> Outcome<Pieces> {
         let end = offset.checked_add(length.min(LONGEST)).ok_or(Errno::INVAL)?;
+        let mut quiet = None;
         for round in 0..ROUNDS {
-            // A file that is committed again and again must not starve its readers.
-            let quiet = match round >= CALM_ROUNDS {
-                true => Some(self.quiet(file).await?),
-                false => None,
-            };
+            // A file that is appended to and committed again and again must not starve its readers.
+            if round >= CALM_ROUNDS && quiet.is_none() {
+                quiet = Some((Calm::new(file), self.quiet(file).await?));
+            }
             if !file.state.lock().tail.is_empty() {
                 // Only the commit decides where appended bytes lie.
                 match quiet {
@@ -117,7 +136,13 @@ impl Fs {
                     None => self.flush(file).await?,
                 }
             }
-            let look = Look::at(&mut file.state.lock(), offset, end, self.config().attr_ttl);
+            let look = {
+                let mut state = file.state.lock();
+                if !state.tail.is_empty() {
+                    continue;
+                }
+                Look::at(&mut state, offset, end, self.config().attr_ttl)
+            };
             if look.from < look.to && look.covered() {
                 return Ok(Pieces(look.overlay.into_iter().map(|(_, bytes)| bytes).collect()));
             }

@@ -111,7 +111,7 @@ impl Fs {
         // Pages that the kernel writes back lie where they lie, whichever handle it picks for them.
         let appends = handle.appends() && !from_cache;
         let full = if appends {
-            if !state.dirty.is_empty() {
+            if !state.dirty.is_empty() || state.calm > 0 {
                 return Written::Wait;
             }
             let end = state.tail.end();

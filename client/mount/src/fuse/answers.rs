@@ -134,7 +134,11 @@ pub(super) fn answer_open(fs: &Fs, opened: &Opened, reply: ReplyOpen) {
     let (handle, flags) = (FileHandle(opened.handle), opened_flags(opened));
     let Some(backing) = &opened.backing else { return reply.opened(handle, flags) };
     match backing.registered(|file| reply.open_backing(file)) {
-        Ok(id) => reply.opened_passthrough(handle, FopenFlags::empty(), &id),
+        Ok(id) => {
+            let mut flags = FopenFlags::empty();
+            flags.set(FopenFlags::FOPEN_DIRECT_IO, opened.direct);
+            reply.opened_passthrough(handle, flags, &id);
+        }
         Err(error) => {
             tracing::info!(%error, "the kernel does not read files of the disk cache by itself");
             fs.does_not_pass(opened.handle);
