@@ -54,8 +54,8 @@ impl Store {
             let gain = allocated.saturating_sub(live);
             // What is free behind the last record was too short for the next one, and would be again in a copy.
             let dead = segment.used_bytes().saturating_sub(live);
-            let worthwhile = dead >= worth || gain - dead.min(gain) > allocated / 2;
-            let mostly_dead = live * 100 <= allocated * percent && worthwhile;
+            let lasts = 4 * dead >= worth || gain - dead.min(gain) > allocated / 2;
+            let mostly_dead = live * 100 <= allocated * percent && gain >= worth && lasts;
             (live == 0 || mostly_dead).then_some((gain, segment.number))
         });
         scored.max().map(|(_, number)| number)
