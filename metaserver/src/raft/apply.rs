@@ -4,14 +4,21 @@
 //! - Entries are applied in log order; the changes of a batch and the marker are one write; replies go out after it.
 //! - A view is published after every batch, so that readers get a consistent snapshot for the price of a clone.
 //! - After `flush_commands` commands a flush is started, which bounds the replay at the next start.
-//! - A failure to read or write the table ends the thread's work with an error: openraft stops, the process leaves.
+//! - A failure to read or write the table is the end: nothing is applied after it, and the process leaves.
+//!
+//! Entries are handed over, not waited for: openraft takes them for applied when they are queued here. So its word for
+//! what is applied means nothing in this crate; the published marker and view do. What waits is bounded in bytes. Where
+//! nobody waits for a reply, on followers, the thread takes a nap between two batches: what comes meanwhile shares one
+//! write, one view, one wake-up.
 //!
 //! Called by `machine.rs` through [`Applier`]; nothing here runs on the Raft runtime.
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
-use std::time::Instant;
+use std::thread::Thread;
+use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
@@ -20,8 +27,10 @@ use holdfast_proto::op::{Command, Reply};
 use holdfast_state::Touched;
 use openraft::storage::ApplyResponder;
 use prost::Message;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
+use super::codec;
+use super::config::AbortHook;
 use super::error::MetaError;
 use super::marker::Marker;
 use super::snapshot::SnapshotRef;
@@ -31,6 +40,10 @@ use crate::store::{StateView, Table};
 
 /// Most commands that share one write of the table.
 const MOST_COMMANDS: usize = 2048;
+/// Bytes of entries that wait to be applied at most.
+const MOST_WAITING: usize = 8 << 20;
+/// Rest after a batch that nobody waited for.
+const NAP: Duration = Duration::from_millis(5);
 
 /// What applying a batch of commands comes to.
 pub struct Effects {
@@ -77,10 +90,11 @@ pub trait StateMachine: Send + 'static {
 pub(crate) type WithResponder = (Entry, Option<ApplyResponder<TypeConfig>>);
 
 enum Job {
-    Apply(Vec<WithResponder>, oneshot::Sender<Result<(), MetaError>>),
+    Apply(Vec<WithResponder>, OwnedSemaphorePermit),
     Checkpoint(PathBuf, oneshot::Sender<Result<Marker, MetaError>>),
     Install(SnapshotRef, oneshot::Sender<Result<(), MetaError>>),
     Flush(oneshot::Sender<Result<(), MetaError>>),
+    Marker(oneshot::Sender<Result<Marker, MetaError>>),
 }
 
 /// What everybody may see of the applied state.
@@ -106,7 +120,41 @@ pub(crate) struct Progress {
 #[derive(Clone)]
 pub(crate) struct Applier {
     jobs: mpsc::Sender<Job>,
+    room: Arc<Semaphore>,
+    rest: Arc<Rest>,
+    thread: Thread,
     pub(crate) published: Arc<Published>,
+}
+
+/// How the thread and those who have work for it agree on naps.
+#[derive(Debug, Default)]
+struct Rest {
+    napping: AtomicBool,
+    /// Somebody waits for a job that was queued since the thread looked last.
+    urgent: AtomicBool,
+}
+
+impl Rest {
+    /// After a job was queued that somebody waits for.
+    fn end(&self, thread: &Thread) {
+        self.urgent.store(true, Ordering::SeqCst);
+        if self.napping.load(Ordering::SeqCst) {
+            thread.unpark();
+        }
+    }
+
+    /// Before the thread looks into its queue: what is queued from now on says anew that it is urgent.
+    fn look(&self) {
+        self.urgent.store(false, Ordering::SeqCst);
+    }
+
+    fn nap(&self) {
+        self.napping.store(true, Ordering::SeqCst);
+        if !self.urgent.load(Ordering::SeqCst) {
+            std::thread::park_timeout(NAP);
+        }
+        self.napping.store(false, Ordering::SeqCst);
+    }
 }
 
 impl Applier {
@@ -117,6 +165,7 @@ impl Applier {
         places: Arc<Places>,
         machine: Box<dyn StateMachine>,
         flush_commands: u64,
+        abort: AbortHook,
     ) -> Result<Self, MetaError> {
         let view = table.view(marker.commands)?;
         let published = Arc::new(Published {
@@ -126,6 +175,7 @@ impl Applier {
             observer: ArcSwapOption::empty(),
         });
         let (jobs, queue) = mpsc::channel();
+        let rest = Arc::new(Rest::default());
         let worker = Worker {
             table,
             marker,
@@ -134,12 +184,15 @@ impl Applier {
             published: published.clone(),
             unflushed: 0,
             flush_commands,
+            rest: rest.clone(),
+            abort,
         };
-        std::thread::Builder::new()
+        let running = std::thread::Builder::new()
             .name("meta-apply".into())
-            .spawn(move || worker.run(queue))
+            .spawn(move || worker.run(&queue))
             .map_err(|e| MetaError::io("start the apply thread", e))?;
-        Ok(Self { jobs, published })
+        let room = Arc::new(Semaphore::new(MOST_WAITING));
+        Ok(Self { jobs, room, rest, thread: running.thread().clone(), published })
     }
 
     async fn ask<T>(
@@ -148,11 +201,21 @@ impl Applier {
     ) -> Result<T, MetaError> {
         let (reply, wait) = oneshot::channel();
         self.jobs.send(job(reply)).map_err(|_| MetaError::Stopped)?;
+        self.rest.end(&self.thread);
         wait.await.map_err(|_| MetaError::Stopped)?
     }
 
+    /// Queues entries to be applied; waits only for room. An error: nothing is applied any more.
     pub(crate) async fn apply(&self, entries: Vec<WithResponder>) -> Result<(), MetaError> {
-        self.ask(|reply| Job::Apply(entries, reply)).await
+        let bytes: usize = entries.iter().map(|(entry, _)| codec::payload_bytes(&entry.payload)).sum();
+        let weight = u32::try_from(bytes.min(MOST_WAITING)).unwrap_or(u32::MAX);
+        let room = self.room.clone().acquire_many_owned(weight).await.map_err(|_| MetaError::Stopped)?;
+        let awaited = entries.iter().any(|(_, responder)| responder.is_some());
+        self.jobs.send(Job::Apply(entries, room)).map_err(|_| MetaError::Stopped)?;
+        if awaited {
+            self.rest.end(&self.thread);
+        }
+        Ok(())
     }
 
     /// Copies the table to `to` between two batches; the marker says what the copy shows.
@@ -168,6 +231,11 @@ impl Applier {
     /// Makes the table durable as far as it is.
     pub(crate) async fn flush(&self) -> Result<(), MetaError> {
         self.ask(Job::Flush).await
+    }
+
+    /// The marker once everything is applied that was queued before.
+    pub(crate) async fn settled(&self) -> Result<Marker, MetaError> {
+        self.ask(Job::Marker).await
     }
 
     pub(crate) fn view(&self) -> StateView {
@@ -187,30 +255,57 @@ struct Worker {
     published: Arc<Published>,
     unflushed: u64,
     flush_commands: u64,
+    rest: Arc<Rest>,
+    abort: AbortHook,
 }
 
 impl Worker {
-    fn run(mut self, queue: mpsc::Receiver<Job>) {
-        // Whoever asked may be gone by the time of the answer; that is no failure.
-        while let Ok(job) = queue.recv() {
+    /// Works until nobody holds the handle any more, or something fails: then the queue goes, and with it the hopes of
+    /// all who wait.
+    fn run(mut self, queue: &mpsc::Receiver<Job>) {
+        let mut next = None;
+        while let Some(job) = next.take().or_else(|| queue.recv().ok()) {
+            self.rest.look();
+            // Whoever asked may be gone by the time of the answer; that is no failure.
             match job {
-                Job::Apply(entries, reply) => drop(reply.send(self.apply(entries))),
+                Job::Apply(entries, room) => match self.apply(entries, room, queue) {
+                    Ok(behind) => next = behind,
+                    Err(error) => return (self.abort)(&format!("a command could not be applied: {error}")),
+                },
                 Job::Checkpoint(to, reply) => drop(reply.send(self.checkpoint(&to))),
                 Job::Install(snapshot, reply) => drop(reply.send(self.install(&snapshot))),
                 Job::Flush(reply) => drop(reply.send(self.table.flush(true))),
+                Job::Marker(reply) => drop(reply.send(Ok(self.marker.clone()))),
             }
         }
     }
 
-    fn apply(&mut self, entries: Vec<WithResponder>) -> Result<(), MetaError> {
+    /// Applies these entries and all that wait behind them, up to a job of another kind, which it returns.
+    fn apply(
+        &mut self,
+        entries: Vec<WithResponder>,
+        room: OwnedSemaphorePermit,
+        queue: &mpsc::Receiver<Job>,
+    ) -> Result<Option<Job>, MetaError> {
         let mut batch = Batch::default();
-        for (entry, responder) in entries {
-            batch.add(entry, responder)?;
-            if batch.commands.len() >= MOST_COMMANDS {
-                self.write(std::mem::take(&mut batch))?;
+        let mut next = Some(Job::Apply(entries, room));
+        let mut awaited = false;
+        while let Some(Job::Apply(entries, room)) = next {
+            for (entry, responder) in entries {
+                awaited |= responder.is_some();
+                batch.add(entry, responder)?;
+                if batch.commands.len() >= MOST_COMMANDS {
+                    self.write(std::mem::take(&mut batch))?;
+                }
             }
+            batch.rooms.push(room);
+            next = queue.try_recv().ok();
         }
-        self.write(batch)
+        self.write(batch)?;
+        if !awaited && next.is_none() {
+            self.rest.nap();
+        }
+        Ok(next)
     }
 
     fn write(&mut self, batch: Batch) -> Result<(), MetaError> {
@@ -296,6 +391,8 @@ struct Batch {
     last: Option<super::types::LogId>,
     membership: Option<StoredMembership>,
     bytes: u64,
+    /// Given back when this is written.
+    rooms: Vec<OwnedSemaphorePermit>,
 }
 
 impl Batch {

@@ -103,13 +103,15 @@ async fn launch(
         .map_err(|e| MetaError::io("open the stores", e))??;
     let Stores { places, table, marker, log } = stores;
     let pristine = log.is_pristine() && marker.applied.is_none();
-    let applier = Applier::start(table, marker, places.clone(), machine, config.snapshots.flush_commands)?;
+    let (flush_commands, abort) = (config.snapshots.flush_commands, config.abort.clone());
+    let applier = Applier::start(table, marker, places.clone(), machine, flush_commands, abort)?;
     let network = Network { wire: wire.clone(), me: config.node };
     let state = Machine { applier: applier.clone(), places: places.clone() };
-    // Replays what is known to be committed before it returns.
+    // Queues what is known to be committed to be applied before it returns.
     let raft = Raft::new(config.node.0, raft_config, network, log.clone(), state)
         .await
         .map_err(|e| MetaError::damaged("the metadata group's stores", e))?;
+    applier.settled().await?;
     let stopping = Arc::new(AtomicBool::new(false));
     let (told, leadership) = watch::channel(no_leader());
     tokio::spawn(follow(raft.clone(), config.node, told, stopping.clone(), config.abort.clone()));
@@ -173,15 +175,12 @@ async fn follow(
     stopping: Arc<AtomicBool>,
     abort: AbortHook,
 ) {
-    let mut metrics = raft.metrics();
-    let ended = loop {
-        let seen = {
-            let now = metrics.borrow_and_update();
-            if let Err(fatal) = &now.running_state {
-                break fatal.to_string();
-            }
-            leadership_of(&now, me)
-        };
+    // All of Raft's metrics change several times with every command, these seldom. Both are written in one go, and on
+    // this runtime's only thread, so the others are up to date when these have changed.
+    let (metrics, mut server) = (raft.metrics(), raft.server_metrics());
+    loop {
+        drop(server.borrow_and_update());
+        let seen = leadership_of(&metrics.borrow_watched(), me);
         told.send_if_modified(|old| {
             let same = Leadership { since: old.since, ..seen.clone() } == *old;
             if !same {
@@ -190,9 +189,13 @@ async fn follow(
             }
             !same
         });
-        if metrics.changed().await.is_err() {
-            break "the core is gone".to_owned();
+        if server.changed().await.is_err() {
+            break;
         }
+    }
+    let ended = match &metrics.borrow_watched().running_state {
+        Ok(()) => "the core is gone".to_owned(),
+        Err(fatal) => fatal.to_string(),
     };
     told.send_modify(|old| *old = Leadership { term: old.term, ..no_leader() });
     if !stopping.load(Ordering::Acquire) {

@@ -245,8 +245,8 @@ impl LogStore {
         let mut config = raft_log::Config::new(dir.display());
         config.wal.chunk_max_size = Some(limits.log_file_bytes);
         config.wal.read_buffer_size = Some(4 << 20);
-        // openraft and the batcher already gather; a long wait here would only add to every commit.
-        config.wal.flush_batch_wait = Some(Duration::from_micros(20));
+        // Long enough to take what is queued already, too short to go to sleep for: openraft and the batcher gather.
+        config.wal.flush_batch_wait = Some(Duration::from_micros(1));
         config.log_cache_capacity = Some(limits.log_cache_bytes);
         config.log_cache_max_items = Some(1 << 20);
         let wal = Wal::open(Arc::new(config)).map_err(|e| match e.kind() {

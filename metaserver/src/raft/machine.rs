@@ -67,7 +67,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
     type SnapshotBuilder = Builder;
 
     async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
-        let marker = self.applier.marker();
+        let marker = self.applier.settled().await.map_err(io_error)?;
         Ok((marker.applied, marker.membership))
     }
 

@@ -34,6 +34,7 @@ mod serve;
 mod snapshot;
 mod start;
 mod state;
+mod stream;
 mod torn;
 mod types;
 mod wire;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::Stream;
 use holdfast_proto::cluster::RaftEnvelope;
 use holdfast_proto::ids::NodeId;
 use holdfast_proto::status::{Code, Status};
@@ -20,6 +21,7 @@ use openraft::raft::{
 
 use super::codec::{self, Malformed};
 use super::snapshot::SnapshotRef;
+use super::stream;
 use super::types::{Snapshot, TypeConfig, Vote};
 use super::wire::{Kind, Wire};
 
@@ -85,6 +87,13 @@ impl Client {
 
 impl RaftNetworkV2<TypeConfig> for Client {
     type SnapshotData = SnapshotRef;
+
+    fn stream_append<'s, S>(&'s mut self, messages: S, option: RPCOption) -> stream::Opening<'s>
+    where
+        S: Stream<Item = stream::Message> + Send + Unpin + 'static,
+    {
+        stream::open(self, messages, option)
+    }
 
     async fn append_entries(
         &mut self,

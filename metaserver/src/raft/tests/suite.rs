@@ -20,7 +20,8 @@ impl StoreBuilder<TypeConfig, LogStore, Machine, tempfile::TempDir> for Builder 
         // Small files, so that the suite crosses from one to the next.
         config.store.log_file_bytes = 512;
         let Stores { places, table, marker, log } = Stores::open(&config, INLINE).await.unwrap();
-        let applier = Applier::start(table, marker, places.clone(), Box::new(Ledger), 10).unwrap();
+        let machine = Box::new(Ledger);
+        let applier = Applier::start(table, marker, places.clone(), machine, 10, config.abort).unwrap();
         Ok((dir, log, Machine { applier, places }))
     }
 }
