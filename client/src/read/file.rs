@@ -157,8 +157,11 @@ impl OpenFile {
     pub async fn pieces_at(&self, offset: u64, length: u64) -> Result<Vec<Bytes>, ClientError> {
         let end = offset.saturating_add(length).min(self.size());
         let (mut at, mut bytes) = (offset, Vec::new());
+        // A range that is one piece long is not cut where pieces of streams are: in two it costs twice the requests,
+        // and putting it together.
+        let cut_at = if length <= self.piece_bytes() { u64::MAX } else { self.piece_bytes() };
         while at < end {
-            let pieces = self.pieces(at, end, PIECES_AT_ONCE).await?;
+            let pieces = self.pieces_cut_at(cut_at, at, end, PIECES_AT_ONCE).await?;
             at = pieces.last().map_or(end, |piece| piece.offset + piece.length);
             let deadline = self.client().deadline();
             let fetched = pieces.into_iter().map(|piece| self.fetch_piece(piece, deadline));
@@ -205,6 +208,16 @@ impl OpenFile {
 
     /// The next pieces from `from` on; their extents are fetched if need be.
     pub(crate) async fn pieces(&self, from: u64, to: u64, most: usize) -> Result<Vec<Piece>, ClientError> {
+        self.pieces_cut_at(self.piece_bytes(), from, to, most).await
+    }
+
+    async fn pieces_cut_at(
+        &self,
+        cut_at: u64,
+        from: u64,
+        to: u64,
+        most: usize,
+    ) -> Result<Vec<Piece>, ClientError> {
         if let Some(bytes) = &self.shared.inline {
             let bytes = bytes.slice(from as usize..to as usize);
             return Ok(vec![Piece { offset: from, length: to - from, source: Source::Inline(bytes) }]);
@@ -213,12 +226,12 @@ impl OpenFile {
         while let Some(at) = self.unknown(from, to) {
             // What is known already is enough to go on with, once the first pages are in.
             if at > from && pages >= PAGES_AHEAD {
-                return Ok(self.known_pieces(from, at, most));
+                return Ok(self.known_pieces(cut_at, from, at, most));
             }
             self.fetch_page(at, to).await?;
             pages += 1;
         }
-        Ok(self.known_pieces(from, to, most))
+        Ok(self.known_pieces(cut_at, from, to, most))
     }
 
     fn unknown(&self, from: u64, to: u64) -> Option<u64> {
@@ -230,9 +243,12 @@ impl OpenFile {
         self.shared.inline.is_none() && self.unknown(from, to) == Some(from)
     }
 
-    fn known_pieces(&self, from: u64, to: u64, most: usize) -> Vec<Piece> {
-        let piece_bytes = self.client().inner().config.read_piece_bytes.max(4096);
-        self.shared.layout.lock().pieces(from, to, piece_bytes, most)
+    fn known_pieces(&self, cut_at: u64, from: u64, to: u64, most: usize) -> Vec<Piece> {
+        self.shared.layout.lock().pieces(from, to, cut_at, most)
+    }
+
+    fn piece_bytes(&self) -> u64 {
+        self.client().inner().config.read_piece_bytes.max(4096)
     }
 
     async fn fetch_page(&self, at: u64, to: u64) -> Result<(), ClientError> {
@@ -337,7 +353,7 @@ impl OpenFile {
     async fn look_up_again(&self, want: Want, at: u64) -> Result<Vec<Piece>, ClientError> {
         let end = at + want.length;
         match self.fetch_page(at, end).await {
-            Ok(()) => Ok(self.known_pieces(at, end, usize::MAX)),
+            Ok(()) => Ok(self.known_pieces(self.piece_bytes(), at, end, usize::MAX)),
             // The inode is gone, but its chunks are kept by our pin: go on with what we have.
             Err(ClientError::Changed(_)) if self.is_gone().await => {
                 let source = Source::Chunk { chunk: want.chunk, offset: want.offset };

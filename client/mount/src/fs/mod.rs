@@ -38,7 +38,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use holdfast_client::Client;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 pub use attr::Attr;
@@ -92,6 +92,8 @@ pub(crate) struct Shared {
     cache: Cache,
     access_times: atime::AccessTimes,
     disk: Option<DiskCache>,
+    /// Reads of the disk cache that may be under way at once.
+    nearby_reads: Arc<Semaphore>,
     /// The kernel can read files past this process.
     passthrough: AtomicBool,
     /// Bytes that wait for a commit.
@@ -122,6 +124,7 @@ impl Fs {
             cache: Cache::default(),
             access_times: atime::AccessTimes::default(),
             disk,
+            nearby_reads: Arc::new(Semaphore::new(nearby::READS_AT_ONCE)),
             passthrough: AtomicBool::new(false),
             held: AtomicU64::new(0),
             room: Notify::new(),

@@ -36,6 +36,9 @@ const SOON: Duration = Duration::from_secs(2);
 /// How long a reader waits for the local disk before it asks the cluster.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Reads that wait for the cache's disk at most. The runtime has 512 threads for such work, and others need them, too.
+pub(super) const READS_AT_ONCE: usize = 64;
+
 /// Times that a file may change while it is being fetched.
 const ROUNDS: usize = 16;
 
@@ -307,7 +310,12 @@ impl Reader {
         if let Some(bytes) = image.read_now(from, to - from) {
             return Some(bytes);
         }
-        let read = disk::blocking(move || image.read(from, to - from));
+        // One whose disk hangs keeps its thread; with all of them taken, the cluster answers.
+        let place = fs.shared.nearby_reads.clone().try_acquire_owned().ok()?;
+        let read = disk::blocking(move || {
+            let _place = place;
+            image.read(from, to - from)
+        });
         let error = match tokio::time::timeout(PATIENCE, read).await {
             Ok(Ok(bytes)) => return Some(bytes),
             Ok(Err(error)) => error.to_string(),

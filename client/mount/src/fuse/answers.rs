@@ -13,6 +13,7 @@ use fuser::{
 };
 use tokio::runtime::Handle;
 
+use super::begin::begin;
 use super::convert::{self, Inodes, errno};
 use crate::fs::{Attr, Caller, Fs, Opened, Outcome};
 use crate::stats::Timer;
@@ -44,7 +45,7 @@ impl Requests {
         work: impl Future<Output = Outcome<T>> + Send + 'static,
         give: impl FnOnce(R, T) + Send + 'static,
     ) {
-        self.runtime.spawn(async move {
+        begin(&self.runtime, async move {
             let outcome = work.await;
             timer.done(&outcome);
             match outcome {

@@ -18,6 +18,7 @@ use holdfast_proto::inode::FileKind;
 use holdfast_proto::op::RenameMode;
 
 use super::answers::{GENERATION, Requests, answer_open, caller, opened_flags, owned, sized};
+use super::begin::begin;
 use super::convert::{self, errno};
 use crate::fs::{LockRequest, NewNode, Outcome, SetAttr, Whence, WriteAt, Written};
 use crate::stats::{self, Timer};
@@ -270,7 +271,7 @@ impl Filesystem for Requests {
             return answer(result, reply);
         }
         let fs = self.fs.clone();
-        self.runtime.spawn(async move {
+        begin(&self.runtime, async move {
             let result = fs.read(handle.0, offset, size.into()).await;
             answer(result, reply);
         });
@@ -347,7 +348,7 @@ impl Filesystem for Requests {
     ) {
         let timer = Timer::start("release", self.inodes.ours(ino));
         let fs = self.fs.clone();
-        self.runtime.spawn(async move {
+        begin(&self.runtime, async move {
             fs.release(handle.0, owner.map(|owner| owner.0)).await;
             timer.done(&Ok(()));
             reply.ok();
@@ -368,7 +369,7 @@ impl Filesystem for Requests {
     fn readdir(&self, _: &Request, ino: INodeNo, handle: FileHandle, offset: u64, mut reply: ReplyDirectory) {
         let timer = Timer::start("readdir", self.inodes.ours(ino));
         let (fs, inodes) = (self.fs.clone(), self.inodes);
-        self.runtime.spawn(async move {
+        begin(&self.runtime, async move {
             let filled = async {
                 let mut listed = fs.readdir(handle.0, offset).await?;
                 while let Some(entry) = listed.peek().await? {
@@ -399,7 +400,7 @@ impl Filesystem for Requests {
     ) {
         let timer = Timer::start("readdirplus", self.inodes.ours(ino));
         let (fs, inodes, ttl) = (self.fs.clone(), self.inodes, self.ttl());
-        self.runtime.spawn(async move {
+        begin(&self.runtime, async move {
             let filled = async {
                 let mut listed = fs.readdir(handle.0, offset).await?;
                 while let Some(entry) = listed.peek().await? {
