@@ -104,7 +104,7 @@ impl Layout {
     }
 
     /// The pieces of `from..to`, which must be known, at most `most` of them; chunks are cut at multiples of
-    /// `piece_bytes`, so that requests of different readers fall together.
+    /// `piece_bytes`.
     pub(crate) fn pieces(&self, from: u64, to: u64, piece_bytes: u64, most: usize) -> Vec<Piece> {
         let mut pieces = Vec::new();
         let mut at = from;

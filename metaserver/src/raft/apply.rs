@@ -13,6 +13,7 @@
 //!
 //! Called by `machine.rs` through [`Applier`]; nothing here runs on the Raft runtime.
 
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -189,7 +190,7 @@ impl Applier {
         };
         let running = std::thread::Builder::new()
             .name("meta-apply".into())
-            .spawn(move || worker.run(&queue))
+            .spawn(move || worker.work(&queue))
             .map_err(|e| MetaError::io("start the apply thread", e))?;
         let room = Arc::new(Semaphore::new(MOST_WAITING));
         Ok(Self { jobs, room, rest, thread: running.thread().clone(), published })
@@ -260,24 +261,30 @@ struct Worker {
 }
 
 impl Worker {
-    /// Works until nobody holds the handle any more, or something fails: then the queue goes, and with it the hopes of
-    /// all who wait.
-    fn run(mut self, queue: &mpsc::Receiver<Job>) {
+    /// Works until nobody holds the handle any more, or something fails or panics: then nobody else would notice.
+    fn work(self, queue: &mpsc::Receiver<Job>) {
+        let abort = self.abort.clone();
+        match std::panic::catch_unwind(AssertUnwindSafe(|| self.run(queue))) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => abort(&format!("a command could not be applied: {error}")),
+            Err(_) => abort("the thread that applies commands has panicked"),
+        }
+    }
+
+    fn run(mut self, queue: &mpsc::Receiver<Job>) -> Result<(), MetaError> {
         let mut next = None;
         while let Some(job) = next.take().or_else(|| queue.recv().ok()) {
             self.rest.look();
             // Whoever asked may be gone by the time of the answer; that is no failure.
             match job {
-                Job::Apply(entries, room) => match self.apply(entries, room, queue) {
-                    Ok(behind) => next = behind,
-                    Err(error) => return (self.abort)(&format!("a command could not be applied: {error}")),
-                },
+                Job::Apply(entries, room) => next = self.apply(entries, room, queue)?,
                 Job::Checkpoint(to, reply) => drop(reply.send(self.checkpoint(&to))),
                 Job::Install(snapshot, reply) => drop(reply.send(self.install(&snapshot))),
                 Job::Flush(reply) => drop(reply.send(self.table.flush(true))),
                 Job::Marker(reply) => drop(reply.send(Ok(self.marker.clone()))),
             }
         }
+        Ok(())
     }
 
     /// Applies these entries and all that wait behind them, up to a job of another kind, which it returns.

@@ -103,8 +103,10 @@ async fn launch(
         .map_err(|e| MetaError::io("open the stores", e))??;
     let Stores { places, table, marker, log } = stores;
     let pristine = log.is_pristine() && marker.applied.is_none();
-    let (flush_commands, abort) = (config.snapshots.flush_commands, config.abort.clone());
-    let applier = Applier::start(table, marker, places.clone(), machine, flush_commands, abort)?;
+    let stopping = Arc::new(AtomicBool::new(false));
+    let abort = unless(stopping.clone(), config.abort.clone());
+    let flush_commands = config.snapshots.flush_commands;
+    let applier = Applier::start(table, marker, places.clone(), machine, flush_commands, abort.clone())?;
     let network = Network { wire: wire.clone(), me: config.node };
     let state = Machine { applier: applier.clone(), places: places.clone() };
     // Queues what is known to be committed to be applied before it returns.
@@ -112,9 +114,8 @@ async fn launch(
         .await
         .map_err(|e| MetaError::damaged("the metadata group's stores", e))?;
     applier.settled().await?;
-    let stopping = Arc::new(AtomicBool::new(false));
     let (told, leadership) = watch::channel(no_leader());
-    tokio::spawn(follow(raft.clone(), config.node, told, stopping.clone(), config.abort.clone()));
+    tokio::spawn(follow(raft.clone(), config.node, told, abort));
     tokio::spawn(policy::run(raft.clone(), applier.clone(), places.clone(), log.clone(), config.snapshots));
     let changes = Arc::new(Changes::new(raft.clone()));
     tokio::spawn(tend(changes.clone(), leadership.clone()));
@@ -168,13 +169,7 @@ fn no_leader() -> Leadership {
 
 /// Tells who leads, and watches that the core lives: when it does not, the process leaves to its supervisor, since a
 /// member without a core would only look alive.
-async fn follow(
-    raft: Raft,
-    me: NodeId,
-    told: watch::Sender<Leadership>,
-    stopping: Arc<AtomicBool>,
-    abort: AbortHook,
-) {
+async fn follow(raft: Raft, me: NodeId, told: watch::Sender<Leadership>, abort: AbortHook) {
     // All of Raft's metrics change several times with every command, these seldom. Both are written in one go, and on
     // this runtime's only thread, so the others are up to date when these have changed.
     let (metrics, mut server) = (raft.metrics(), raft.server_metrics());
@@ -198,9 +193,16 @@ async fn follow(
         Err(fatal) => fatal.to_string(),
     };
     told.send_modify(|old| *old = Leadership { term: old.term, ..no_leader() });
-    if !stopping.load(Ordering::Acquire) {
-        abort(&format!("the Raft core has ended: {ended}"));
-    }
+    abort(&format!("the Raft core has ended: {ended}"));
+}
+
+/// The hook, as long as the group is not being stopped: then things end because they are meant to.
+fn unless(stopping: Arc<AtomicBool>, abort: AbortHook) -> AbortHook {
+    Arc::new(move |reason| {
+        if !stopping.load(Ordering::Acquire) {
+            abort(reason);
+        }
+    })
 }
 
 fn leadership_of(metrics: &openraft::RaftMetrics<TypeConfig>, me: NodeId) -> Leadership {

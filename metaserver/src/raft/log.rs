@@ -13,6 +13,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
+use std::num::NonZeroU64;
 use std::ops::{Bound, RangeBounds};
 use std::path::Path;
 use std::sync::Arc;
@@ -245,11 +246,11 @@ impl LogStore {
         let mut config = raft_log::Config::new(dir.display());
         config.wal.chunk_max_size = Some(limits.log_file_bytes);
         config.wal.read_buffer_size = Some(4 << 20);
-        // Long enough to take what is queued already, too short to go to sleep for: openraft and the batcher gather.
+        // Enough to take what is queued already: openraft and the batcher gather.
         config.wal.flush_batch_wait = Some(Duration::from_micros(1));
         config.log_cache_capacity = Some(limits.log_cache_bytes);
         config.log_cache_max_items = Some(1 << 20);
-        let wal = Wal::open(Arc::new(config)).map_err(|e| match e.kind() {
+        let wal = exact_timers(|| Wal::open(Arc::new(config))).map_err(|e| match e.kind() {
             io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::Other => {
                 MetaError::damaged(format!("the Raft log in {}", dir.display()), e)
             }
@@ -330,6 +331,17 @@ impl LogStore {
         self.inner.write().wal.flush(true, Some(Flushed::Signal(done)))?;
         wait.await.map_err(|_| io::Error::other("the log's writer has died"))?
     }
+}
+
+/// Threads that are started by `work` wake up when they asked to, not up to 50 µs later, as is usual: before every sync
+/// the log's writer looks for a moment whether more comes.
+fn exact_timers<T>(work: impl FnOnce() -> T) -> T {
+    let usual = rustix::thread::current_timer_slack().ok().and_then(NonZeroU64::new);
+    // A refusal costs time only.
+    let _ = rustix::thread::set_current_timer_slack(Some(NonZeroU64::MIN));
+    let outcome = work();
+    let _ = rustix::thread::set_current_timer_slack(usual);
+    outcome
 }
 
 fn bounds(range: &impl RangeBounds<u64>) -> (u64, u64) {

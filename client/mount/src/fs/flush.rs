@@ -92,6 +92,9 @@ impl Batch {
     }
 }
 
+/// Bytes that are packed and summed without letting go of the thread first.
+const PACKED_AT_ONCE: u64 = 256 << 10;
+
 impl Fs {
     /// Commits everything that was written to the file so far.
     pub(crate) async fn flush(&self, file: &Arc<File>) -> Outcome<()> {
@@ -101,6 +104,10 @@ impl Fs {
 
     /// As [`Fs::flush`], for who holds the file's `flushing`.
     pub(crate) async fn flush_locked(&self, file: &Arc<File>) -> Outcome<()> {
+        if file.state.lock().held() > PACKED_AT_ONCE {
+            // Not on the thread that took the request: it has others to take.
+            tokio::task::yield_now().await;
+        }
         self.flush_layer(file, Layer::Ranges, false).await?;
         self.flush_layer(file, Layer::Tail, false).await
     }

@@ -94,13 +94,18 @@ impl Fs {
 
     async fn set_open(&self, file: &Arc<File>, op: op::SetAttr) -> Outcome<Attr> {
         let _quiet = self.quiet(file).await?;
+        let empties = op.size == Some(0);
         match op.size {
-            Some(0) => self.discard(file),
+            Some(0) => {}
             Some(_) => self.flush_locked(file).await?,
             None if op.mtime_ns.is_some() => self.flush_locked(file).await?,
             None => {}
         }
         let reply = self.client().mutate(Op::SetAttr(op)).await?;
+        if empties {
+            // Not before: a command that is refused leaves the file, and what was written to it, as it was.
+            self.discard(file);
+        }
         self.install(file, reply)?;
         Ok(self.attr_for_kernel(file, &mut file.state.lock()))
     }

@@ -5,7 +5,8 @@
 //! step is done here, and the runtime gets the work when there is something to go on with.
 //!
 //! What always holds: the thread that took the request never waits for the work; work that panics takes nothing with
-//! it but itself, as a task of the runtime would.
+//! it but itself, as a task of the runtime would. Work that the runtime leaves behind when it ends is held by whatever it
+//! waited for: the process is about to end, too.
 //!
 //! Called by `answers.rs` and `requests.rs`.
 

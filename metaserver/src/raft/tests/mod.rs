@@ -1,5 +1,6 @@
 //! Tests of the group: the storage suite, crashes, and small groups over a network in memory that can be cut.
 
+mod apply;
 mod cluster;
 mod harness;
 mod load;
