@@ -20,7 +20,8 @@ use crate::table::{Broken, View};
 
 /// Longest bytes an extent may carry itself.
 pub const MAX_INLINE_EXTENT: usize = 4096;
-/// Most extents of one file that carry their own bytes: a reader fetches them all with its first pages.
+/// Most extents of one file that carry their own bytes: a reader fetches them all with its first pages. Cutting one in
+/// two may make it more, because nobody who punches a hole or writes a chunk could avoid it; bringing bytes may not.
 pub const MAX_INLINE_EXTENTS: u32 = 64;
 /// Longest inline content any class may allow, in bytes.
 pub const MAX_INLINE: usize = 64 << 10;
@@ -36,19 +37,22 @@ pub(crate) struct File {
     spilled: bool,
     /// Extents cut so far.
     cut: usize,
+    /// As many extents with bytes of their own as there may be: those there were, and those that cutting made.
+    may_carry: u32,
 }
 
 impl File {
     /// Starts changing a file.
     pub(crate) fn open(inode: Inode) -> Self {
         let spilled = inode.extent_count > EMBEDDED_EXTENTS as u64;
-        Self { inode, spilled, cut: 0 }
+        let may_carry = inode.inline_extents;
+        Self { inode, spilled, cut: 0, may_carry }
     }
 
     /// Brings the inode into its stored form.
     pub(crate) fn finish(mut self, cx: &mut Change<'_>) -> Result<Inode, Stop> {
         require(
-            self.inode.inline_extents <= MAX_INLINE_EXTENTS,
+            self.inode.inline_extents <= self.may_carry.max(MAX_INLINE_EXTENTS),
             Code::TooLarge,
             "the file has as many extents with bytes of their own as it may have; write a chunk instead",
         )?;
@@ -77,6 +81,9 @@ impl File {
         for extent in hit {
             self.take(cx, &extent)?;
             chunks::release(cx, &extent)?;
+            if extent.inline.is_some() && extent.offset < from && extent.end() > to {
+                self.may_carry += 1;
+            }
             if extent.offset < from {
                 self.insert(cx, slice(&extent, extent.offset, from))?;
             }

@@ -1,6 +1,8 @@
-//! copy_file_range(2): by reference, no byte moves.
+//! copy_file_range(2): by reference, no byte moves. Where a file may not refer to so many small pieces, the kernel is
+//! told that this does not work here, and copies by reading and writing.
 
 use holdfast_proto::op::{CopyRange, Op};
+use holdfast_proto::status::Code;
 
 use crate::errno::Errno;
 use crate::fs::{Fs, Outcome};
@@ -29,7 +31,12 @@ impl Fs {
                 target_offset: target_offset + copied,
                 length: length - copied,
             };
-            let reply = self.client().mutate(Op::CopyRange(op)).await?;
+            let reply = match self.client().mutate(Op::CopyRange(op)).await {
+                Ok(reply) => reply,
+                Err(error) if error.code() == Code::TooLarge && copied > 0 => break,
+                Err(error) if error.code() == Code::TooLarge => return Err(Errno::OPNOTSUPP),
+                Err(error) => return Err(error.into()),
+            };
             let progress = reply.progress;
             if progress == 0 {
                 break;

@@ -170,6 +170,29 @@ fn inline_extents_are_joined_and_bounded() {
     assert_eq!(world.totals().inodes, 3);
 }
 
+/// Who has brought chunks cannot do better, whatever lies where they go.
+#[test]
+fn cutting_inline_extents_in_two_is_never_refused() {
+    let mut world = World::new();
+    let ino = file(&mut world).ino;
+    write(&mut world, ino, 0, &[9; 5000]);
+    for n in 0..64 {
+        world.ok(write_inline(ino, vec![inline_piece(100_000 + n * 100, &[n as u8; 30])]));
+    }
+    let inode = write(&mut world, ino, 100_010, b"amid").inode.unwrap();
+    assert_eq!(inode.inline_extents, 65);
+    let inode = write(&mut world, ino, 100_110, b"amid").inode.unwrap();
+    assert_eq!(inode.inline_extents, 66);
+    let punch = piece(100_210, 5, None);
+    assert_eq!(world.ok(write_inline(ino, vec![punch])).inode.unwrap().inline_extents, 67);
+    // Bytes of their own are.
+    world.refused(write_inline(ino, vec![inline_piece(200_000, b"x")]), Code::TooLarge);
+    let bytes = world.read_inode(ino);
+    assert_eq!((&bytes[100_008..100_016], bytes[100_113]), (&b"\0\0amid\0\0"[..], b'd'));
+    // And fewer are always welcome.
+    assert_eq!(write(&mut world, ino, 100_000, &[5; 6000]).inode.unwrap().inline_extents, 4);
+}
+
 #[test]
 fn writes_can_be_conditional_and_bad_ones_are_refused() {
     let mut world = World::new();
