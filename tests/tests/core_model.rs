@@ -210,7 +210,7 @@ impl Run<'_> {
         if source == into {
             return Ok(());
         }
-        let copied = went(self.core().copy_range((read, at), (write, target), length).await, "copy")?;
+        let copied = went(self.core().copy_range((read, at), (write, target), length, false).await, "copy")?;
         let bytes = cut(&self.files[source].bytes, at, length).to_vec();
         prop_assert_eq!(copied, bytes.len() as u64, "bytes copied");
         if !bytes.is_empty() {
@@ -244,7 +244,8 @@ impl Run<'_> {
             }
             Step::Append(_, length, fill) => {
                 let data = Bytes::from(vec![fill; length as usize]);
-                let wrote = core.write(appends, data.clone(), WriteAt::default(), fill % 2 == 0).await;
+                let how = WriteAt { appends: true, ..WriteAt::default() };
+                let wrote = core.write(appends, data.clone(), how, fill % 2 == 0).await;
                 prop_assert_eq!(went(wrote, "append")?, length);
                 bytes.extend_from_slice(&data);
             }
@@ -255,13 +256,13 @@ impl Run<'_> {
             }
             Step::Punch(_, at, length) => {
                 let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
-                went(core.fallocate(handle, at, length, mode).await, "punch")?;
+                went(core.fallocate(handle, at, length, mode, false).await, "punch")?;
                 let zeros = vec![0; cut(bytes, at, length).len()];
                 put(bytes, at.min(bytes.len() as u64), &zeros);
             }
             Step::Zero(_, at, length, keep) => {
                 let mode = libc::FALLOC_FL_ZERO_RANGE | if keep { libc::FALLOC_FL_KEEP_SIZE } else { 0 };
-                went(core.fallocate(handle, at, length, mode).await, "zero")?;
+                went(core.fallocate(handle, at, length, mode, false).await, "zero")?;
                 let count = if keep { cut(bytes, at, length).len() } else { length as usize };
                 put(bytes, if keep { at.min(bytes.len() as u64) } else { at }, &vec![0; count]);
             }
@@ -289,7 +290,7 @@ impl Run<'_> {
             for handle in file.handles.take().into_iter().flatten() {
                 let core = &self.cores[self.turn];
                 went(core.flush_handle(handle, 0).await, "close")?;
-                core.release(handle, None).await;
+                core.release(handle).await;
             }
         }
         self.turn = 1 - self.turn;
@@ -305,7 +306,7 @@ impl Run<'_> {
             let found = went(self.core().read(opened.handle, 0, 1 << 20).await, "read")?;
             prop_assert!(found.with(|found| found == should.bytes), "content of {name:?} in the other core");
             if should.handles.is_some() {
-                self.core().release(opened.handle, None).await;
+                self.core().release(opened.handle).await;
                 continue;
             }
             let appends = self.core().open(attr.ino, libc::O_RDWR | libc::O_APPEND).await;

@@ -152,6 +152,9 @@ pub struct SetAttr {
     /// The draft that was prepared because the command needed steps; 0: none.
     #[prost(uint64, tag = "10")]
     pub draft: u64,
+    /// `size` is what the file is to have at least: a longer one stays as long as it is.
+    #[prost(bool, tag = "11")]
+    pub at_least: bool,
 }
 
 /// When a file was last read.

@@ -1,8 +1,10 @@
 //! Directories are read in pages, with the attributes of what is in them.
 //!
-//! What always holds: memory is one page per open directory, plus the place where each page began, so that
+//! What always holds: memory is two pages per open directory, plus the place where each page began, so that
 //! seekdir(3) finds it again. Reading costs its page, however many entries there are. What is created or removed
-//! while a directory is being read may or may not be seen, everything else is seen once.
+//! while a directory is being read may or may not be seen, everything else is seen once. The kernel goes back by what
+//! it could not hand on, and that is kept; going back further reads a page again, and offsets in it count what is there
+//! by then.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -45,7 +47,10 @@ pub(crate) struct DirState {
     parent: u64,
     /// Offset of the first entry in `page`.
     at: u64,
-    page: VecDeque<(Bytes, DirEntry)>,
+    /// The page being read, and the one before it.
+    page: VecDeque<DirEntry>,
+    /// Entries of it that belong to the page before.
+    previous: usize,
     /// Behind this stored name comes the next page.
     after: Bytes,
     over: bool,
@@ -145,11 +150,9 @@ impl Listed {
             return Ok(Some(self.dots()));
         }
         loop {
-            let state = &mut *self.state;
-            while state.at < self.offset && state.page.pop_front().is_some() {
-                state.at += 1;
-            }
-            if let Some((_, entry)) = state.page.front() {
+            let state = &*self.state;
+            let entry = self.offset.checked_sub(state.at).and_then(|at| state.page.get(at as usize));
+            if let Some(entry) = entry {
                 return Ok(Some(entry.clone()));
             }
             if state.over {
@@ -188,6 +191,10 @@ impl Listed {
             state.listing = None;
         }
         state.pages.push((first, after));
+        let kept = state.page.split_off(state.previous);
+        state.at += state.previous as u64;
+        state.previous = kept.len();
+        state.page = kept;
         state.over = !reply.more;
         state.after = reply.next;
         for (number, entry) in reply.entries.into_iter().enumerate() {
@@ -201,9 +208,7 @@ impl Listed {
                 }
             }
             let next = first + number as u64 + 1;
-            state
-                .page
-                .push_back((entry.key, DirEntry { name: entry.name, ino: entry.ino, kind, attr, next }));
+            state.page.push_back(DirEntry { name: entry.name, ino: entry.ino, kind, attr, next });
         }
         if let Some(listing) = state.listing.take_if(|_| state.over) {
             cache.end_listing(listing);

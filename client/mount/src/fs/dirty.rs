@@ -21,6 +21,9 @@ use tokio::sync::OnceCell;
 /// Smallest buffer of a stream; it grows fourfold until it holds a chunk.
 const FIRST_STREAM_BUFFER: usize = 256 << 10;
 
+/// Memory that a segment takes beside its bytes: many short ones must not take more than is counted.
+const SEGMENT_BYTES: u64 = 256;
+
 /// Bytes that will not change any more, and the chunk they became.
 #[derive(Debug, Default)]
 pub(crate) struct Block {
@@ -121,7 +124,8 @@ impl Dirty {
 
     /// Bytes of memory in use.
     pub(crate) fn held(&self) -> u64 {
-        self.held + self.held_flushing
+        let segments = (self.segments.len() + self.flushing.len()) as u64;
+        self.held + self.held_flushing + segments * SEGMENT_BYTES
     }
 
     /// Whole chunks that wait for a flush.

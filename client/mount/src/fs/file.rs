@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use holdfast_client::OpenFile;
-use holdfast_proto::ids::SessionId;
 use holdfast_proto::inode::Inode;
 use holdfast_proto::map::StorageClass;
 use parking_lot::Mutex;
@@ -24,6 +23,7 @@ use crate::disk::Image;
 use crate::errno::Errno;
 use crate::fs::attr::Attr;
 use crate::fs::dirty::Dirty;
+use crate::fs::locks::LockOwner;
 use crate::fs::nearby::Through;
 use crate::fs::pages::Pages;
 
@@ -36,6 +36,8 @@ pub(crate) struct File {
     pub(crate) flushing: tokio::sync::Mutex<()>,
     /// Held by who has the kernel drop the page at the end.
     pub(crate) dropping: tokio::sync::Mutex<()>,
+    /// Held by who takes or gives up a lock.
+    pub(crate) locking: tokio::sync::Mutex<()>,
 }
 
 /// Committed content as of some moment.
@@ -73,8 +75,8 @@ pub(crate) struct State {
     /// committed.
     pub(crate) kernel_astray: bool,
     pub(crate) failures: Failures,
-    /// Who holds locks here, and the session in which they were taken.
-    pub(crate) lock_owners: HashMap<u64, SessionId>,
+    /// Who holds locks here.
+    pub(crate) lock_owners: HashMap<u64, LockOwner>,
     /// Version whose pages the kernel may hold; 0: none that are worth keeping.
     pub(crate) kernel_version: u64,
     /// Readers that ask for a pause of appends.
@@ -118,8 +120,8 @@ impl File {
             through: Through::default(),
             inode: bare(inode.clone()),
         };
-        let (flushing, dropping) = Default::default();
-        Self { ino: inode.ino, state: Mutex::new(state), flushing, dropping }
+        let (flushing, dropping, locking) = Default::default();
+        Self { ino: inode.ino, state: Mutex::new(state), flushing, dropping, locking }
     }
 }
 

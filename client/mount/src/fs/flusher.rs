@@ -29,10 +29,12 @@ async fn run(weak: Weak<Shared>) {
         let Some(shared) = weak.upgrade() else { return };
         let fs = Fs { shared };
         let pressed = timeout(PERIOD, fs.shared.pressure.notified()).await.is_ok();
-        let due: Vec<Arc<File>> = match pressed {
-            true => fs.fullest(),
-            false => fs.shared.files.all().into_iter().filter(|file| fs.is_due(file)).collect(),
-        };
+        let mut due: Vec<Arc<File>> =
+            fs.shared.files.all().into_iter().filter(|file| fs.is_due(file)).collect();
+        if pressed {
+            // Under pressure the others keep their time, too.
+            due.extend(fs.fullest().into_iter().filter(|file| !fs.is_due(file)));
+        }
         stream::iter(due)
             .for_each_concurrent(AT_ONCE, |file| {
                 let fs = fs.clone();

@@ -40,6 +40,11 @@ impl FileHandle {
         self.flags & libc::O_APPEND != 0
     }
 
+    /// The kernel asks for every read and write: where appended bytes land is not known before they are committed.
+    pub(crate) fn is_direct(&self) -> bool {
+        self.appends() && self.writes()
+    }
+
     pub(crate) fn reads(&self) -> bool {
         self.flags & libc::O_ACCMODE != libc::O_WRONLY
     }

@@ -5,7 +5,12 @@
 //!   session.
 //! - Who gets a lock sees what its last holder wrote: unlocking commits first, and locking drops what the kernel
 //!   holds of a file that changed meanwhile, before it returns.
-//! - Waiting costs questions, not log entries, and ends when the waiting process gets a signal.
+//! - Waiting costs questions, not log entries, and ends when the waiting thread gets a signal.
+//! - An owner is known with the handle through which it took its last lock, and what a release gives up was taken
+//!   through that handle: the kernel sends releases late, and uses numbers of owners again. Locks of one file are taken
+//!   and given up one after the other.
+//! - The kernel tells of the end of locks that belong to an open file description (`F_OFD_SETLK`) only by the release
+//!   of the handle, and names nobody: so all that were taken through it go then.
 //!
 //! The kernel binding does not tell flock(2) from fcntl(2): both lock ranges of one kind here, as over NFS.
 
@@ -13,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_client::ClientError;
+use holdfast_proto::ids::SessionId;
 use holdfast_proto::op::{FileLock, LockKind, Op, SetLock};
 use holdfast_proto::query::{GetLock, Query};
 use holdfast_proto::status::Code;
@@ -38,6 +44,17 @@ pub struct LockRequest {
     pub kind: LockKind,
     /// For people.
     pub pid: u32,
+    /// The thread that waits for it.
+    pub waiter: u32,
+}
+
+/// Who took locks on a file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LockOwner {
+    /// The session in which the last one was taken.
+    session: SessionId,
+    /// The handle through which it was.
+    handle: u64,
 }
 
 impl Fs {
@@ -54,20 +71,21 @@ impl Fs {
     }
 
     /// Takes, changes or gives up a lock; with `wait`, as soon as it is free.
-    pub async fn setlk(&self, handle: u64, request: LockRequest, wait: bool) -> Outcome<()> {
-        let handle = self.file_handle(handle)?;
+    pub async fn setlk(&self, number: u64, request: LockRequest, wait: bool) -> Outcome<()> {
+        let handle = self.file_handle(number)?;
         let file = &handle.file;
         if request.kind == LockKind::Unlock {
+            let _one = file.locking.lock().await;
             return self.unlock(file, request).await;
         }
         let mut pause = FIRST_WAIT;
         loop {
-            match self.try_lock(file, request).await {
+            match self.try_lock(file, number, request).await {
                 Err(Errno::AGAIN) if wait => {}
                 other => return other,
             }
             loop {
-                if signalled(request.pid) {
+                if signalled(request.waiter) {
                     return Err(Errno::INTR);
                 }
                 tokio::time::sleep(pause).await;
@@ -79,14 +97,15 @@ impl Fs {
         }
     }
 
-    async fn try_lock(&self, file: &Arc<File>, request: LockRequest) -> Outcome<()> {
+    async fn try_lock(&self, file: &Arc<File>, handle: u64, request: LockRequest) -> Outcome<()> {
+        let _one = file.locking.lock().await;
         let reply = self.client().mutate(Op::SetLock(message(file.ino, request))).await.map_err(of_lock)?;
         let session = self.client().session();
         let inode = reply.inode.ok_or(Errno::IO)?;
         let void = {
             let mut state = file.state.lock();
             let owners = &mut state.lock_owners;
-            owners.insert(request.owner, session);
+            owners.insert(request.owner, LockOwner { session, handle });
             let changed = state.inode.version != inode.version;
             state.learn(&inode);
             let void = changed && state.kernel_version != 0;
@@ -104,8 +123,12 @@ impl Fs {
         Ok(())
     }
 
+    /// For who holds the file's `locking`.
     async fn unlock(&self, file: &Arc<File>, request: LockRequest) -> Outcome<()> {
-        self.flush(file).await?;
+        if let Err(errno) = self.flush(file).await {
+            // It is told to who closes or syncs the file. A lock that stayed would be in everybody's way for ever.
+            tracing::warn!(ino = file.ino, ?errno, "a lock is given up without what was written under it");
+        }
         let whole = request.start == 0 && request.end >= i64::MAX as u64;
         match self.client().mutate(Op::SetLock(message(file.ino, request))).await.map_err(of_lock) {
             // With the file its locks are gone.
@@ -118,12 +141,33 @@ impl Fs {
         Ok(())
     }
 
-    /// An owner closed the file: its locks go.
+    /// A process closed the file: its locks go, through whichever handle it took them.
     pub(crate) async fn drop_locks(&self, file: &Arc<File>, owner: u64) {
         if !file.state.lock().lock_owners.contains_key(&owner) {
             return;
         }
-        let all = LockRequest { owner, start: 0, end: u64::MAX, kind: LockKind::Unlock, pid: 0 };
+        let _one = file.locking.lock().await;
+        self.drop_all(file, owner).await;
+    }
+
+    /// A handle was released: what was taken through it goes.
+    pub(crate) async fn drop_locks_of(&self, file: &Arc<File>, handle: u64) {
+        let owners = || -> Vec<u64> {
+            let state = file.state.lock();
+            state.lock_owners.iter().filter(|(_, o)| o.handle == handle).map(|(owner, _)| *owner).collect()
+        };
+        if owners().is_empty() {
+            return;
+        }
+        let _one = file.locking.lock().await;
+        // Looked for again: somebody else may have the number by now.
+        for owner in owners() {
+            self.drop_all(file, owner).await;
+        }
+    }
+
+    async fn drop_all(&self, file: &Arc<File>, owner: u64) {
+        let all = LockRequest { owner, start: 0, end: u64::MAX, kind: LockKind::Unlock, pid: 0, waiter: 0 };
         if let Err(errno) = self.unlock(file, all).await {
             tracing::warn!(ino = file.ino, ?errno, "locks could not be given up; they go with the session");
         }
@@ -137,7 +181,7 @@ impl Fs {
             return Ok(());
         }
         let session = self.client().session();
-        if state.lock_owners.values().all(|taken_in| *taken_in == session) {
+        if state.lock_owners.values().all(|owner| owner.session == session) {
             return Ok(());
         }
         tracing::warn!(ino = file.ino, "locks were lost with the session they were taken in");
@@ -146,7 +190,7 @@ impl Fs {
 }
 
 fn message(ino: u64, request: LockRequest) -> SetLock {
-    let LockRequest { owner, start, end, kind, pid } = request;
+    let LockRequest { owner, start, end, kind, pid, .. } = request;
     // The kernel's "to the end" has 63 bits.
     let end = if end >= i64::MAX as u64 { u64::MAX } else { end };
     SetLock { ino, owner, start, end, kind: kind as i32, pid, flock: false }
@@ -160,9 +204,10 @@ fn of_lock(error: ClientError) -> Errno {
     }
 }
 
-/// Whether a process has a signal that it neither blocks nor ignores: the kernel binding does not pass interrupts on.
-fn signalled(pid: u32) -> bool {
-    let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { return false };
+/// Whether a thread has a signal that it neither blocks nor ignores: the kernel binding does not pass interrupts on.
+/// Threads of other PID namespaces than this process can see have no number here; they wait until they get the lock.
+fn signalled(thread: u32) -> bool {
+    let Ok(status) = std::fs::read_to_string(format!("/proc/{thread}/status")) else { return false };
     let field = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
         u64::from_str_radix(line.trim_start_matches(':').trim(), 16).ok()

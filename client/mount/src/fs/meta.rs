@@ -50,6 +50,8 @@ pub struct SetAttr {
     pub mtime: Option<Time>,
     /// Set-user-id and set-group-id go, unless it is a directory.
     pub clear_suid: bool,
+    /// The file is not cut: it has this length at least.
+    pub at_least: bool,
 }
 
 /// Totals in bytes and inodes.
@@ -81,6 +83,7 @@ impl Fs {
             mtime_ns: change.mtime.map(Time::ns),
             class: None,
             clear_suid: change.clear_suid,
+            at_least: change.at_least,
             draft: 0,
         };
         match self.shared.files.get(ino) {
@@ -99,6 +102,8 @@ impl Fs {
             Some(0) => {}
             Some(_) => self.flush_locked(file).await?,
             None if op.mtime_ns.is_some() => self.flush_locked(file).await?,
+            // What was written before would take away the bits that are set now.
+            None if op.mode.is_some() && file.state.lock().clear_suid => self.flush_locked(file).await?,
             None => {}
         }
         let reply = self.client().mutate(Op::SetAttr(op)).await?;
@@ -134,7 +139,7 @@ impl Fs {
         state.settle();
         let left = state.held();
         drop(state);
-        self.release_held(held, left);
+        self.count_held(held, left);
     }
 
     /// Totals as seen from a directory or file: those of the cluster, or of the quota it lies under.

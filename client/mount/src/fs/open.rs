@@ -105,7 +105,7 @@ impl Fs {
         let backing = self.passes(&mut state, &handle);
         handle.passes.store(backing.is_some(), Ordering::Relaxed);
         drop(state);
-        let direct = handle.appends() && handle.writes();
+        let direct = handle.is_direct();
         if (keep_cache || backing.is_some()) && handle.reads() {
             // The kernel may not ask for a single byte.
             self.note_read(&handle);
@@ -164,11 +164,9 @@ impl Fs {
     }
 
     /// The last descriptor of a handle was closed. Nobody is there to be told of a failure any more.
-    pub async fn release(&self, handle: u64, owner: Option<u64>) {
-        let Some(handle) = self.shared.handles.remove_file(handle) else { return };
-        if let Some(owner) = owner {
-            self.drop_locks(&handle.file, owner).await;
-        }
+    pub async fn release(&self, number: u64) {
+        let Some(handle) = self.shared.handles.remove_file(number) else { return };
+        self.drop_locks_of(&handle.file, number).await;
         if handle.file.state.lock().is_dirty() {
             let _ = self.flush(&handle.file).await;
         }

@@ -18,7 +18,17 @@ pub enum Whence {
 impl Fs {
     /// fallocate(2). Nothing can be reserved in a cluster that places each chunk anew: allocating sets the length
     /// (unless told to keep it), punching and zeroing make holes, everything else is refused.
-    pub async fn fallocate(&self, handle: u64, offset: u64, length: u64, mode: i32) -> Outcome<()> {
+    ///
+    /// What others did to the file meanwhile is not known here: the metaserver decides what is behind its end. With
+    /// `clear_suid`, set-user-id and set-group-id go.
+    pub async fn fallocate(
+        &self,
+        handle: u64,
+        offset: u64,
+        length: u64,
+        mode: i32,
+        clear_suid: bool,
+    ) -> Outcome<()> {
         let handle = self.file_handle(handle)?;
         if !handle.writes() {
             return Err(Errno::BADF);
@@ -28,14 +38,15 @@ impl Fs {
         let file = &handle.file;
         match mode & !libc::FALLOC_FL_KEEP_SIZE {
             0 => {
-                if !keep && end > file.state.lock().size() {
-                    let change = SetAttr { size: Some(end), ..SetAttr::default() };
+                if !keep {
+                    let change =
+                        SetAttr { size: Some(end), at_least: true, clear_suid, ..SetAttr::default() };
                     self.setattr(file.ino, change).await?;
                 }
                 Ok(())
             }
-            libc::FALLOC_FL_PUNCH_HOLE if keep => self.clear(file, offset, length, true).await,
-            libc::FALLOC_FL_ZERO_RANGE => self.clear(file, offset, length, keep).await,
+            libc::FALLOC_FL_PUNCH_HOLE if keep => self.clear(file, offset, length, true, clear_suid).await,
+            libc::FALLOC_FL_ZERO_RANGE => self.clear(file, offset, length, keep, clear_suid).await,
             _ => Err(Errno::OPNOTSUPP),
         }
     }
@@ -47,19 +58,15 @@ impl Fs {
         offset: u64,
         length: u64,
         keep_size: bool,
+        clear_suid: bool,
     ) -> Outcome<()> {
         let _quiet = self.quiet(file).await?;
         self.flush_locked(file).await?;
-        let size = file.state.lock().inode.size;
-        // A piece may not lie wholly behind the end if it does not grow the file.
-        let length = if keep_size { length.min(size.saturating_sub(offset)) } else { length };
-        if length == 0 {
-            return Ok(());
-        }
         let write = op::Write {
             ino: file.ino,
             pieces: vec![Piece { offset, length, source: None }],
             keep_size,
+            clear_suid,
             ..op::Write::default()
         };
         let reply = self.client().mutate(Op::Write(write)).await?;

@@ -26,8 +26,10 @@ pub(crate) const MAX_FILE_BYTES: u64 = 1 << 62;
 /// How and where bytes are written.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WriteAt {
-    /// First byte; a handle that appends ignores it.
+    /// First byte; what appends ignores it.
     pub offset: u64,
+    /// It goes to the end of the file. The descriptor's flags as of now: fcntl(2) changes them.
+    pub appends: bool,
     /// The bytes come from pages that were written to through a mapping, not from a write(2).
     pub from_cache: bool,
     /// The writer is not privileged: set-user-id and set-group-id go.
@@ -89,6 +91,11 @@ impl Fs {
         Ok(count)
     }
 
+    /// Whether the kernel's cache is not asked for this handle.
+    pub fn is_direct(&self, handle: u64) -> bool {
+        self.file_handle(handle).is_ok_and(|handle| handle.is_direct())
+    }
+
     /// Brings an append to its end that was taken on the spot.
     pub async fn appended(&self, handle: u64) {
         if let Ok(handle) = self.file_handle(handle) {
@@ -97,7 +104,7 @@ impl Fs {
     }
 
     fn take(&self, handle: &FileHandle, data: &[u8], how: WriteAt) -> Written {
-        let WriteAt { offset, from_cache, clear_suid } = how;
+        let WriteAt { offset, from_cache, clear_suid, .. } = how;
         if !handle.writes() {
             return Written::Refused(Errno::BADF);
         }
@@ -109,13 +116,14 @@ impl Fs {
         let chunk_bytes = usize::try_from(state.class.chunk_bytes.clamp(4096, 64 << 20)).unwrap_or(4096);
         let before = state.held();
         // Pages that the kernel writes back lie where they lie, whichever handle it picks for them.
-        let appends = handle.appends() && !from_cache;
+        let appends = how.appends && !from_cache;
         let full = if appends {
             if !state.dirty.is_empty() || state.calm > 0 {
                 return Written::Wait;
             }
             let end = state.tail.end();
-            state.kernel_astray |= offset != state.inode.size + end;
+            // Through its cache the kernel has put them where it took the end to be.
+            state.kernel_astray |= !handle.is_direct() || offset != state.inode.size + end;
             state.tail.write(end, data, chunk_bytes)
         } else {
             if !state.tail.is_empty() {
@@ -128,13 +136,13 @@ impl Fs {
             state.dirty.write(offset, data, chunk_bytes)
         };
         // Not for writes through the kernel's cache: it has their pages locked until they are answered.
-        let shows_zeros = appends && state.shows_zeros();
-        let grown = state.held().saturating_sub(before);
+        let shows_zeros = appends && handle.is_direct() && state.shows_zeros();
+        let after = state.held();
         mark_written(&mut state, clear_suid);
         let flush = state.dirty.full_blocks().max(state.tail.full_blocks()) >= BLOCKS_PER_FLUSH;
         let class = state.class.clone();
         drop(state);
-        self.shared.held.fetch_add(grown, Ordering::Relaxed);
+        self.count_held(before, after);
         for block in full {
             self.send_early(&class, block);
         }
@@ -192,11 +200,12 @@ impl Fs {
         Ok(())
     }
 
-    /// `held` bytes of a file became `left`.
-    pub(crate) fn release_held(&self, held: u64, left: u64) {
-        let freed = held.saturating_sub(left);
-        if freed > 0 {
-            self.shared.held.fetch_sub(freed, Ordering::Relaxed);
+    /// The bytes that a file holds were `before` and are `after` now.
+    pub(crate) fn count_held(&self, before: u64, after: u64) {
+        if after >= before {
+            self.shared.held.fetch_add(after - before, Ordering::Relaxed);
+        } else {
+            self.shared.held.fetch_sub(before - after, Ordering::Relaxed);
             self.shared.room.notify_waiters();
         }
     }

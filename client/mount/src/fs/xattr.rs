@@ -11,6 +11,9 @@ use crate::fs::{Caller, Fs, Outcome};
 const ACCESS_LIST: &[u8] = b"system.posix_acl_access";
 const DEFAULT_LIST: &[u8] = b"system.posix_acl_default";
 
+/// What the kernel keeps for itself; access lists are all there is of it.
+const SYSTEM: &[u8] = b"system.";
+
 /// Longest value, as Linux has it.
 const MAX_VALUE: usize = 64 << 10;
 
@@ -61,6 +64,9 @@ impl Fs {
             libc::XATTR_REPLACE => XattrMode::Replace,
             _ => return Err(Errno::INVAL),
         };
+        if name.starts_with(SYSTEM) && name != ACCESS_LIST && name != DEFAULT_LIST {
+            return Err(Errno::OPNOTSUPP);
+        }
         // Who is not in the file's group may not make a program of that group.
         let clear_sgid = name == ACCESS_LIST && caller.uid != 0 && self.getattr(ino).await?.gid != caller.gid;
         let (name, value) = (Bytes::copy_from_slice(name), Bytes::copy_from_slice(value));

@@ -115,6 +115,7 @@ impl Filesystem for Requests {
             atime: atime.map(convert::time),
             mtime: mtime.map(convert::time),
             clear_suid: chown || (size.is_some() && request.uid() != 0),
+            at_least: false,
         };
         self.attr(timer, reply, async move { fs.setattr(ino, change).await });
     }
@@ -292,11 +293,12 @@ impl Filesystem for Requests {
         let timer = Timer::start("write", self.inodes.ours(ino));
         let how = WriteAt {
             offset,
+            appends: flags.0 & libc::O_APPEND != 0,
             from_cache: write_flags.contains(WriteFlags::FUSE_WRITE_CACHE),
             clear_suid: write_flags.contains(WriteFlags::FUSE_WRITE_KILL_SUIDGID),
         };
         // After writes through its cache the kernel asks for a sync itself.
-        let sync = flags.0 & libc::O_APPEND != 0 && flags.0 & (libc::O_SYNC | libc::O_DSYNC) != 0;
+        let sync = flags.0 & (libc::O_SYNC | libc::O_DSYNC) != 0 && self.fs.is_direct(handle.0);
         if !sync {
             match self.fs.write_now(handle.0, data, how) {
                 Written::Done(count) => {
@@ -342,14 +344,14 @@ impl Filesystem for Requests {
         ino: INodeNo,
         handle: FileHandle,
         _: OpenFlags,
-        owner: Option<LockOwner>,
+        _: Option<LockOwner>,
         _: bool,
         reply: ReplyEmpty,
     ) {
         let timer = Timer::start("release", self.inodes.ours(ino));
         let fs = self.fs.clone();
         begin(&self.runtime, async move {
-            fs.release(handle.0, owner.map(|owner| owner.0)).await;
+            fs.release(handle.0).await;
             timer.done(&Ok(()));
             reply.ok();
         });
@@ -509,7 +511,8 @@ impl Filesystem for Requests {
     ) {
         let timer = Timer::start("getlk", self.inodes.ours(ino));
         let Some(kind) = convert::lock_kind(kind) else { return reply.error(Errno::EINVAL) };
-        let (fs, request) = (self.fs.clone(), LockRequest { owner: owner.0, start, end, kind, pid });
+        let (fs, request) =
+            (self.fs.clone(), LockRequest { owner: owner.0, start, end, kind, pid, waiter: 0 });
         let ours = self.fs.client().session().0;
         self.answer(timer, reply, async move { fs.getlk(handle.0, request).await }, move |reply, found| {
             let Some(lock) = found else { return reply.locked(0, 0, libc::F_UNLCK, 0) };
@@ -521,7 +524,7 @@ impl Filesystem for Requests {
 
     fn setlk(
         &self,
-        _: &Request,
+        caller: &Request,
         ino: INodeNo,
         handle: FileHandle,
         owner: LockOwner,
@@ -534,13 +537,14 @@ impl Filesystem for Requests {
     ) {
         let timer = Timer::start("setlk", self.inodes.ours(ino));
         let Some(kind) = convert::lock_kind(kind) else { return reply.error(Errno::EINVAL) };
-        let (fs, request) = (self.fs.clone(), LockRequest { owner: owner.0, start, end, kind, pid });
+        let (fs, request) =
+            (self.fs.clone(), LockRequest { owner: owner.0, start, end, kind, pid, waiter: caller.pid() });
         self.empty(timer, reply, async move { fs.setlk(handle.0, request, sleep).await });
     }
 
     fn fallocate(
         &self,
-        _: &Request,
+        request: &Request,
         ino: INodeNo,
         handle: FileHandle,
         offset: u64,
@@ -549,8 +553,12 @@ impl Filesystem for Requests {
         reply: ReplyEmpty,
     ) {
         let timer = Timer::start("fallocate", self.inodes.ours(ino));
-        let fs = self.fs.clone();
-        self.empty(timer, reply, async move { fs.fallocate(handle.0, offset, length, mode).await });
+        let (fs, clear_suid) = (self.fs.clone(), caller(request).uid != 0);
+        self.empty(
+            timer,
+            reply,
+            async move { fs.fallocate(handle.0, offset, length, mode, clear_suid).await },
+        );
     }
 
     fn ioctl(
@@ -595,7 +603,7 @@ impl Filesystem for Requests {
 
     fn copy_file_range(
         &self,
-        _: &Request,
+        request: &Request,
         ino: INodeNo,
         source: FileHandle,
         source_offset: u64,
@@ -607,14 +615,14 @@ impl Filesystem for Requests {
         reply: ReplyWrite,
     ) {
         let timer = Timer::start("copy_file_range", self.inodes.ours(ino));
-        let fs = self.fs.clone();
+        let (fs, clear_suid) = (self.fs.clone(), caller(request).uid != 0);
         self.answer(
             timer,
             reply,
             async move {
                 // The answer has 32 bits; whoever wants more asks again.
                 let length = length.min(1 << 30);
-                fs.copy_range((source.0, source_offset), (target.0, target_offset), length).await
+                fs.copy_range((source.0, source_offset), (target.0, target_offset), length, clear_suid).await
             },
             move |reply, count| reply.written(count as u32),
         );

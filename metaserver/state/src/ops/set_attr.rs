@@ -18,6 +18,7 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &SetAttr) -> Outcome {
     let mut inode = cx.inode(op.ino)?;
     let before = inode.version;
     if let Some(size) = op.size {
+        let size = if op.at_least { size.max(inode.size) } else { size };
         require(!dirs::is_dir(&inode), Code::IsADirectory, "a directory has no length to set")?;
         require(
             inode.kind == FileKind::File as i32,
