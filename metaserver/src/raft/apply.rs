@@ -43,6 +43,9 @@ use crate::store::{StateView, Table};
 const MOST_COMMANDS: usize = 2048;
 /// Bytes of entries that wait to be applied at most.
 const MOST_WAITING: usize = 8 << 20;
+/// Removed records among which others are looked for, before a flush rids searches of walking over them. A file that is
+/// overwritten at random leaves one for every extent it loses.
+const MOST_LEFTOVERS: u64 = 16 << 10;
 /// Rest after a batch that nobody waited for.
 const NAP: Duration = Duration::from_millis(5);
 
@@ -54,6 +57,8 @@ pub struct Effects {
     pub changes: Vec<(Bytes, Option<Bytes>)>,
     /// What each command touched, in order, if that was asked for.
     pub touches: Vec<Touch>,
+    /// Records removed that searches of the table walk over until it is flushed.
+    pub leftovers: u64,
 }
 
 /// One command changed something that sessions may have been told of.
@@ -184,6 +189,7 @@ impl Applier {
             machine,
             published: published.clone(),
             unflushed: 0,
+            leftovers: 0,
             flush_commands,
             rest: rest.clone(),
             abort,
@@ -255,6 +261,7 @@ struct Worker {
     machine: Box<dyn StateMachine>,
     published: Arc<Published>,
     unflushed: u64,
+    leftovers: u64,
     flush_commands: u64,
     rest: Arc<Rest>,
     abort: AbortHook,
@@ -319,7 +326,7 @@ impl Worker {
         let Some(last) = batch.last else { return Ok(()) };
         let observed = self.published.observer.load().is_some();
         let effects = if batch.commands.is_empty() {
-            Effects { replies: Vec::new(), changes: Vec::new(), touches: Vec::new() }
+            Effects { replies: Vec::new(), changes: Vec::new(), touches: Vec::new(), leftovers: 0 }
         } else {
             let view = self.published.view.load();
             self.machine.apply(&view, LogIndex(self.marker.commands + 1), &batch.commands, observed)?
@@ -349,8 +356,9 @@ impl Worker {
             }
         }
         self.unflushed += batch.commands.len() as u64;
-        if self.unflushed >= self.flush_commands {
-            self.unflushed = 0;
+        self.leftovers += effects.leftovers;
+        if self.unflushed >= self.flush_commands || self.leftovers >= MOST_LEFTOVERS {
+            (self.unflushed, self.leftovers) = (0, 0);
             self.table.flush(false)?;
         }
         Ok(())

@@ -65,7 +65,11 @@ impl StateMachine for State {
                 Touch { index, session: if known { command.session } else { 0 }, what }
             }));
         }
-        Ok(Effects { replies, changes: noting.overlay.into_changes().collect(), touches })
+        let changes: Vec<_> = noting.overlay.into_changes().collect();
+        let removed =
+            changes.iter().filter(|(key, value)| value.is_none() && key.first() == Some(&keys::EXTENT));
+        let leftovers = removed.count() as u64;
+        Ok(Effects { replies, changes, touches, leftovers })
     }
 }
 

@@ -61,7 +61,7 @@ impl StateMachine for Ledger {
             changes.insert([INLINE, &at.to_be_bytes()].concat().into(), Some(Bytes::from(vec![1; 300])));
             replies.push(Reply { index, ..Default::default() });
         }
-        Ok(Effects { replies, changes: changes.into_iter().collect(), touches: Vec::new() })
+        Ok(Effects { replies, changes: changes.into_iter().collect(), touches: Vec::new(), leftovers: 0 })
     }
 }
 
