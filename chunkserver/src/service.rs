@@ -17,6 +17,7 @@ mod pull;
 mod read;
 mod scrubbing;
 mod served;
+mod sources;
 mod write;
 
 use std::collections::BTreeMap;

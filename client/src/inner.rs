@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cache::MapCache;
 use crate::classes::ClassCache;
+use crate::codecs::Codecs;
 use crate::config::ClientConfig;
 use crate::error::ClientError;
 use crate::health::Health;
@@ -34,6 +35,7 @@ pub(crate) struct Inner {
     pub(crate) meta: MetaCaller,
     pub(crate) cache: MapCache,
     pub(crate) classes: ClassCache,
+    pub(crate) codecs: Codecs,
     pub(crate) health: Health,
     locality: Locality,
     pub(crate) pins: Pins,
@@ -67,6 +69,7 @@ impl Inner {
             meta,
             cache: MapCache::new(),
             classes: ClassCache::default(),
+            codecs: Codecs::default(),
             health: Health::default(),
             locality: Locality::default(),
             pins: Pins::default(),

@@ -19,6 +19,7 @@ mod admin;
 mod cache;
 mod classes;
 mod client;
+mod codecs;
 mod config;
 mod error;
 mod health;

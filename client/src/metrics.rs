@@ -29,9 +29,13 @@ pub struct Metrics {
     pub replacements: IntCounter,
     /// Chunks acknowledged by fewer members than their group has.
     pub short_writes: IntCounter,
+    /// Chunks of an erasure class that went to its replicated companion.
+    pub companion_writes: IntCounter,
+    /// Ranges decoded because a data shard did not come.
+    pub decodes: IntCounter,
     /// Chunks written anew because a commit named them.
     pub rewrites: IntCounter,
-    /// Reads asked of a second member, by reason (`slow`, `failed`, `damaged`).
+    /// Reads asked of a second member, by reason (`slow`, `failed`, `damaged`, `decode`).
     pub second_reads: IntCounterVec,
     /// Problems reported to the leader, by finding.
     pub reports: IntCounterVec,
@@ -68,6 +72,11 @@ impl Metrics {
                 "short_writes_total",
                 "Chunks acknowledged by fewer members than the group has",
             ),
+            companion_writes: counter(
+                "companion_writes_total",
+                "Chunks of an erasure class written as copies",
+            ),
+            decodes: counter("decodes_total", "Ranges decoded from other shards"),
             rewrites: counter("rewrites_total", "Chunks written anew because a commit named them"),
             second_reads: counter_vec("second_reads_total", "Reads asked of a second member", &["reason"]),
             reports: counter_vec("reports_total", "Problems reported to the leader", &["finding"]),
@@ -86,6 +95,8 @@ impl Metrics {
             Box::new(self.meta_calls.clone()),
             Box::new(self.replacements.clone()),
             Box::new(self.short_writes.clone()),
+            Box::new(self.companion_writes.clone()),
+            Box::new(self.decodes.clone()),
             Box::new(self.rewrites.clone()),
             Box::new(self.second_reads.clone()),
             Box::new(self.reports.clone()),

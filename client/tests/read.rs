@@ -301,7 +301,7 @@ async fn groups_made_later_are_fetched_on_demand() {
     let cluster = Cluster::start(Shape { nodes: 3, ..Shape::default() }).await;
     let writer = cluster.client().await;
     let reader = cluster.client_with(|config| config.heartbeat = Duration::from_secs(3600)).await;
-    cluster.make_groups(3);
+    cluster.make_groups(1, 3);
     writer.refresh_map().await.unwrap();
     for at in 0..20 {
         let data = bytes(CHUNK, at);

@@ -160,7 +160,7 @@ async fn an_old_map_is_refreshed_and_nobody_blamed() {
     let client = cluster.client_with(|config| config.heartbeat = Duration::from_secs(3600)).await;
     client.mutate(fakes::create_bucket()).await.unwrap();
     let old = client.map().epoch();
-    cluster.make_groups(3);
+    cluster.make_groups(1, 3);
     let epoch = cluster.meta.epoch();
     cluster.chunks.iter().for_each(|node| node.set(|mode| mode.least_epoch = epoch));
     let data = bytes(CHUNK, 1);

@@ -198,6 +198,11 @@ impl Redundancy {
         }
     }
 
+    /// Chunks are cut into shards, each member holding another one.
+    pub fn is_erasure(&self) -> bool {
+        matches!(self.kind, Some(redundancy::Kind::Erasure(_)))
+    }
+
     /// Members that suffice to read.
     pub fn min_readable(&self) -> u32 {
         match &self.kind {
@@ -249,7 +254,7 @@ pub enum PgState {
     Retired = 2,
 }
 
-/// One disk's place in a group. Its position is the shard index.
+/// One disk's place in a group.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
 pub struct Member {
     /// The disk.
@@ -270,6 +275,10 @@ pub struct Member {
     /// Log index of the command with which it joined: what a backfill must reach.
     #[prost(uint64, tag = "6")]
     pub joined_index: u64,
+    /// Which shard of every chunk it holds: its position, or that of the member whose place it is to take. 0 in a
+    /// replicated group.
+    #[prost(uint32, tag = "7")]
+    pub shard: u32,
 }
 
 impl Member {

@@ -40,8 +40,6 @@ pub(crate) struct MapFollower {
 #[derive(Clone, Debug)]
 pub(crate) struct Membership {
     pub(crate) member: Member,
-    /// Position in the group: the shard index of regular members.
-    pub(crate) position: u32,
     pub(crate) pg_epoch: u64,
     /// Of the whole map.
     pub(crate) map_epoch: u64,
@@ -78,11 +76,10 @@ impl MapFollower {
         let state = self.state.read();
         let stale = |why: String| Status::stale_map(Epoch(state.epoch), why);
         let group = state.pgs.get(&pg).ok_or_else(|| stale(format!("there is no pg{pg}")))?;
-        let found = group.members.iter().enumerate().find(|(_, member)| member.identity() == (disk, life));
-        let (position, member) = found.ok_or_else(|| stale(format!("{disk} is not a member of pg{pg}")))?;
+        let found = group.members.iter().find(|member| member.identity() == (disk, life));
+        let member = found.ok_or_else(|| stale(format!("{disk} is not a member of pg{pg}")))?;
         Ok(Membership {
             member: *member,
-            position: position as u32,
             pg_epoch: group.epoch,
             map_epoch: state.epoch,
             class: state.classes.get(&group.class).cloned(),
@@ -161,7 +158,7 @@ mod tests {
     async fn never_goes_back_within_a_life() {
         let map = MapFollower::new(MetaCaller::new(Net::new(NetConfig::default()), Vec::new()));
         map.merge(reply(10, 1, true, &[1, 2]));
-        assert_eq!(map.membership(5, DiskId(2), Incarnation(1)).unwrap().position, 1);
+        assert_eq!(map.membership(5, DiskId(2), Incarnation(1)).unwrap().member.disk, 2);
         assert_eq!(map.membership(5, DiskId(2), Incarnation(9)).unwrap_err().kind(), Code::StaleMap);
         map.merge(reply(9, 1, false, &[3]));
         assert_eq!(map.epoch(), 10);

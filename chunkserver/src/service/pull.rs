@@ -8,25 +8,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant as StdInstant};
 
 use bytes::Bytes;
-use holdfast_proto::chunk::{PullChunks, PullFailure, PullItem, PullReply, ReadChunk, Source};
-use holdfast_proto::ids::{ChunkId, NodeId};
+use holdfast_proto::chunk::{PullChunks, PullFailure, PullItem, PullReply};
+use holdfast_proto::ids::ChunkId;
 use holdfast_proto::map::redundancy::Kind;
-use holdfast_proto::method::Read;
-use holdfast_proto::op::DiskRef;
 use holdfast_proto::status::{Code, Status};
-use holdfast_rpc::{Context, Endpoint};
-use holdfast_support::crc::verify_blocks;
+use holdfast_rpc::Context;
 use tokio::time::Instant;
 
 use super::Inner;
 use super::map::Membership;
 use super::served::ServedDisk;
+use super::sources::{Failure, Sources};
 use crate::store::Put;
 use crate::store::scrub::Verdict;
 
 const MOST_ITEMS: usize = 256;
-/// For one chunk from one source.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// Left of an order's time for its answer, and for the chunk under way.
 const TELL: Duration = Duration::from_secs(12);
 
@@ -38,10 +34,6 @@ pub(super) async fn pull(
     let disk = inner.disk(request.disk, false)?;
     if request.items.len() > MOST_ITEMS {
         return Err(Status::new(Code::InvalidArgument, format!("at most {MOST_ITEMS} chunks at once")));
-    }
-    // Shards are decoded in `fetch`, once it knows how to; until then nothing is promised.
-    if matches!(request.redundancy.and_then(|r| r.kind), Some(Kind::Erasure(_))) {
-        return Err(Status::new(Code::Unsupported, "repair of erasure-coded chunks is not built yet"));
     }
     let busy = || Status::busy(Duration::from_millis(200), "enough repair orders are running here");
     // What is one failure away from loss waits for nobody; the leader bounds it.
@@ -85,8 +77,6 @@ pub(super) async fn pull(
     Ok((reply, Bytes::new()))
 }
 
-type Failure = (Status, Vec<DiskRef>);
-
 struct Job<'j> {
     inner: &'j Inner,
     disk: &'j ServedDisk,
@@ -116,15 +106,20 @@ impl Job<'_> {
         if store.is_full() && !force {
             return Err(plain(Status::new(Code::DiskFull, "the disk takes no new chunks")));
         }
-        let (payload, table) = self.fetch(item, &blake3, deadline).await?;
-        *moved += payload.len() as u64;
-        super::metrics().pulled_bytes.inc_by(payload.len() as u64);
+        let (inner, pg, sources) = (self.inner, self.request.pg, &self.request.sources);
+        let from = Sources { inner, pg, item, blake3, sources, deadline };
+        let found = match self.request.redundancy.and_then(|redundancy| redundancy.kind) {
+            Some(Kind::Erasure(shape)) => from.shard(&shape, self.request.shard).await?,
+            _ => from.copy().await?,
+        };
+        *moved += found.moved;
+        super::metrics().pulled_bytes.inc_by(found.moved);
         let put = Put {
             chunk,
             shard: self.request.shard,
             chunk_bytes: item.chunk_bytes,
-            payload,
-            table,
+            payload: found.payload,
+            table: found.table,
             blake3: Some(blake3),
             epoch: self.member.pg_epoch,
             joined: self.member.member.joined,
@@ -144,73 +139,5 @@ impl Job<'_> {
         let store = self.disk.store()?.clone();
         let verdict = tokio::task::spawn_blocking(move || store.verify(chunk)).await;
         Ok(verdict.map_err(|error| Status::internal(format!("verify: {error}")))??)
-    }
-
-    /// The chunk's bytes from the first source that has them right.
-    async fn fetch(
-        &self,
-        item: &PullItem,
-        blake3: &[u8; 32],
-        deadline: Instant,
-    ) -> Result<(Bytes, Bytes), Failure> {
-        let mut bad = Vec::new();
-        let mut last = Status::new(Code::DataUnavailable, "the order names no source");
-        for source in &self.request.sources {
-            let Some(member) = source.member else { continue };
-            let reference = DiskRef { disk: member.disk, incarnation: member.incarnation };
-            match self.try_source(source, reference, item, blake3, deadline).await {
-                Ok(found) => return Ok(found),
-                Err(status) => {
-                    if matches!(status.kind(), Code::Corrupt | Code::ChunkNotFound) {
-                        bad.push(reference);
-                    }
-                    last = status;
-                }
-            }
-        }
-        Err((last, bad))
-    }
-
-    async fn try_source(
-        &self,
-        source: &Source,
-        disk: DiskRef,
-        item: &PullItem,
-        blake3: &[u8; 32],
-        deadline: Instant,
-    ) -> Result<(Bytes, Bytes), Status> {
-        // Held until the bytes are on the disk or given up.
-        let patience = deadline.min(Instant::now() + PATIENCE);
-        let permit = self.inner.budget.take(item.chunk_bytes, patience).await;
-        let permit = permit.map_err(|error| Status::busy(Duration::from_millis(100), error.to_string()))?;
-        let to = Endpoint { node: NodeId(source.node), address: source.address.clone() };
-        let request = ReadChunk {
-            disk: Some(disk),
-            pg: self.request.pg,
-            number: item.number,
-            shard: source.shard,
-            offset: 0,
-            length: item.chunk_bytes,
-            background: true,
-        };
-        let (reply, payload) = self.inner.net.call::<Read>(&to, &request, Bytes::new(), patience).await?;
-        let blake3 = *blake3;
-        let whole = reply.offset == 0 && payload.len() as u64 == item.chunk_bytes;
-        let (bytes, crcs) = (payload.clone(), reply.crcs.clone());
-        let checked = tokio::task::spawn_blocking(move || {
-            verify_blocks(&bytes, &crcs).map_err(|mismatch| mismatch.to_string())?;
-            let same = blake3::hash(&bytes) == blake3::Hash::from_bytes(blake3);
-            if same { Ok(()) } else { Err("BLAKE3 differs from the metadata's".to_owned()) }
-        });
-        let checked =
-            checked.await.map_err(|error| Status::internal(format!("check a pulled chunk: {error}")))?;
-        let why = if whole { checked.err() } else { Some(format!("{} bytes came", payload.len())) };
-        match why {
-            None => Ok((permit.guard(payload), reply.crcs)),
-            Some(why) => {
-                let name = format!("{} from d{}", ChunkId::new(self.request.pg, item.number), disk.disk);
-                Err(Status::new(Code::Corrupt, format!("{name}: {why}")))
-            }
-        }
     }
 }

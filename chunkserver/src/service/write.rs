@@ -69,12 +69,11 @@ fn check_shape(request: &WriteChunk, bytes: u64, place: &Membership) -> Result<(
     let Some(redundancy) = place.class.as_ref().and_then(|class| class.redundancy) else {
         return Err(Status::internal(format!("the class of pg{} is not in the map", request.pg)));
     };
-    let erasure = matches!(redundancy.kind, Some(holdfast_proto::map::redundancy::Kind::Erasure(_)));
-    let shard = if erasure && !place.member.temporary { place.position } else { request.shard };
-    if request.shard != shard || (!erasure && request.shard != 0) {
+    let shard = place.member.shard;
+    if request.shard != shard {
         return Err(Status::new(
             Code::InvalidArgument,
-            format!("this disk holds shard {} of pg{}, not {}", place.position, request.pg, request.shard),
+            format!("this disk holds shard {shard} of pg{}, not {}", request.pg, request.shard),
         ));
     }
     let expected = member_bytes(&redundancy, request.chunk_bytes, request.shard);

@@ -46,8 +46,8 @@ pub(crate) trait Store: Send + Sync + 'static {
     async fn open(&self, bucket: &str, key: &Bytes) -> Outcome<Arc<dyn Object>>;
     /// Joins the parts of an upload.
     async fn complete(&self, completion: Completion) -> Outcome<Reply>;
-    /// The id of a storage class by its name.
-    fn class_named(&self, name: &str) -> Option<u32>;
+    /// The id of a storage class by its name, also of one that was just made.
+    async fn class_named(&self, name: &str) -> Outcome<Option<u32>>;
     /// The name of a storage class.
     fn class_name(&self, id: u32) -> Option<String>;
 }

@@ -14,7 +14,7 @@ use holdfast_proto::BLOCK_BYTES;
 use holdfast_proto::chunk::{ReadChunk, ReadReply};
 use holdfast_proto::cluster::Finding;
 use holdfast_proto::ids::{ChunkId, DiskId};
-use holdfast_proto::map::Member;
+use holdfast_proto::map::{Member, redundancy};
 use holdfast_proto::method::Read;
 use holdfast_proto::op::DiskRef;
 use holdfast_proto::status::{Code, Status};
@@ -25,7 +25,8 @@ use crate::health::{Kind, UnderWay};
 use crate::inner::Inner;
 use crate::map::ClusterMap;
 use crate::metrics::{METRICS, seconds};
-use crate::read::members::{hedge_delay, in_order};
+use crate::read::members::{hedge_delay, ranked};
+use crate::read::shards;
 
 /// A range of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub(crate) struct Want {
     pub(crate) chunk: ChunkId,
     pub(crate) offset: u64,
     pub(crate) length: u64,
+    /// Length of the whole chunk.
+    pub(crate) chunk_bytes: u64,
 }
 
 /// One member's answer: position in the order, outcome, time it took.
@@ -63,7 +66,28 @@ pub(crate) async fn fetch(
         return Err(Status::new(Code::StaleMap, format!("{} is not in the cluster map", want.chunk.pg)));
     };
     inner.hedges.earn();
-    let order = in_order(inner, map, pg, want.length);
+    let started = Instant::now();
+    let redundancy = map.class(pg.class.into()).and_then(|class| class.redundancy);
+    let bytes = match redundancy.and_then(|redundancy| redundancy.kind) {
+        Some(redundancy::Kind::Erasure(shape)) => {
+            shards::fetch(inner, map, &pg.members, &shape, want, deadline).await?
+        }
+        _ => fetch_copy(inner, map, &pg.members, want, deadline).await?,
+    };
+    METRICS.chunk_read_seconds.observe(seconds(started.elapsed()));
+    METRICS.bytes.with_label_values(&["read"]).inc_by(bytes.len() as u64);
+    Ok(bytes)
+}
+
+/// From one of several members that all have the whole chunk.
+pub(crate) async fn fetch_copy(
+    inner: &Inner,
+    map: &ClusterMap,
+    members: &[Member],
+    want: Want,
+    deadline: Instant,
+) -> Result<Bytes, Status> {
+    let order = ranked(inner, map, members, want.length);
     let mut race = Race {
         inner,
         map,
@@ -75,11 +99,7 @@ pub(crate) async fn fetch(
         pending: FuturesUnordered::new(),
         deadline,
     };
-    let started = Instant::now();
-    let bytes = race.run().await?;
-    METRICS.chunk_read_seconds.observe(seconds(started.elapsed()));
-    METRICS.bytes.with_label_values(&["read"]).inc_by(bytes.len() as u64);
-    Ok(bytes)
+    race.run().await
 }
 
 impl Race<'_> {
@@ -147,7 +167,7 @@ impl Race<'_> {
             *slot = true;
         }
         if let Some(member) = self.order.get(at) {
-            self.inner.health.disk(DiskId(member.disk)).served(Kind::Read, bytes, elapsed);
+            served(self.inner, member, bytes, elapsed);
         }
         for member in &self.absent {
             self.inner.report(Finding::Absent, member, self.want.chunk);
@@ -169,37 +189,44 @@ impl Race<'_> {
             *slot = true;
         }
         let Some(member) = self.order.get(at).copied() else { return };
-        let disk = DiskId(member.disk);
-        tracing::debug!(%disk, chunk = %self.want.chunk, %status, "a member did not give a chunk");
-        let reason = match status.kind() {
-            Code::Corrupt => {
-                self.inner.report(Finding::Damaged, &member, self.want.chunk);
-                "damaged"
-            }
-            Code::ChunkNotFound => {
-                if member.clean {
-                    self.absent.push(member);
-                }
-                "failed"
-            }
-            Code::Unavailable | Code::Timeout | Code::ShuttingDown => {
-                self.inner.node_is_silent(self.map, disk);
-                "failed"
-            }
-            Code::DiskFailed | Code::Internal => {
-                self.inner.health.disk(disk).avoid(Duration::from_secs(2));
-                "failed"
-            }
-            _ => "failed",
-        };
+        if blame(self.inner, self.map, &member, self.want.chunk, status) {
+            self.absent.push(member);
+        }
         if self.asked.len() < self.order.len() {
+            let reason = if status.kind() == Code::Corrupt { "damaged" } else { "failed" };
             METRICS.second_reads.with_label_values(&[reason]).inc();
         }
     }
 }
 
-/// Asks one member and checks what it gives.
-async fn ask(
+/// A member gave good bytes.
+pub(crate) fn served(inner: &Inner, member: &Member, bytes: u64, elapsed: Duration) {
+    inner.health.disk(DiskId(member.disk)).served(Kind::Read, bytes, elapsed);
+}
+
+/// A member refused or gave wrong bytes: everybody shall know what that says about it. True: it should have the chunk
+/// and has not, which is worth a report if another one has.
+pub(crate) fn blame(
+    inner: &Inner,
+    map: &ClusterMap,
+    member: &Member,
+    chunk: ChunkId,
+    status: &Status,
+) -> bool {
+    let disk = DiskId(member.disk);
+    tracing::debug!(%disk, %chunk, %status, "a member did not give a chunk");
+    match status.kind() {
+        Code::Corrupt => inner.report(Finding::Damaged, member, chunk),
+        Code::ChunkNotFound => return member.clean,
+        Code::Unavailable | Code::Timeout | Code::ShuttingDown => inner.node_is_silent(map, disk),
+        Code::DiskFailed | Code::Internal => inner.health.disk(disk).avoid(Duration::from_secs(2)),
+        _ => {}
+    }
+    false
+}
+
+/// Asks one member, for a range of what it holds, and checks what it gives.
+pub(crate) async fn ask(
     inner: &Inner,
     map: &ClusterMap,
     member: Member,
@@ -214,7 +241,7 @@ async fn ask(
         disk: Some(DiskRef { disk: member.disk, incarnation: member.incarnation }),
         pg: want.chunk.pg.0,
         number: want.chunk.number.0,
-        shard: 0,
+        shard: member.shard,
         offset: want.offset,
         length: want.length,
         background: false,
@@ -251,7 +278,7 @@ mod tests {
     #[test]
     fn only_verified_bytes_of_the_right_place_pass() {
         let data: Vec<u8> = (0..9000u32).map(|i| i as u8).collect();
-        let want = Want { chunk: ChunkId::new(1, 1), offset: 4096 + 10, length: 100 };
+        let want = Want { chunk: ChunkId::new(1, 1), offset: 4096 + 10, length: 100, chunk_bytes: 9000 };
         let good = check(&reply(&data, 4096), Bytes::from(data.clone()), want).unwrap();
         assert_eq!(&good[..], &data[10..110]);
 

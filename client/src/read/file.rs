@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::stream::{Stream, StreamExt as _};
-use holdfast_proto::ids::{ChunkId, Ino};
+use holdfast_proto::ids::Ino;
 use holdfast_proto::inode::{Extent, FileKind, Inode};
-use holdfast_proto::map::{StorageClass, redundancy};
+use holdfast_proto::map::StorageClass;
 use holdfast_proto::query::{GetExtents, Query, QueryReply};
 use holdfast_proto::status::{Code, Retry, Status};
 use parking_lot::Mutex;
@@ -281,8 +281,8 @@ impl OpenFile {
         match piece.source {
             Source::Hole => Ok(Bytes::from_static(ZEROS.get(..piece.length as usize).unwrap_or(&ZEROS))),
             Source::Inline(bytes) => Ok(bytes),
-            Source::Chunk { chunk, offset } => {
-                let want = Want { chunk, offset, length: piece.length };
+            Source::Chunk { chunk, offset, chunk_bytes } => {
+                let want = Want { chunk, offset, length: piece.length, chunk_bytes };
                 self.fetch_chunk(want, piece.offset, deadline).await
             }
         }
@@ -300,7 +300,6 @@ impl OpenFile {
                 _ => inner.fetch_group(want.chunk.pg, deadline).await,
             };
             let map = inner.map();
-            self.refuse_erasure(&map, want.chunk)?;
             let outcome = match group {
                 Ok(_) => fetch(inner, &map, want, deadline).await,
                 Err(status) => Err(status),
@@ -319,8 +318,8 @@ impl OpenFile {
                 if busy.is_none() {
                     let pieces = self.look_up_again(want, at).await?;
                     want = match pieces.as_slice() {
-                        [Piece { source: Source::Chunk { chunk, offset }, .. }] => {
-                            Want { chunk: *chunk, offset: *offset, length: want.length }
+                        [Piece { source: Source::Chunk { chunk, offset, chunk_bytes }, .. }] => {
+                            Want { chunk: *chunk, offset: *offset, chunk_bytes: *chunk_bytes, ..want }
                         }
                         // It lies in several places now.
                         _ => return Box::pin(self.gather(pieces, deadline)).await,
@@ -338,17 +337,6 @@ impl OpenFile {
         }
     }
 
-    fn refuse_erasure(&self, map: &crate::map::ClusterMap, chunk: ChunkId) -> Result<(), ClientError> {
-        let class = map.pg_of(chunk).and_then(|pg| map.class(pg.class.into()));
-        let kind = class.and_then(|class| class.redundancy).and_then(|redundancy| redundancy.kind);
-        match kind {
-            Some(redundancy::Kind::Erasure(_)) => {
-                Err(ClientError::Unsupported("reading erasure-coded chunks"))
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// The same bytes of the file may lie elsewhere by now (a worker joined small extents): where, in order.
     async fn look_up_again(&self, want: Want, at: u64) -> Result<Vec<Piece>, ClientError> {
         let end = at + want.length;
@@ -356,7 +344,8 @@ impl OpenFile {
             Ok(()) => Ok(self.known_pieces(self.piece_bytes(), at, end, usize::MAX)),
             // The inode is gone, but its chunks are kept by our pin: go on with what we have.
             Err(ClientError::Changed(_)) if self.is_gone().await => {
-                let source = Source::Chunk { chunk: want.chunk, offset: want.offset };
+                let Want { chunk, offset, chunk_bytes, .. } = want;
+                let source = Source::Chunk { chunk, offset, chunk_bytes };
                 Ok(vec![Piece { offset: at, length: want.length, source }])
             }
             Err(error) => Err(error),

@@ -29,7 +29,12 @@ pub(crate) struct Piece {
 pub(crate) enum Source {
     Hole,
     Inline(Bytes),
-    Chunk { chunk: ChunkId, offset: u64 },
+    Chunk {
+        chunk: ChunkId,
+        offset: u64,
+        /// Length of the whole chunk.
+        chunk_bytes: u64,
+    },
 }
 
 /// The extents of one version of a file, as far as known.
@@ -158,7 +163,7 @@ fn cut(extent: &Extent, at: u64, to: u64, piece_bytes: u64) -> Piece {
     let boundary = (offset / piece_bytes + 1) * piece_bytes;
     let length = left.min(boundary - offset);
     let chunk = ChunkId::new(extent.pg, extent.number);
-    Piece { offset: at, length, source: Source::Chunk { chunk, offset } }
+    Piece { offset: at, length, source: Source::Chunk { chunk, offset, chunk_bytes: extent.chunk_bytes } }
 }
 
 #[cfg(test)]
@@ -189,7 +194,7 @@ mod tests {
         assert_eq!(layout.pieces(50, 3500, 512, 2).len(), 2);
         assert_eq!(
             layout.pieces(700, 710, 512, 9)[0].source,
-            Source::Chunk { chunk: ChunkId::new(1, 1), offset: 600 }
+            Source::Chunk { chunk: ChunkId::new(1, 1), offset: 600, chunk_bytes: 900 }
         );
     }
 
@@ -240,7 +245,7 @@ mod tests {
                 if let Some(expected) = model[at as usize] {
                     let piece = layout.pieces(at, at + 1, 4096, 9).remove(0);
                     let got = match piece.source {
-                        Source::Chunk { chunk, offset } => Some((chunk.number.0, offset)),
+                        Source::Chunk { chunk, offset, .. } => Some((chunk.number.0, offset)),
                         _ => None,
                     };
                     proptest::prop_assert_eq!(got, expected, "byte {}", at);
@@ -270,7 +275,7 @@ mod tests {
                 next += piece.length;
                 let covering = extents.iter().find(|e| e.offset <= piece.offset && piece.offset < e.end());
                 match piece.source {
-                    Source::Chunk { chunk, offset } => {
+                    Source::Chunk { chunk, offset, .. } => {
                         let e = covering.unwrap();
                         proptest::prop_assert_eq!(chunk.number.0, e.number);
                         proptest::prop_assert_eq!(offset, piece.offset - e.offset);

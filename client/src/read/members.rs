@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use holdfast_proto::ids::{DiskId, NodeId};
-use holdfast_proto::map::{Liveness, Member, Pg, Standing};
+use holdfast_proto::map::{Liveness, Member, Standing};
 use rand::RngExt as _;
 
 use crate::health::Kind;
@@ -16,10 +16,9 @@ use crate::map::ClusterMap;
 /// Bytes a disk is taken to serve per microsecond when others are in front.
 const BYTES_PER_MICRO: u64 = 200;
 
-/// The members of `pg`, best first, for reading `bytes`.
-pub(crate) fn in_order(inner: &Inner, map: &ClusterMap, pg: &Pg, bytes: u64) -> Vec<Member> {
-    let mut ranked: Vec<((u8, bool, bool, u64), Member)> = pg
-        .members
+/// These members, best first, for reading `bytes`.
+pub(crate) fn ranked(inner: &Inner, map: &ClusterMap, members: &[Member], bytes: u64) -> Vec<Member> {
+    let mut ranked: Vec<((u8, bool, bool, u64), Member)> = members
         .iter()
         .map(|member| {
             let disk = DiskId(member.disk);
@@ -33,7 +32,7 @@ pub(crate) fn in_order(inner: &Inner, map: &ClusterMap, pg: &Pg, bytes: u64) -> 
 }
 
 /// 0: none known; 1: doubtful; 2: no answer to be expected.
-fn trouble(inner: &Inner, map: &ClusterMap, member: &Member) -> u8 {
+pub(crate) fn trouble(inner: &Inner, map: &ClusterMap, member: &Member) -> u8 {
     let disk = DiskId(member.disk);
     let gone = |standing| matches!(standing, Standing::Out | Standing::Removed);
     if map.disk(disk).is_none_or(|disk| gone(disk.standing()) || disk.incarnation != member.incarnation) {

@@ -8,12 +8,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use bytes::Bytes;
-use holdfast_proto::chunk::ReadChunk;
-use holdfast_proto::ids::{ClassId, DiskId, Epoch};
+use holdfast_proto::ids::{ClassId, Epoch};
 use holdfast_proto::map::StorageClass;
-use holdfast_proto::method::Read;
-use holdfast_proto::op::{DiskRef, Op, Reply};
+use holdfast_proto::op::{Op, Reply};
 use holdfast_proto::status::{Code, Status};
 use holdfast_support::budget::BytePermit;
 use tokio::time::Instant;
@@ -21,6 +18,8 @@ use tokio::time::Instant;
 use crate::error::ClientError;
 use crate::inner::{Inner, over_budget};
 use crate::metrics::METRICS;
+use crate::read::fetch::{Want, fetch_copy};
+use crate::read::shards;
 use crate::steps;
 use crate::write::buffer::Sealed;
 use crate::write::content::{Content, Stored};
@@ -108,34 +107,20 @@ fn nothing(inner: &Inner) -> Result<BytePermit, ClientError> {
     inner.budget.try_take(0).map_err(over_budget)
 }
 
-/// The chunk's bytes from any member that acknowledged it.
+/// The chunk's bytes, from the members that acknowledged it: they may not be the group's members any more.
 async fn read_back(inner: &Inner, stored: &Stored, deadline: Instant) -> Result<Sealed, ClientError> {
     let permit = inner.budget.take(stored.length, deadline).await.map_err(over_budget)?;
     let map = inner.map();
-    let mut last = Status::new(Code::DataUnavailable, "nobody acknowledged it");
-    for ack in &stored.acks {
-        let Some(endpoint) = map.endpoint(DiskId(ack.disk)) else { continue };
-        let request = ReadChunk {
-            disk: Some(DiskRef { disk: ack.disk, incarnation: ack.incarnation }),
-            pg: stored.chunk.pg.0,
-            number: stored.chunk.number.0,
-            shard: 0,
-            offset: 0,
-            length: stored.length,
-            background: false,
-        };
-        METRICS.member_calls.with_label_values(&["read"]).inc();
-        match inner.net.call::<Read>(&endpoint, &request, Bytes::new(), deadline).await {
-            Ok((_, data)) => {
-                let sealed = Sealed::of(data, nothing(inner)?).await?;
-                if sealed.blake3 == stored.blake3 {
-                    let data = permit.guard(sealed.data);
-                    return Ok(Sealed { data, ..sealed });
-                }
-                last = Status::new(Code::Corrupt, "the bytes read back differ from those written");
-            }
-            Err(status) => last = status,
-        }
+    let want = Want { chunk: stored.chunk, offset: 0, length: stored.length, chunk_bytes: stored.length };
+    let unreadable = |last| ClientError::Unreadable { chunk: stored.chunk, last };
+    let bytes = match &stored.shape {
+        Some(shape) => shards::fetch(inner, &map, &stored.holders, shape, want, deadline).await,
+        None => fetch_copy(inner, &map, &stored.holders, want, deadline).await,
+    };
+    let sealed = Sealed::of(bytes.map_err(unreadable)?, nothing(inner)?).await?;
+    if sealed.blake3 != stored.blake3 {
+        return Err(unreadable(Status::new(Code::Corrupt, "the bytes read back differ from those written")));
     }
-    Err(ClientError::Unreadable { chunk: stored.chunk, last })
+    let data = permit.guard(sealed.data);
+    Ok(Sealed { data, ..sealed })
 }

@@ -7,6 +7,7 @@
 use bytes::Bytes;
 use holdfast_proto::ids::{ChunkId, ClassId};
 use holdfast_proto::inode::{self, ChunkAck, ChunkCommit, Extent};
+use holdfast_proto::map::{Erasure, Member};
 
 use crate::session::grants::Ticket;
 
@@ -20,6 +21,10 @@ pub(crate) struct Stored {
     pub(crate) length: u64,
     pub(crate) blake3: Bytes,
     pub(crate) acks: Vec<ChunkAck>,
+    /// Who acknowledged it, as members of its group were then.
+    pub(crate) holders: Vec<Member>,
+    /// They hold shards of this shape.
+    pub(crate) shape: Option<Erasure>,
     /// Its bytes, where they were kept for writing it anew.
     pub(crate) retained: Option<Bytes>,
     pub(crate) _ticket: Ticket,

@@ -15,15 +15,16 @@ use crate::inner::Inner;
 use crate::map::ClusterMap;
 use crate::metrics::METRICS;
 use crate::write::buffer::Sealed;
+use crate::write::parts::Part;
 
-/// Sends a chunk to one member. Busy is answered with patience, everything else is the caller's to judge.
+/// Sends a chunk, or the shard of it that is its, to one member. Busy is answered with patience, everything else is the caller's to judge.
 pub(crate) async fn send(
     inner: &Inner,
     map: &ClusterMap,
     member: &Member,
-    shard: u32,
     id: ChunkId,
     chunk: &Sealed,
+    part: &Part,
     deadline: Instant,
 ) -> Result<WriteReply, Status> {
     let disk = DiskId(member.disk);
@@ -34,20 +35,20 @@ pub(crate) async fn send(
         disk: Some(DiskRef { disk: member.disk, incarnation: member.incarnation }),
         pg: id.pg.0,
         number: id.number.0,
-        shard,
+        shard: member.shard,
         chunk_bytes: chunk.data.len() as u64,
-        crcs: chunk.crcs.clone(),
+        crcs: part.crcs.clone(),
         epoch: map.epoch().0,
         blake3: chunk.blake3.clone(),
         session: inner.session().id.0,
     };
     let health = inner.health.disk(disk);
-    let bytes = chunk.data.len() as u64;
+    let bytes = part.data.len() as u64;
     let _under_way = UnderWay::new(&health, bytes);
     loop {
         let started = Instant::now();
         METRICS.member_calls.with_label_values(&["write"]).inc();
-        let status = match inner.net.call::<Write>(&endpoint, &request, chunk.data.clone(), deadline).await {
+        let status = match inner.net.call::<Write>(&endpoint, &request, part.data.clone(), deadline).await {
             Ok((reply, _)) => {
                 health.served(Kind::Write, bytes, started.elapsed());
                 return Ok(reply);

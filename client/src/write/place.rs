@@ -1,5 +1,8 @@
 //! Makes one chunk durable on the members of a placement group, whatever happens to one of them.
 //!
+//! A chunk of an erasure class goes to an erasure group as shards. If it is too short to fill every data shard, or no
+//! group can take enough of them, it goes to a group of the class's replicated companion instead.
+//!
 //! What always holds:
 //! - A chunk counts as stored when every member of its group acknowledged it, or, with no sound group left, at
 //!   least the class's minimum did. It never waits for one particular disk (DESIGN §9, rule 3).
@@ -8,6 +11,7 @@
 //!   in the race: whichever is whole first wins.
 //! - All attempts end with the deadline.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +20,7 @@ use futures::stream::{FuturesUnordered, StreamExt as _};
 use holdfast_proto::chunk::WriteReply;
 use holdfast_proto::ids::{ChunkId, ClassId, DiskId, Epoch, NodeId};
 use holdfast_proto::inode::ChunkAck;
-use holdfast_proto::map::{Member, Redundancy, StorageClass, redundancy};
+use holdfast_proto::map::{Erasure, Member, StorageClass, redundancy};
 use holdfast_proto::status::{Code, Retry, Status};
 use tokio::time::{Instant, sleep_until};
 
@@ -30,12 +34,16 @@ use crate::session::grants::Ticket;
 use crate::write::buffer::Sealed;
 use crate::write::content::Stored;
 use crate::write::member::{self, Blame, blame};
+use crate::write::parts::{Parts, fills_cells};
 
 /// Groups that are tried in parallel for one chunk.
 const MAX_ATTEMPTS: usize = 4;
 
 /// Wait before looking for a group again when there is none.
 const NO_GROUP_WAIT: Duration = Duration::from_millis(100);
+
+/// How long an erasure group is waited for before the companion is asked, when there is none to start on.
+const COMPANION_AFTER: Duration = Duration::from_millis(300);
 
 /// How one member of an attempt is doing.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +65,8 @@ struct Attempt {
     ticket: Ticket,
     /// Acknowledgements without which it does not count.
     needed: usize,
+    /// Members hold shards, of this shape.
+    shape: Option<Erasure>,
     started: Instant,
     members: Vec<Standing>,
     /// When the last acknowledgement so far came, from the start.
@@ -68,13 +78,23 @@ impl Attempt {
         self.members.iter().filter(|member| matches!(member, Standing::Acked(_))).count()
     }
 
+    /// Acknowledgements that count: of two members with the same shard, one does.
+    fn counted(&self) -> usize {
+        if self.shape.is_none() {
+            return self.acks();
+        }
+        let acked = self.choice.pg.members.iter().zip(&self.members);
+        let shards = acked.filter(|(_, standing)| matches!(standing, Standing::Acked(_)));
+        shards.map(|(member, _)| member.shard).collect::<BTreeSet<_>>().len()
+    }
+
     /// Nothing is under way any more, and nothing failed on the way.
     fn whole(&self) -> bool {
         self.members.iter().all(|member| matches!(member, Standing::Acked(_) | Standing::Skipped))
     }
 
     fn enough(&self) -> bool {
-        self.acks() >= self.needed
+        self.counted() >= self.needed
     }
 
     fn troubled(&self) -> bool {
@@ -93,15 +113,20 @@ impl Attempt {
         if self.acks() < self.choice.pg.members.len() {
             METRICS.short_writes.inc();
         }
-        let acks = self.members.into_iter().filter_map(|member| match member {
-            Standing::Acked(ack) => Some(ack),
-            _ => None,
-        });
+        let (mut acks, mut holders) = (Vec::new(), Vec::new());
+        for (standing, member) in self.members.into_iter().zip(&self.choice.pg.members) {
+            if let Standing::Acked(ack) = standing {
+                acks.push(ack);
+                holders.push(*member);
+            }
+        }
         Stored {
             chunk: self.id,
             length: chunk.data.len() as u64,
             blake3: chunk.blake3.clone(),
-            acks: acks.collect(),
+            acks,
+            holders,
+            shape: self.shape,
             retained: None,
             _ticket: self.ticket,
         }
@@ -117,14 +142,17 @@ struct Race<'a> {
     class: ClassId,
     min_copies: usize,
     chunk: &'a Sealed,
+    parts: &'a Parts,
     deadline: Instant,
+    /// Another class takes the chunk if there is no group to start on for this long.
+    give_up_after: Option<Duration>,
     attempts: Vec<Attempt>,
     tried: Vec<u32>,
     pending: FuturesUnordered<BoxFuture<'a, Answered>>,
     last: Status,
 }
 
-/// Makes a chunk durable in some group of `class`.
+/// Makes a chunk durable in some group of `class`, or of its companion.
 pub(crate) async fn store(
     inner: &Inner,
     class: &StorageClass,
@@ -132,13 +160,64 @@ pub(crate) async fn store(
     deadline: Instant,
 ) -> Result<Stored, ClientError> {
     let min_copies = copies_needed(class)?;
+    let Some(redundancy::Kind::Erasure(shape)) = class.redundancy.and_then(|r| r.kind) else {
+        return run(inner, class, min_copies, chunk, &Parts::copies(chunk), deadline, None).await;
+    };
+    match store_shards(inner, class, min_copies, &shape, chunk, deadline).await {
+        Some(result) => result,
+        None => {
+            let companion = inner.class(ClassId(class.companion), deadline).await?;
+            let copies = copies_needed(&companion)?;
+            METRICS.companion_writes.inc();
+            run(inner, &companion, copies, chunk, &Parts::copies(chunk), deadline, None).await
+        }
+    }
+}
+
+/// Makes a chunk durable as shards; `None`: the companion is to take it.
+async fn store_shards(
+    inner: &Inner,
+    class: &StorageClass,
+    min_copies: usize,
+    shape: &Erasure,
+    chunk: &Sealed,
+    deadline: Instant,
+) -> Option<Result<Stored, ClientError>> {
+    if !fills_cells(shape, chunk.data.len() as u64) {
+        return None;
+    }
+    let parts = match Parts::shards(inner, shape, chunk).await {
+        Ok(parts) => parts,
+        Err(error) => return Some(Err(error)),
+    };
+    let give_up_after = Some(COMPANION_AFTER);
+    match run(inner, class, min_copies, chunk, &parts, deadline, give_up_after).await {
+        Err(ClientError::NoPlacement { last, .. }) if Instant::now() < deadline => {
+            tracing::debug!(class = class.id, %last, "no group takes enough shards");
+            None
+        }
+        other => Some(other),
+    }
+}
+
+async fn run(
+    inner: &Inner,
+    class: &StorageClass,
+    min_copies: usize,
+    chunk: &Sealed,
+    parts: &Parts,
+    deadline: Instant,
+    give_up_after: Option<Duration>,
+) -> Result<Stored, ClientError> {
     let started = Instant::now();
     let mut race = Race {
         inner,
         class: ClassId(class.id),
         min_copies,
         chunk,
+        parts,
         deadline,
+        give_up_after,
         attempts: Vec::new(),
         tried: Vec::new(),
         pending: FuturesUnordered::new(),
@@ -152,18 +231,15 @@ pub(crate) async fn store(
 
 /// Acknowledgements without which a chunk of the class does not count.
 pub(crate) fn copies_needed(class: &StorageClass) -> Result<usize, ClientError> {
-    let redundancy = class.redundancy.unwrap_or_default();
-    match redundancy.kind {
-        Some(redundancy::Kind::Replicated(_)) => Ok(Redundancy::min_acks(&redundancy).max(1) as usize),
-        Some(redundancy::Kind::Erasure(_)) => {
-            Err(ClientError::Unsupported("writing chunks of an erasure-coded storage class"))
-        }
-        None => Err(ClientError::Invalid(format!("storage class {} has no redundancy", class.id))),
+    match class.redundancy {
+        Some(redundancy) if redundancy.kind.is_some() => Ok(redundancy.min_acks().max(1) as usize),
+        _ => Err(ClientError::Invalid(format!("storage class {} has no redundancy", class.id))),
     }
 }
 
 impl<'a> Race<'a> {
     async fn run(&mut self) -> Result<Stored, ClientError> {
+        let started = Instant::now();
         let mut look_again = None;
         loop {
             if let Some(at) = self.attempts.iter().position(|attempt| attempt.whole() && attempt.enough()) {
@@ -175,6 +251,10 @@ impl<'a> Race<'a> {
                 if !self.another_group().await? {
                     if let Some(stored) = self.settle_for_less() {
                         return Ok(stored);
+                    }
+                    let waited = started.elapsed();
+                    if self.give_up_after.is_some_and(|limit| waited >= limit) {
+                        return Err(self.failure());
                     }
                     look_again = Some(Instant::now() + self.inner.jittered(NO_GROUP_WAIT));
                 }
@@ -289,6 +369,7 @@ impl<'a> Race<'a> {
                 shard,
                 id,
                 self.chunk,
+                self.parts,
                 self.deadline,
                 at,
             ));
@@ -299,6 +380,7 @@ impl<'a> Race<'a> {
             id,
             ticket,
             needed,
+            shape: self.parts.shape(),
             started: Instant::now(),
             members,
             last_ack: None,
@@ -409,6 +491,7 @@ fn send_to<'a>(
     position: usize,
     id: ChunkId,
     chunk: &'a Sealed,
+    parts: &'a Parts,
     deadline: Instant,
     attempt: usize,
 ) -> BoxFuture<'a, Answered> {
@@ -416,8 +499,14 @@ fn send_to<'a>(
         let Some(member) = choice.pg.members.get(position) else {
             return (attempt, position, Err(Status::internal("no such member")));
         };
-        // Replicas are all alike: shard index 0.
-        let result = member::send(inner, &map, member, 0, id, chunk, deadline).await;
+        let Some(part) = parts.of(member) else {
+            return (
+                attempt,
+                position,
+                Err(Status::internal("a member holds a shard that the class does not have")),
+            );
+        };
+        let result = member::send(inner, &map, member, id, chunk, part, deadline).await;
         (attempt, position, result)
     })
 }

@@ -10,7 +10,7 @@
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use holdfast_proto::ids::ClassId;
-use holdfast_proto::map::StorageClass;
+use holdfast_proto::map::{StorageClass, redundancy};
 use holdfast_proto::status::Status;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -182,6 +182,17 @@ impl ContentWriter {
         self.options.deadline.map_or(own, |whole| whole.min(own))
     }
 
+    /// Memory that a buffer of this length comes to: shards are cut out of it beside it.
+    fn cost(&self, bytes: u64) -> u64 {
+        let shards = match self.class.redundancy.and_then(|redundancy| redundancy.kind) {
+            Some(redundancy::Kind::Erasure(shape)) => {
+                bytes * u64::from(shape.data + shape.parity) / u64::from(shape.data.max(1))
+            }
+            _ => 0,
+        };
+        (bytes + shards).min(self.client.inner().budget.limit())
+    }
+
     /// The most the chunk that begins now can become.
     fn expected_chunk(&self) -> u64 {
         self.rest().unwrap_or(u64::MAX).clamp(1, self.chunk_bytes())
@@ -197,7 +208,8 @@ impl ContentWriter {
             true => (&inner.starters, expected.min(STARTER_BYTES)),
             false => (&inner.budget, expected),
         };
-        let permit = budget.take(bytes, deadline).await.map_err(over_budget)?;
+        let cost = self.cost(bytes).min(budget.limit());
+        let permit = budget.take(cost, deadline).await.map_err(over_budget)?;
         self.filling = Some(Box::new(Filling::new(bytes as usize, permit)));
         Ok(())
     }
@@ -206,7 +218,8 @@ impl ContentWriter {
     async fn next_buffer(&mut self) -> Result<(), ClientError> {
         let filled = self.filling.as_ref().map_or(0, |filling| filling.filled() as u64);
         let capacity = self.rest().map_or(u64::MAX, |rest| filled + rest).min(self.chunk_bytes());
-        let permit = self.client.inner().budget.take(capacity, self.deadline()).await.map_err(over_budget)?;
+        let cost = self.cost(capacity);
+        let permit = self.client.inner().budget.take(cost, self.deadline()).await.map_err(over_budget)?;
         if let Some(filling) = &mut self.filling {
             filling.grow(capacity as usize, permit);
         }
@@ -214,8 +227,8 @@ impl ContentWriter {
     }
 
     async fn send_as_is(&mut self, data: Bytes) -> Result<(), ClientError> {
-        let permit =
-            self.client.inner().budget.take(data.len() as u64, self.deadline()).await.map_err(over_budget)?;
+        let cost = self.cost(data.len() as u64);
+        let permit = self.client.inner().budget.take(cost, self.deadline()).await.map_err(over_budget)?;
         let sealed = Sealed::of(data, permit).await?;
         let last = self.options.size == Some(self.sealed + sealed.data.len() as u64);
         self.send(sealed, last).await

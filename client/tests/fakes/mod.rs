@@ -13,8 +13,11 @@ use bytes::Bytes;
 use holdfast_client::{Client, ClientConfig, PutOptions};
 use holdfast_proto::chunk::{ReadChunk, ReadReply, WriteChunk, WriteReply};
 use holdfast_proto::cluster::{Empty, ReportProblem};
+use holdfast_proto::geometry::member_bytes;
 use holdfast_proto::ids::{LogIndex, NodeId};
-use holdfast_proto::map::{DiskLoad, Liveness, MapReply, MapRequest, NodeLiveness, Redundancy, roles};
+use holdfast_proto::map::{
+    DiskLoad, Erasure, Liveness, MapReply, MapRequest, NodeLiveness, Redundancy, roles,
+};
 use holdfast_proto::method;
 use holdfast_proto::op::{
     Command, CreateBucket, CreatePgs, DiskRef, ExpireSession, Genesis, NewPg, Op, PutClass, RegisterDisk,
@@ -39,8 +42,13 @@ pub struct Shape {
     pub min_copies: u32,
     pub chunk_bytes: u64,
     pub inline_limit: u64,
+    /// Also a class of this shape, with the copies as its companion, and its groups.
+    pub erasure: Option<Erasure>,
     pub seed: u64,
 }
+
+/// The class that [`Shape::erasure`] makes.
+pub const CODED: u32 = 2;
 
 impl Default for Shape {
     fn default() -> Self {
@@ -51,6 +59,7 @@ impl Default for Shape {
             min_copies: 2,
             chunk_bytes: 64 << 10,
             inline_limit: 4096,
+            erasure: None,
             seed: 1,
         }
     }
@@ -160,6 +169,12 @@ impl Meta {
 
     pub fn session_is_open(&self, session: u64) -> bool {
         session_is_open(&self.state.lock().table, session)
+    }
+
+    pub fn redundancy(&self, pg: u32) -> Redundancy {
+        let map = map_view::load_map(&self.state.lock().table, 0, &[pg], true).unwrap();
+        let class = map.pgs.iter().find(|found| found.id == pg).unwrap().class;
+        map.classes.iter().find(|found| found.id == class).unwrap().redundancy.unwrap()
     }
 
     pub fn epoch(&self) -> u64 {
@@ -311,6 +326,8 @@ pub struct Record {
     pub data: Bytes,
     pub crcs: Bytes,
     pub blake3: Bytes,
+    pub shard: u32,
+    pub chunk_bytes: u64,
 }
 
 /// How a chunkserver misbehaves.
@@ -370,11 +387,16 @@ impl ChunkNode {
         let disk = self.check_disk(request.disk)?;
         crc::verify_blocks(&payload, &request.crcs)
             .map_err(|error| Status::new(Code::Corrupt, error.to_string()))?;
-        assert_eq!(request.blake3, blake3::hash(&payload).as_bytes()[..]);
-        assert_eq!(request.chunk_bytes, payload.len() as u64);
+        let redundancy = self.meta.redundancy(request.pg);
+        let expected = member_bytes(&redundancy, request.chunk_bytes, request.shard);
+        assert_eq!(payload.len() as u64, expected, "{request:?}");
+        if !redundancy.is_erasure() {
+            assert_eq!(request.blake3, blake3::hash(&payload).as_bytes()[..]);
+        }
         // A copy, as on a disk: the client's own buffer goes back to it.
         let data = Bytes::copy_from_slice(&payload);
-        let record = Record { data, crcs: request.crcs, blake3: request.blake3 };
+        let WriteChunk { crcs, blake3, shard, chunk_bytes, .. } = request;
+        let record = Record { data, crcs, blake3, shard, chunk_bytes };
         let old = self.store.lock().insert((disk, request.pg, request.number), record);
         assert!(old.is_none(), "a chunk number was used twice");
         let incarnation = request.disk.unwrap_or_default().incarnation;
@@ -392,6 +414,7 @@ impl ChunkNode {
         let disk = self.check_disk(request.disk)?;
         let record = self.store.lock().get(&(disk, request.pg, request.number)).cloned();
         let record = record.ok_or_else(|| Status::new(Code::ChunkNotFound, "no such chunk"))?;
+        assert_eq!(record.shard, request.shard, "another shard was asked for");
         let length = record.data.len() as u64;
         let first = request.offset / 4096 * 4096;
         let end = (request.offset + request.length).min(length).next_multiple_of(4096).min(length);
@@ -400,7 +423,7 @@ impl ChunkNode {
             offset: first,
             record_bytes: length,
             crcs,
-            chunk_bytes: length,
+            chunk_bytes: record.chunk_bytes,
             blake3: record.blake3,
         };
         Ok((reply, record.data.slice(first as usize..end as usize)))
@@ -497,7 +520,20 @@ impl Cluster {
             chunks.push(chunk);
         }
         let cluster = Self { network, meta, chunks, nets, seed: shape.seed };
-        cluster.make_groups(shape.copies as usize);
+        cluster.make_groups(1, shape.copies as usize);
+        if let Some(erasure) = shape.erasure {
+            let kind = Some(holdfast_proto::map::redundancy::Kind::Erasure(erasure));
+            let coded = PutClass {
+                name: "coded".into(),
+                redundancy: Some(Redundancy { kind }),
+                inline_limit: shape.inline_limit,
+                chunk_bytes: 4 * erasure.geometry().stripe_bytes(),
+                companion: 1,
+                ..PutClass::default()
+            };
+            assert_eq!(cluster.meta.lead(Op::PutClass(coded)).id, u64::from(CODED));
+            cluster.make_groups(CODED, erasure.geometry().shards() as usize);
+        }
         cluster
     }
 
@@ -511,11 +547,17 @@ impl Cluster {
         })
     }
 
-    /// A group for every choice of `copies` nodes, over rotating disks.
-    pub fn make_groups(&self, copies: usize) {
+    /// A chunkserver that was stopped is there again.
+    pub fn revive(&self, at: usize) {
+        // Behind the nets of the two metaservers.
+        self.network.serve(self.chunks[at].address.clone(), &self.nets[2 + at], self.chunks[at].router());
+    }
+
+    /// A group of a class for every choice of as many nodes, over rotating disks.
+    pub fn make_groups(&self, class: u32, members: usize) {
         let mut pgs = Vec::new();
         for choice in 0u32..1 << self.chunks.len() {
-            if choice.count_ones() as usize != copies {
+            if choice.count_ones() as usize != members {
                 continue;
             }
             let chosen = self.chunks.iter().enumerate().filter(|(at, _)| choice & 1 << at != 0);
@@ -523,7 +565,7 @@ impl Cluster {
                 let disks = node.disks.lock();
                 disks[(choice as usize + at) % disks.len()]
             });
-            pgs.push(NewPg { class: 1, disks: disks.collect() });
+            pgs.push(NewPg { class, disks: disks.collect() });
         }
         self.meta.lead(Op::CreatePgs(CreatePgs { pgs }));
     }

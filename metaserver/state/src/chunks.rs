@@ -20,6 +20,7 @@ use holdfast_proto::status::{Code, Status};
 
 use crate::change::{Change, Stop, refuse};
 use crate::keys;
+use crate::members;
 use crate::records::{Chunk, GcBatch, Id, Mark};
 
 /// Longest chunk any class may have, in bytes.
@@ -141,6 +142,17 @@ impl Group {
         Ok(Some(Self { pg, redundancy, present }))
     }
 
+    /// A chunk of an erasure group has a part in every data shard: an empty record would be nobody's loss to notice.
+    fn check_length(&self, commit: &ChunkCommit) -> Result<(), Stop> {
+        let Some(Kind::Erasure(shape)) = self.redundancy.kind else { return Ok(()) };
+        if commit.length > u64::from(shape.data - 1) * shape.cell_bytes {
+            return Ok(());
+        }
+        let id = ChunkId::new(commit.pg, commit.number);
+        let what = format!("chunk {id} of {} bytes does not fill {} cells", commit.length, shape.data);
+        Err(refuse(Code::InvalidArgument, what))
+    }
+
     /// Acknowledgements that make a commit of `redundancy` valid here. A group that is smaller than its class
     /// wants (a cluster of one disk) needs all of its regular members; an erasure group is never smaller.
     fn needed(&self) -> usize {
@@ -168,10 +180,12 @@ pub(crate) fn is_present(cx: &Change<'_>, member: &Member) -> Result<bool, Stop>
 fn admit(cx: &mut Change<'_>, groups: &mut Groups, commit: &ChunkCommit) -> Result<bool, Stop> {
     let id = ChunkId::new(commit.pg, commit.number);
     let Some(group) = groups.get(cx, commit.pg)? else { return Ok(false) };
+    group.check_length(commit)?;
     let acked: Vec<bool> = (group.pg.members.iter().zip(&group.present))
         .map(|(member, present)| *present && commit.acks.iter().any(|ack| counts(member, ack)))
         .collect();
-    if acked.iter().filter(|acked| **acked).count() < group.needed() {
+    let holding = group.pg.members.iter().zip(&acked).filter_map(|(member, acked)| acked.then_some(member));
+    if members::holders(&group.redundancy, holding) < group.needed() {
         return Ok(false);
     }
     // A number that is known already: the same chunk named by an earlier command (whose reply the client gave

@@ -6,7 +6,9 @@
 //!   join again, because a late order to drop the whole group would hit what it got after rejoining.
 //! - `missing/<disk><pg>…` exists only for members and for disks that are leaving.
 
-use holdfast_proto::map::{Member, Pg};
+use std::collections::BTreeSet;
+
+use holdfast_proto::map::{Member, Pg, Redundancy};
 use holdfast_proto::op::DiskRef;
 use holdfast_proto::status::Code;
 
@@ -28,6 +30,15 @@ pub(crate) fn leave(cx: &mut Change<'_>, pg: u32, member: &Member, epoch: u64) {
     cx.remove(keys::gc_cursor(pg, member.disk, member.incarnation));
     let leave = Leave { incarnation: member.incarnation, index: cx.at, epoch };
     cx.store(keys::leave(member.disk, pg), &leave);
+}
+
+/// How many of these members count towards what a class needs: in an erasure group, two that hold the same shard count
+/// once.
+pub(crate) fn holders<'m>(redundancy: &Redundancy, members: impl Iterator<Item = &'m Member>) -> usize {
+    if redundancy.is_erasure() {
+        return members.map(|member| member.shard).collect::<BTreeSet<_>>().len();
+    }
+    members.count()
 }
 
 /// The group, or `NotFound`.

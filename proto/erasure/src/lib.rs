@@ -103,6 +103,38 @@ impl Codec {
         Ok(shards)
     }
 
+    /// Cuts a whole chunk into buffers of the right lengths, data first, whatever is in them.
+    pub fn encode_into(&self, chunk: &[u8], shards: &mut [impl AsMut<[u8]>]) -> Result<(), ErasureError> {
+        let geometry = self.geometry;
+        let wanted = geometry.shards() as usize;
+        if shards.len() != wanted {
+            return Err(ErasureError::Count { given: shards.len(), wanted });
+        }
+        for (index, shard) in shards.iter_mut().enumerate() {
+            self.check_length(chunk.len() as u64, index, shard.as_mut().len())?;
+        }
+        let (data, parity) = shards.split_at_mut(geometry.data as usize);
+        let mut parity: Vec<&mut [u8]> = parity.iter_mut().map(AsMut::as_mut).collect();
+        let cell_bytes = usize::try_from(geometry.cell_bytes).unwrap_or(usize::MAX);
+        let mut at = 0;
+        for cell in chunk.chunks(cell_bytes) {
+            let place = geometry.place(at);
+            at += cell.len() as u64;
+            let (from, to) = (place.offset as usize, place.offset as usize + cell.len());
+            if let Some(target) =
+                data.get_mut(place.shard as usize).and_then(|s| s.as_mut().get_mut(from..to))
+            {
+                target.copy_from_slice(cell);
+            }
+            // The first cell of a stripe is its longest and overwrites; the others are added to it.
+            let mut ranges: Vec<&mut [u8]> = parity.iter_mut().filter_map(|s| s.get_mut(from..to)).collect();
+            self.code
+                .encode_single_sep(place.shard as usize, cell, &mut ranges)
+                .map_err(ErasureError::Library)?;
+        }
+        Ok(())
+    }
+
     /// Puts a chunk together again from its data shards, all of which must be there.
     pub fn join(&self, chunk_bytes: u64, data: &[impl AsRef<[u8]>]) -> Result<Vec<u8>, ErasureError> {
         let wanted = self.geometry.data as usize;
@@ -119,6 +151,20 @@ impl Codec {
             }
         }
         Ok(chunk)
+    }
+
+    /// The chunk's cells in order, out of its data shards, all of which must be there.
+    pub fn cells<'s>(&self, chunk_bytes: u64, shards: &'s [Option<Vec<u8>>], mut each: impl FnMut(&'s [u8])) {
+        let geometry = self.geometry;
+        let mut at = 0;
+        while at < chunk_bytes {
+            let place = geometry.place(at);
+            let length = geometry.cell_bytes.min(chunk_bytes - at);
+            let (from, to) = (place.offset as usize, (place.offset + length) as usize);
+            let shard = shards.get(place.shard as usize).and_then(Option::as_ref);
+            each(shard.and_then(|shard| shard.get(from..to)).unwrap_or_default());
+            at += length;
+        }
     }
 
     /// Fills in the missing shards (`None`) of a chunk of `chunk_bytes`.
@@ -142,6 +188,22 @@ impl Codec {
     /// cut at its own end. All come back `length` bytes long, zero padded; what lies behind a shard's end is
     /// padding.
     pub fn rebuild_range(&self, length: usize, shards: &mut [Option<Vec<u8>>]) -> Result<(), ErasureError> {
+        if self.pad(length, shards)? {
+            self.code.reconstruct(shards).map_err(ErasureError::Library)?;
+        }
+        Ok(())
+    }
+
+    /// As [`Self::rebuild_range`], for data shards only.
+    pub fn rebuild_data(&self, length: usize, shards: &mut [Option<Vec<u8>>]) -> Result<(), ErasureError> {
+        if self.pad(length, shards)? {
+            self.code.reconstruct_data(shards).map_err(ErasureError::Library)?;
+        }
+        Ok(())
+    }
+
+    /// Brings what is there to one length. False: it is 0, and nothing is left to compute.
+    fn pad(&self, length: usize, shards: &mut [Option<Vec<u8>>]) -> Result<bool, ErasureError> {
         let wanted = self.geometry.shards() as usize;
         if shards.len() != wanted {
             return Err(ErasureError::Count { given: shards.len(), wanted });
@@ -161,9 +223,8 @@ impl Codec {
         }
         if length == 0 {
             shards.iter_mut().for_each(|shard| *shard = Some(Vec::new()));
-            return Ok(());
         }
-        self.code.reconstruct(shards).map_err(ErasureError::Library)
+        Ok(length > 0)
     }
 
     fn check_length(&self, chunk_bytes: u64, shard: usize, found: usize) -> Result<(), ErasureError> {
@@ -284,6 +345,9 @@ mod tests {
             let incremental = encoder.finish();
             prop_assert_eq!(&incremental[..], &shards[data as usize..]);
             prop_assert_eq!(truth::parity(&codec.geometry(), &chunk), incremental);
+            let mut buffers: Vec<Vec<u8>> = shards.iter().map(|shard| vec![0xa5; shard.len()]).collect();
+            codec.encode_into(&chunk, &mut buffers).unwrap();
+            prop_assert_eq!(&buffers, &shards);
             for (index, shard) in shards.iter().enumerate() {
                 prop_assert_eq!(shard.len() as u64, codec.geometry().shard_bytes(chunk.len() as u64, index as u32));
             }
@@ -293,7 +357,16 @@ mod tests {
             for n in 0..parity as usize {
                 left[(lost as usize).rotate_right(8 * n as u32) % total] = None;
             }
+            let longest = codec.geometry().shard_bytes(chunk.len() as u64, 0) as usize;
+            let mut data_only = left.clone();
+            codec.rebuild_data(longest, &mut data_only).unwrap();
+            for (index, shard) in data_only[..data as usize].iter().enumerate() {
+                prop_assert_eq!(&shard.as_ref().unwrap()[..shards[index].len()], &shards[index][..]);
+            }
             codec.rebuild(chunk.len() as u64, &mut left).unwrap();
+            let mut cells = Vec::new();
+            codec.cells(chunk.len() as u64, &left, |cell| cells.extend_from_slice(cell));
+            prop_assert_eq!(&cells, &chunk);
             let rebuilt: Vec<_> = left.into_iter().flatten().collect();
             prop_assert_eq!(&rebuilt, &shards);
             prop_assert_eq!(codec.join(chunk.len() as u64, &rebuilt).unwrap(), chunk);

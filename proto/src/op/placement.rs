@@ -178,6 +178,9 @@ pub struct ChangePg {
     /// The joining member is temporary.
     #[prost(bool, tag = "5")]
     pub temporary: bool,
+    /// In an erasure group: the shard that a temporary member is to hold.
+    #[prost(uint32, tag = "6")]
+    pub shard: u32,
 }
 
 /// See [`super::Op::SetPgState`].

@@ -182,6 +182,12 @@ impl DerefMut for PoolBuffer {
     }
 }
 
+impl AsMut<[u8]> for PoolBuffer {
+    fn as_mut(&mut self) -> &mut [u8] {
+        self
+    }
+}
+
 impl AsRef<[u8]> for PoolBuffer {
     fn as_ref(&self) -> &[u8] {
         self

@@ -1,14 +1,18 @@
 //! `holdfast admin classes`: storage classes, how they keep data safe.
 
 use clap::{Args, Subcommand, ValueEnum};
+use holdfast_client::DEFAULT_CLASS;
 use holdfast_proto::map::redundancy::Kind;
-use holdfast_proto::map::{FailureDomain, Redundancy, StorageClass};
+use holdfast_proto::map::{Erasure, FailureDomain, Redundancy, StorageClass};
 use holdfast_proto::op::{Op, PutClass};
 use serde::Serialize;
 
 use crate::failure::{Doing, Failure, Outcome};
 use crate::output::{Output, Table, size};
 use crate::remote::Remote;
+
+/// Usual length of a chunk.
+const CHUNK_BYTES: u64 = 8 << 20;
 
 #[derive(Args, Debug)]
 pub(crate) struct ClassesArgs {
@@ -18,10 +22,20 @@ pub(crate) struct ClassesArgs {
 
 #[derive(Subcommand, Debug)]
 enum ClassesCommand {
-    /// Make a replicated class, or change one of that name
+    /// Make a class, or change one of that name
     Put {
         /// Its name
         name: String,
+        /// Data and parity shards, such as 4+2: a class with erasure coding. Cannot be changed later
+        #[arg(long, value_name = "DATA+PARITY", conflicts_with_all = ["copies", "min_copies"])]
+        erasure: Option<Shape>,
+        /// Bytes of a cell of an erasure class
+        #[arg(long, requires = "erasure", default_value_t = 256 << 10)]
+        cell_bytes: u64,
+        /// For an erasure class: the replicated class that keeps what is too small or cannot be placed; the default
+        /// class if not given
+        #[arg(long, requires = "erasure")]
+        companion: Option<String>,
         /// Copies of every chunk
         #[arg(long)]
         copies: Option<u32>,
@@ -38,6 +52,27 @@ enum ClassesCommand {
         #[arg(long)]
         chunk_bytes: Option<u64>,
     },
+}
+
+/// Data and parity shards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shape {
+    data: u32,
+    parity: u32,
+}
+
+impl std::str::FromStr for Shape {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("'{text}' is not of the form DATA+PARITY, such as 4+2");
+        let (data, parity) = text.split_once('+').ok_or_else(wrong)?;
+        let (data, parity) = (data.parse().map_err(|_| wrong())?, parity.parse().map_err(|_| wrong())?);
+        if data == 0 || parity == 0 {
+            return Err("there is at least one data and one parity shard".to_owned());
+        }
+        Ok(Self { data, parity })
+    }
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug)]
@@ -103,9 +138,30 @@ pub(super) async fn run(remote: &Remote, args: &ClassesArgs, output: Output) -> 
             table.write(out)
         });
     };
-    let ClassesCommand::Put { name, copies, min_copies, domain, inline_limit, chunk_bytes } = command;
-    let old = classes.into_iter().find(|c| c.name == *name);
-    let op = changed(name, old.as_ref(), *copies, *min_copies)?;
+    let ClassesCommand::Put {
+        name,
+        erasure,
+        cell_bytes,
+        companion,
+        copies,
+        min_copies,
+        domain,
+        inline_limit,
+        chunk_bytes,
+    } = command;
+    let old = classes.iter().find(|c| c.name == *name);
+    let op = match erasure {
+        Some(shape) => {
+            let companion = match companion {
+                Some(name) => classes.iter().find(|c| c.name == *name).map(|c| c.id),
+                None => Some(DEFAULT_CLASS.0),
+            };
+            let companion =
+                companion.ok_or_else(|| Failure::refused("there is no class of the companion's name"))?;
+            coded(name, old, *shape, *cell_bytes, companion)?
+        }
+        None => changed(name, old, *copies, *min_copies)?,
+    };
     let op = PutClass {
         domain: domain.map_or(op.domain, |d| match d {
             DomainArg::Disk => FailureDomain::Disk as i32,
@@ -119,6 +175,32 @@ pub(super) async fn run(remote: &Remote, args: &ClassesArgs, output: Output) -> 
     };
     remote.mutate(Op::PutClass(op)).await.doing(format_args!("store class {name}"))?;
     Ok(())
+}
+
+/// The command for an erasure class. Its usual chunks are as many whole stripes as the default class's.
+fn coded(
+    name: &str,
+    old: Option<&StorageClass>,
+    shape: Shape,
+    cell_bytes: u64,
+    companion: u32,
+) -> Outcome<PutClass> {
+    let Shape { data, parity } = shape;
+    if cell_bytes == 0 || !cell_bytes.is_multiple_of(4096) {
+        return Err(Failure::usage("--cell-bytes must be a multiple of 4096"));
+    }
+    let stripe = u64::from(data).saturating_mul(cell_bytes);
+    let kind = Kind::Erasure(Erasure { data, parity, cell_bytes });
+    Ok(PutClass {
+        id: old.map_or(0, |c| c.id),
+        name: name.to_owned(),
+        redundancy: Some(Redundancy { kind: Some(kind) }),
+        domain: old.map_or(FailureDomain::Host as i32, |c| c.domain),
+        inline_limit: old.map_or(4096, |c| c.inline_limit),
+        chunk_bytes: old.map_or((CHUNK_BYTES / stripe).max(1) * stripe, |c| c.chunk_bytes),
+        companion,
+        if_epoch: old.map_or(0, |c| c.epoch),
+    })
 }
 
 /// The command for a class with other copies: from the old one, or from the usual values.
@@ -148,7 +230,7 @@ fn changed(
         redundancy: Some(Redundancy::replicated(copies, min)),
         domain: old.map_or(FailureDomain::Host as i32, |c| c.domain),
         inline_limit: old.map_or(4096, |c| c.inline_limit),
-        chunk_bytes: old.map_or(8 << 20, |c| c.chunk_bytes),
+        chunk_bytes: old.map_or(CHUNK_BYTES, |c| c.chunk_bytes),
         companion: old.map_or(0, |c| c.companion),
         if_epoch: old.map_or(0, |c| c.epoch),
     })

@@ -68,7 +68,7 @@ pub(super) async fn copy_object(
         replaces(input.metadata_directive.as_ref().map(dto::MetadataDirective::as_str), "metadata")?;
     let replace_tags =
         replaces(input.tagging_directive.as_ref().map(dto::TaggingDirective::as_str), "tagging")?;
-    if meta::storage_class(&*door.store, input.storage_class.as_ref())? != 0 {
+    if meta::storage_class(&*door.store, input.storage_class.as_ref()).await? != 0 {
         return Err(error::not_offered("a copy stays in the storage class of its source"));
     }
     let itself = source_bucket == input.bucket && source_key == input.key;

@@ -196,19 +196,21 @@ macro_rules! describe {
 pub(super) use {describe, set_checksums};
 
 /// The storage class a request names: 0 for the bucket's own.
-pub(super) fn storage_class(
+pub(super) async fn storage_class(
     store: &dyn crate::store::Store,
     wanted: Option<&s3s::dto::StorageClass>,
 ) -> Result<u32, S3Error> {
     match wanted.map(s3s::dto::StorageClass::as_str) {
         None | Some("" | "STANDARD") => Ok(0),
-        Some(name) => store.class_named(name).ok_or_else(|| {
-            error::refuse(
-                "InvalidStorageClass",
-                http::StatusCode::BAD_REQUEST,
-                "the storage class you specified is not known here",
-            )
-        }),
+        Some(name) => {
+            store.class_named(name).await.map_err(|status| error::from_status(&status))?.ok_or_else(|| {
+                error::refuse(
+                    "InvalidStorageClass",
+                    http::StatusCode::BAD_REQUEST,
+                    "the storage class you specified is not known here",
+                )
+            })
+        }
     }
 }
 

@@ -62,7 +62,7 @@ pub(super) async fn create_multipart_upload(
     let S3Request { input, headers, .. } = request;
     let key = meta::check_key(&input.key)?;
     let object = meta::from_request(&headers, &envelope, input.metadata.as_ref())?;
-    let class = meta::storage_class(&*door.store, input.storage_class.as_ref())?;
+    let class = meta::storage_class(&*door.store, input.storage_class.as_ref()).await?;
     let choice = checksum_choice(input.checksum_algorithm.as_ref(), input.checksum_type.as_ref())?;
     let kind = choice.map_or("", |(_, full)| if full { "FULL_OBJECT" } else { "COMPOSITE" });
     let nonce = format!("{:032x}", rand::random::<u128>());

@@ -21,7 +21,7 @@ pub(super) async fn put_object(
     let key = meta::check_key(&input.key)?;
     let object = meta::from_request(&headers, &envelope, input.metadata.as_ref())?;
     let conditions = envelope.conditions.for_write()?;
-    let class = meta::storage_class(&*door.store, input.storage_class.as_ref())?;
+    let class = meta::storage_class(&*door.store, input.storage_class.as_ref()).await?;
 
     let mut upload = envelope.take_upload()?;
     let to = Destination {

@@ -62,8 +62,12 @@ impl Store for ClusterStore {
         Ok(self.client.complete_upload(UploadId(completion.upload), done).await?)
     }
 
-    fn class_named(&self, name: &str) -> Option<u32> {
-        self.client.map().class_named(name).map(|class| class.id)
+    async fn class_named(&self, name: &str) -> Outcome<Option<u32>> {
+        let known = self.client.map().class_named(name).map(|class| class.id);
+        if known.is_some() {
+            return Ok(known);
+        }
+        Ok(self.client.refresh_map().await?.class_named(name).map(|class| class.id))
     }
 
     fn class_name(&self, id: u32) -> Option<String> {

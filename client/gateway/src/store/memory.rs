@@ -154,8 +154,8 @@ impl Store for MemoryStore {
         }))
     }
 
-    fn class_named(&self, name: &str) -> Option<u32> {
-        (name == "standard").then_some(1)
+    async fn class_named(&self, name: &str) -> Outcome<Option<u32>> {
+        Ok((name == "standard").then_some(1))
     }
 
     fn class_name(&self, id: u32) -> Option<String> {

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use holdfast_proto::chunk::{PullChunks, PullFailure, PullItem, PullReply, Source};
-use holdfast_proto::map::{Member, Pg, Redundancy, redundancy::Kind};
+use holdfast_proto::map::{Member, Pg, Redundancy};
 use holdfast_proto::op::{AddMissing, ClearMissing, DiskRef, MemberClean, Op};
 use holdfast_proto::status::{Code, Status};
 use holdfast_rpc::Endpoint;
@@ -68,7 +68,6 @@ struct Target {
     member: Member,
     sources: Vec<Source>,
     redundancy: Redundancy,
-    shard: u32,
     rate: u64,
     urgent: bool,
 }
@@ -93,7 +92,7 @@ impl Target {
             .get(&pg.class)
             .and_then(|class| class.redundancy)
             .ok_or_else(|| away("its class is not known"))?;
-        let sources = sources(&cluster, pg, member, lacking, &redundancy);
+        let sources = sources(&cluster, pg, member, lacking);
         if sources.is_empty() {
             return Err(away("no other member answers"));
         }
@@ -101,10 +100,9 @@ impl Target {
         // The cap is per disk; as many orders as may run on one share it.
         let share = knobs.repair_rate_per_disk / knobs.repair_jobs_per_disk.max(1) as u64;
         let rate = if knobs.repair_rate_per_disk == 0 { 0 } else { share.max(1) };
-        let shard = shard_of(pg, member, &redundancy);
         drop(cluster);
         let urgent = leader.outlook.lock().ailing.get(&pg.id).is_some_and(|a| a.risk <= Risk::AtRisk);
-        Ok(Self { to, pg: pg.clone(), member: *member, sources, redundancy, shard, rate, urgent })
+        Ok(Self { to, pg: pg.clone(), member: *member, sources, redundancy, rate, urgent })
     }
 
     async fn pull<M: Metadata, C: Chunkservers>(
@@ -122,7 +120,7 @@ impl Target {
             order: Some(leader.order(self.pg.epoch, index)),
             disk: Some(identity(&self.member)),
             pg: self.pg.id,
-            shard: self.shard,
+            shard: self.member.shard,
             sources: self.sources.clone(),
             items,
             force,
@@ -138,23 +136,9 @@ impl Target {
     }
 }
 
-fn shard_of(pg: &Pg, member: &Member, redundancy: &Redundancy) -> u32 {
-    let position = || pg.members.iter().position(|m| m.identity() == member.identity()).unwrap_or(0) as u32;
-    match redundancy.kind {
-        Some(Kind::Erasure(_)) => position(),
-        Some(Kind::Replicated(_)) | None => 0,
-    }
-}
-
 /// Members that may have the chunks, best first: complete ones, then those that lack some, then what is not clean
 /// yet, failed disks last. Among equals the order differs from member to member, to spread the load.
-fn sources(
-    cluster: &Cluster,
-    pg: &Pg,
-    target: &Member,
-    lacking: &[DiskRef],
-    redundancy: &Redundancy,
-) -> Vec<Source> {
+fn sources(cluster: &Cluster, pg: &Pg, target: &Member, lacking: &[DiskRef]) -> Vec<Source> {
     let mut ranked: Vec<((u8, u64), Source)> = Vec::new();
     for member in &pg.members {
         if member.identity() == target.identity() {
@@ -170,12 +154,8 @@ fn sources(
             _ => continue,
         };
         let tie = mix(u64::from(pg.id), u64::from(target.disk), u64::from(member.disk));
-        let source = Source {
-            member: Some(*member),
-            node: disk.node,
-            address: at.address,
-            shard: shard_of(pg, member, redundancy),
-        };
+        let source =
+            Source { member: Some(*member), node: disk.node, address: at.address, shard: member.shard };
         ranked.push(((rank, tie), source));
     }
     ranked.sort_by_key(|(rank, _)| *rank);

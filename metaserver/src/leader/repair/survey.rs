@@ -112,12 +112,12 @@ pub async fn change_member<M: Metadata, C: Chunkservers>(
     pg: &Pg,
     step: Step,
 ) -> Result<(), Status> {
-    let (remove, add, temporary) = match step {
-        Step::Add { disk, temporary, .. } => (None, Some(disk), temporary),
-        Step::Drop { member, .. } => (Some(member), None, false),
-        Step::Replace { member, disk } => (Some(member), Some(disk), false),
+    let none = ChangePg { pg: pg.id, if_epoch: pg.epoch, ..ChangePg::default() };
+    let change = match step {
+        Step::Add { disk, temporary, shard, .. } => ChangePg { add: Some(disk), temporary, shard, ..none },
+        Step::Drop { member, .. } => ChangePg { remove: Some(member), ..none },
+        Step::Replace { member, disk } => ChangePg { remove: Some(member), add: Some(disk), ..none },
     };
-    let change = ChangePg { pg: pg.id, if_epoch: pg.epoch, remove, add, temporary };
     leader.propose(Op::ChangePg(change)).await?;
     tracing::info!(pg = pg.id, ?step, "changed the members of a group");
     Ok(())

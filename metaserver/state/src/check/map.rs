@@ -88,11 +88,20 @@ fn check_group(report: &mut Report, map: &Map, pg: &Pg) {
     let disks: BTreeSet<u32> = pg.members.iter().map(|member| member.disk).collect();
     let regular = pg.members.iter().filter(|member| !member.temporary).count();
     let in_order = pg.members.iter().skip(regular).all(|member| member.temporary);
+    let class = map.classes.get(&pg.class).and_then(|class| class.redundancy);
+    let erasure = class.is_some_and(|redundancy| redundancy.is_erasure());
+    let shards = if erasure { regular as u32 } else { 1 };
+    let in_place = (0..).zip(&pg.members).all(|(position, member)| {
+        member.shard < shards && (!erasure || member.temporary || member.shard == position)
+    });
+    let whole = !erasure || retired || class.is_some_and(|class| class.members() as usize == regular);
     let fits = disks.len() == pg.members.len()
         && disks.iter().all(|disk| map.disks.contains_key(disk))
         && retired == pg.members.is_empty()
         && map.classes.contains_key(&pg.class)
         && in_order
+        && (in_place || retired)
+        && whole
         && pg.members.iter().all(|member| member.joined <= pg.epoch);
     report.expect(fits, "members_distinct", || format!("group {} has members {:?}", pg.id, pg.members));
 }

@@ -5,12 +5,13 @@
 //! - No member leaves while a chunk would then have fewer holders than a read needs. A holder counts only if it is
 //!   clean and the chunk is not in its `missing/`. A leaving member counts as holding whatever it is not known to
 //!   miss, clean or not: it may have the only acknowledged copy.
-//! - Positions in an erasure group are shard indexes: they are taken over, never shifted.
+//! - A position in an erasure group is a shard index: it is taken over by a member that holds that shard, never shifted.
+//!   Holders are counted by different shards there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_proto::ids::ChunkId;
-use holdfast_proto::map::{Disk, Member, Pg, PgState, Redundancy, Standing, StorageClass, redundancy::Kind};
+use holdfast_proto::map::{Disk, Member, Pg, PgState, Redundancy, Standing, StorageClass};
 use holdfast_proto::op::{ChangePg, DiskRef, Reply};
 use holdfast_proto::status::Code;
 
@@ -47,7 +48,7 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &ChangePg) -> Outcome {
     match (leaving, &op.add) {
         (Some(at), Some(add)) => replace(cx, &mut pg, at, add, op.temporary)?,
         (Some(at), None) => drop_member(cx, &mut pg, at, &redundancy)?,
-        (None, Some(add)) => join(cx, &mut pg, add, op.temporary, &redundancy)?,
+        (None, Some(add)) => join(cx, &mut pg, op, add, &redundancy)?,
         (None, None) => return Err(refuse(Code::InvalidArgument, "nothing to change")),
     }
     let pg = map_view::put_pg(cx, pg);
@@ -63,6 +64,11 @@ fn replace(cx: &mut Change<'_>, pg: &mut Pg, at: usize, add: &DiskRef, temporary
             new.temporary && !old.temporary && !temporary,
             Code::Exists,
             "the disk is a member of the group already",
+        )?;
+        require(
+            new.shard == old.shard,
+            Code::InvalidArgument,
+            "a temporary member takes the place of a member that holds the same shard",
         )?;
         new.temporary = false;
         pg.members[at] = new;
@@ -80,7 +86,7 @@ fn replace(cx: &mut Change<'_>, pg: &mut Pg, at: usize, add: &DiskRef, temporary
     if !same_disk {
         check_can_join(cx, pg, add)?;
     }
-    let new = new_member(cx, add, epoch, temporary);
+    let new = new_member(cx, add, epoch, temporary, old.shard);
     if same_disk {
         // The disk was wiped and registered anew: what it lacked it still lacks, and it holds nothing to drop.
         cx.remove(keys::gc_cursor(pg.id, old.disk, old.incarnation));
@@ -94,7 +100,7 @@ fn replace(cx: &mut Change<'_>, pg: &mut Pg, at: usize, add: &DiskRef, temporary
 
 fn drop_member(cx: &mut Change<'_>, pg: &mut Pg, at: usize, redundancy: &Redundancy) -> Result<(), Stop> {
     let old = pg.members[at];
-    let shifts = matches!(redundancy.kind, Some(Kind::Erasure(_))) && !old.temporary;
+    let shifts = redundancy.is_erasure() && !old.temporary;
     require(!shifts, Code::InvalidArgument, "a member of an erasure group can only be replaced")?;
     let epoch = cx.bump_epoch();
     pg.members.remove(at);
@@ -110,19 +116,17 @@ fn drop_member(cx: &mut Change<'_>, pg: &mut Pg, at: usize, redundancy: &Redunda
 fn join(
     cx: &mut Change<'_>,
     pg: &mut Pg,
+    op: &ChangePg,
     add: &DiskRef,
-    temporary: bool,
     redundancy: &Redundancy,
 ) -> Result<(), Stop> {
+    let temporary = op.temporary;
     usable(cx, add)?;
     check_can_join(cx, pg, add)?;
     let regular = pg.members.iter().filter(|member| !member.temporary).count();
     if temporary {
-        require(
-            matches!(redundancy.kind, Some(Kind::Replicated(_))),
-            Code::Unsupported,
-            "an erasure group has no temporary members",
-        )?;
+        let shards = if redundancy.is_erasure() { regular as u32 } else { 1 };
+        require(op.shard < shards, Code::InvalidArgument, "the group has no such shard")?;
         require(
             pg.members.len() - regular < MOST_TEMPORARY,
             Code::TooLarge,
@@ -136,14 +140,14 @@ fn join(
         )?;
     }
     let epoch = cx.bump_epoch();
-    let new = new_member(cx, add, epoch, temporary);
+    let new = new_member(cx, add, epoch, temporary, op.shard);
     members::enter(cx, pg.id, &new);
     let at = if temporary { pg.members.len() } else { regular };
     pg.members.insert(at, new);
     Ok(())
 }
 
-fn new_member(cx: &Change<'_>, add: &DiskRef, joined: u64, temporary: bool) -> Member {
+fn new_member(cx: &Change<'_>, add: &DiskRef, joined: u64, temporary: bool, shard: u32) -> Member {
     Member {
         disk: add.disk,
         incarnation: add.incarnation,
@@ -151,6 +155,7 @@ fn new_member(cx: &Change<'_>, add: &DiskRef, joined: u64, temporary: bool) -> M
         clean: false,
         temporary,
         joined_index: cx.at,
+        shard,
     }
 }
 
@@ -185,12 +190,20 @@ fn check_can_leave(cx: &Change<'_>, pg: &Pg, at: usize, redundancy: &Redundancy)
         }
     }
     let needed = redundancy.min_readable() as usize;
-    require(staying.len() >= needed, Code::PreconditionFailed, "too few clean members would remain")?;
-    let mut lacking: BTreeMap<u64, usize> = BTreeMap::new();
+    let holders = |lacking: &BTreeSet<u32>| {
+        members::holders(redundancy, staying.iter().copied().filter(|m| !lacking.contains(&m.disk)))
+    };
+    require(
+        holders(&BTreeSet::new()) >= needed,
+        Code::PreconditionFailed,
+        "too few clean members would remain",
+    )?;
+    // Chunk number to the disks of those that stay and lack it.
+    let mut lacking: BTreeMap<u64, BTreeSet<u32>> = BTreeMap::new();
     for member in &staying {
         let prefix = keys::missing_in(member.disk, pg.id);
         for (key, _) in cx.view().scan(&prefix, &keys::after_prefix(&prefix), MOST_MISSING + 1)? {
-            *lacking.entry(keys::u64_at(&key, 9)).or_default() += 1;
+            lacking.entry(keys::u64_at(&key, 9)).or_default().insert(member.disk);
         }
         require(
             lacking.len() <= MOST_MISSING,
@@ -198,12 +211,11 @@ fn check_can_leave(cx: &Change<'_>, pg: &Pg, at: usize, redundancy: &Redundancy)
             "the members that would remain lack too much; repair them first",
         )?;
     }
-    for (number, holders_lost) in lacking {
-        let holders = staying.len() - holders_lost;
+    for (number, disks) in lacking {
         let lost_here = cx.load::<Mark>(&keys::missing(leaving.disk, pg.id, number))?.is_some();
         let known = cx.load::<Chunk>(&keys::chunk(ChunkId::new(pg.id, number)))?.is_some();
         require(
-            holders >= needed || lost_here || !known,
+            holders(&disks) >= needed || lost_here || !known,
             Code::PreconditionFailed,
             "a chunk that the remaining members lack may only be on this one",
         )?;

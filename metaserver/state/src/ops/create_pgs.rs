@@ -36,7 +36,7 @@ fn make(cx: &mut Change<'_>, new: &NewPg) -> Result<(), Stop> {
     cx.state.next_pg += 1;
     let joined = cx.bump_epoch();
     let mut pg = Pg { id, class: new.class, state: PgState::Writable as i32, ..Pg::default() };
-    for disk in &new.disks {
+    for (position, disk) in (0..).zip(&new.disks) {
         usable(cx, disk)?;
         require(
             pg.members.iter().all(|member| member.disk != disk.disk),
@@ -50,6 +50,7 @@ fn make(cx: &mut Change<'_>, new: &NewPg) -> Result<(), Stop> {
             clean: true,
             temporary: false,
             joined_index: cx.at,
+            shard: if redundancy.is_erasure() { position } else { 0 },
         };
         members::enter(cx, id, &member);
         pg.members.push(member);

@@ -296,15 +296,17 @@ pub(crate) mod tests {
 
     /// A group of these disks, every member clean.
     pub(crate) fn group(cluster: &Cluster, id: u32, disks: &[u32]) -> Pg {
-        let members = disks
-            .iter()
-            .map(|disk| Member {
+        let erasure = cluster.classes[&1].redundancy.unwrap().is_erasure();
+        let members = (0..)
+            .zip(disks)
+            .map(|(position, disk)| Member {
                 disk: *disk,
                 incarnation: cluster.disks[disk].incarnation,
                 joined: 1,
                 clean: true,
                 temporary: false,
                 joined_index: 1,
+                shard: if erasure { position } else { 0 },
             })
             .collect();
         Pg { id, epoch: 1, class: 1, members, state: PgState::Writable as i32, meta_group: 0 }

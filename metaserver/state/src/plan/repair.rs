@@ -12,11 +12,13 @@
 //! "Complete" is a member that is clean and has no `missing/` record in this group. The caller looks that up in
 //! the same view it took the group from.
 
-use holdfast_proto::map::{Member, Pg, PgState, Standing, StorageClass, redundancy::Kind};
+use holdfast_proto::map::{Member, Pg, PgState, Standing, StorageClass};
 use holdfast_proto::op::DiskRef;
 
 use super::cluster::{Cluster, DiskFacts};
 use super::place::{Choice, Wanted, choose, conflicts, shared_domains};
+
+mod erasure;
 
 /// How close a group is to losing data. Orders repair: the first is the most urgent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,8 +57,10 @@ pub enum Step {
     Add {
         /// The disk.
         disk: DiskRef,
-        /// It stands in for a silent member.
+        /// It stands in for a silent member, or will take the place of one.
         temporary: bool,
+        /// In an erasure group: the shard it is to hold.
+        shard: u32,
         /// Why.
         why: Why,
     },
@@ -111,6 +115,7 @@ struct Lens<'a> {
     wanted: usize,
     min_readable: usize,
     complete: Vec<bool>,
+    erasure: bool,
     barred: &'a dyn Fn(u32) -> bool,
 }
 
@@ -136,10 +141,10 @@ pub fn assess(
         wanted: redundancy.members() as usize,
         min_readable: redundancy.min_readable() as usize,
         complete: pg.members.iter().map(|m| m.clean && !lacks(m)).collect(),
+        erasure: redundancy.is_erasure(),
         barred: &barred,
     };
-    let erasure = matches!(redundancy.kind, Some(Kind::Erasure(_)));
-    let (step, no_room) = if erasure { lens.erasure_step() } else { lens.replicated_step() };
+    let (step, no_room) = if lens.erasure { lens.erasure_step() } else { lens.replicated_step() };
     let risk = match lens.risk() {
         Risk::Healthy if step.is_some() => Risk::Misplaced,
         risk => risk,
@@ -189,7 +194,9 @@ impl Lens<'_> {
     }
 
     fn risk(&self) -> Risk {
-        let readable = self.indexes().filter(|i| self.complete[*i] && self.answers(*i)).count();
+        let counts = |i: usize| self.complete[i] && self.answers(i);
+        let readable =
+            if self.erasure { self.shards(counts) } else { self.indexes().filter(|i| counts(*i)).count() };
         let all_well = self.indexes().all(|i| self.complete[i] && self.answers(i));
         if readable < self.min_readable {
             Risk::Unavailable
@@ -371,29 +378,13 @@ impl Lens<'_> {
         });
         let choice = choices.min_by_key(|choice| (self.best_swap(disks, choice.disk), choice.disk))?;
         let disk = self.cluster.disks.get(&choice.disk)?.identity();
-        Some(Step::Add { disk, temporary: true, why: Why::Domain })
-    }
-
-    /// Shards have fixed places: a member that is gone is replaced in its place and rebuilt from the others.
-    fn erasure_step(&self) -> (Option<Step>, bool) {
-        let gone = |i: &usize| !(self.stays(*i) || self.answers(*i) && self.complete[*i]);
-        let Some(index) = self.indexes().find(gone) else { return (None, false) };
-        if self.solid_without(index) < self.min_readable {
-            return (None, false);
-        }
-        match self.pick(Some(index)) {
-            Some(choice) => {
-                let disk = self.cluster.disks.get(&choice.disk).map(DiskFacts::identity);
-                (disk.map(|disk| Step::Replace { member: self.identity(index), disk }), false)
-            }
-            None => (None, true),
-        }
+        Some(Step::Add { disk, temporary: true, shard: 0, why: Why::Domain })
     }
 
     fn add(&self, why: Why, temporary: bool) -> Option<Step> {
         let choice = self.pick(None)?;
         let disk = self.cluster.disks.get(&choice.disk)?.identity();
-        Some(Step::Add { disk, temporary, why })
+        Some(Step::Add { disk, temporary, shard: 0, why })
     }
 
     /// The best disk to join: apart from those that stay, not one that is a member already. `instead_of`: the member

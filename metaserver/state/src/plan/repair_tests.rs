@@ -15,22 +15,23 @@ fn apply(c: &mut Cluster, pg: u32, step: Step) {
     let mut group = c.pgs[&pg].clone();
     let wanted = c.classes[&group.class].redundancy.unwrap().members() as usize;
     let regulars = group.members.iter().filter(|m| !m.temporary).count();
-    let joins = |disk: DiskRef, temporary| Member {
+    let joins = |disk: DiskRef, temporary, shard| Member {
         disk: disk.disk,
         incarnation: disk.incarnation,
         joined: group.epoch + 1,
         clean: false,
         temporary,
         joined_index: 9,
+        shard,
     };
     let at = |group: &Pg, d: DiskRef| {
         group.members.iter().position(|m| (m.disk, m.incarnation) == (d.disk, d.incarnation))
     };
     match step {
-        Step::Add { disk, temporary, .. } => {
+        Step::Add { disk, temporary, shard, .. } => {
             assert!(temporary || regulars < wanted, "more regular members than the class wants");
             assert!(group.members.iter().all(|m| m.disk != disk.disk));
-            let member = joins(disk, temporary);
+            let member = joins(disk, temporary, shard);
             let place = if temporary { group.members.len() } else { regulars };
             group.members.insert(place, member);
         }
@@ -41,10 +42,11 @@ fn apply(c: &mut Cluster, pg: u32, step: Step) {
         }
         Step::Replace { member, disk } => {
             let place = at(&group, member).unwrap();
-            let new = joins(disk, false);
+            let new = joins(disk, false, group.members[place].shard);
             match at(&group, disk) {
                 Some(stand_in) => {
                     assert!(group.members[stand_in].temporary && !group.members[place].temporary);
+                    assert_eq!(group.members[stand_in].shard, group.members[place].shard);
                     group.members[place] = Member { temporary: false, ..group.members[stand_in] };
                     group.members.remove(stand_in);
                 }
@@ -59,9 +61,13 @@ fn apply(c: &mut Cluster, pg: u32, step: Step) {
     c.set_pg(group);
 }
 
-/// Marks every answering member clean, as backfill does.
+/// Marks every answering member clean, as backfill does where there is enough to fill it from.
 fn fill(c: &mut Cluster, pg: u32) {
     let mut group = c.pgs[&pg].clone();
+    let redundancy = c.classes[&group.class].redundancy.unwrap();
+    if redundancy.is_erasure() && shards_held(c, pg).len() < redundancy.min_readable() as usize {
+        return;
+    }
     for member in &mut group.members {
         if c.member_disk(member).is_some_and(DiskFacts::answers) {
             member.clean = true;
@@ -88,6 +94,12 @@ fn settle(c: &mut Cluster, pg: u32) -> usize {
 fn holders(c: &Cluster, pg: u32) -> usize {
     let holds = |m: &&Member| m.clean && c.member_disk(m).is_some_and(DiskFacts::answers);
     c.pgs[&pg].members.iter().filter(holds).count()
+}
+
+/// Shards that answering members hold.
+fn shards_held(c: &Cluster, pg: u32) -> std::collections::BTreeSet<u32> {
+    let holds = |m: &&Member| m.clean && c.member_disk(m).is_some_and(DiskFacts::answers);
+    c.pgs[&pg].members.iter().filter(holds).map(|m| m.shard).collect()
 }
 
 fn disks_of(c: &Cluster, pg: u32) -> Vec<u32> {
@@ -128,7 +140,7 @@ fn a_silent_member_keeps_its_place_until_it_is_given_up() {
     set(&mut c, 3, Liveness::Down, Standing::Out, 300_000);
     assert!(matches!(
         look(&c, 1).step,
-        Some(Step::Add { disk: DiskRef { disk: 4, .. }, temporary: true, why: Why::Leaving })
+        Some(Step::Add { disk: DiskRef { disk: 4, .. }, temporary: true, why: Why::Leaving, .. })
     ));
     assert_eq!(settle(&mut c, 1), 2);
     assert_eq!(disks_of(&c, 1), [1, 2, 4]);
@@ -255,12 +267,14 @@ fn a_wiped_disk_rejoins_its_own_group() {
     assert_eq!(lives, [(1, 7), (2, 7), (3, 8)]);
 }
 
+fn erasure(data: u32, parity: u32) -> Redundancy {
+    let shape = holdfast_proto::map::Erasure { data, parity, cell_bytes: 4096 };
+    Redundancy { kind: Some(holdfast_proto::map::redundancy::Kind::Erasure(shape)) }
+}
+
 #[test]
 fn a_lost_shard_is_rebuilt_in_its_place() {
-    let shape = Redundancy {
-        kind: Some(Kind::Erasure(holdfast_proto::map::Erasure { data: 2, parity: 2, cell_bytes: 4096 })),
-    };
-    let mut c = cluster(&[1, 1, 1, 1, 1], shape, FailureDomain::Host);
+    let mut c = cluster(&[1, 1, 1, 1, 1], erasure(2, 2), FailureDomain::Host);
     let pg = group(&c, 1, &[1, 2, 3, 4]);
     c.set_pg(pg);
     set(&mut c, 2, Liveness::Down, Standing::Out, 1);
@@ -271,6 +285,47 @@ fn a_lost_shard_is_rebuilt_in_its_place() {
         set(&mut c, disk, Liveness::Down, Standing::Out, 1);
     }
     assert_eq!(look(&c, 1).step, None);
+}
+
+#[test]
+fn a_shard_moves_by_being_held_twice_for_a_while() {
+    let mut c = cluster(&[1, 1, 1, 1], erasure(2, 1), FailureDomain::Host);
+    let pg = group(&c, 1, &[1, 2, 3]);
+    c.set_pg(pg);
+    set(&mut c, 2, Liveness::Alive, Standing::Draining, 0);
+    let step = look(&c, 1).step.unwrap();
+    assert!(matches!(step, Step::Add { disk: DiskRef { disk: 4, .. }, temporary: true, shard: 1, .. }));
+    apply(&mut c, 1, step);
+    let now = look(&c, 1);
+    assert_eq!((now.step, now.backfill.len()), (None, 1), "nobody leaves before the shard is held elsewhere");
+    settle(&mut c, 1);
+    assert_eq!(disks_of(&c, 1), [1, 4, 3]);
+}
+
+#[test]
+fn a_shard_without_redundancy_is_made_twice_while_its_member_is_silent() {
+    let mut c = cluster(&[1, 1, 1, 1], erasure(2, 1), FailureDomain::Host);
+    let pg = group(&c, 1, &[1, 2, 3]);
+    c.set_pg(pg);
+    set(&mut c, 3, Liveness::Down, Standing::In, 10_000);
+    assert_eq!((look(&c, 1).risk, look(&c, 1).step), (Risk::AtRisk, None), "it may be back in a moment");
+    set(&mut c, 3, Liveness::Down, Standing::In, 60_000);
+    settle(&mut c, 1);
+    assert_eq!((disks_of(&c, 1), shards_held(&c, 1).len()), (vec![1, 2, 3, 4], 3));
+    set(&mut c, 3, Liveness::Alive, Standing::In, 0);
+    settle(&mut c, 1);
+    assert_eq!(disks_of(&c, 1), [1, 2, 3], "it is back, the stand-in goes");
+}
+
+#[test]
+fn a_wiped_disk_gets_its_shard_again() {
+    let mut c = cluster(&[1, 1, 1], erasure(2, 1), FailureDomain::Host);
+    let pg = group(&c, 1, &[1, 2, 3]);
+    c.set_pg(pg);
+    c.disks.get_mut(&2).unwrap().incarnation = 8;
+    settle(&mut c, 1);
+    let lives: Vec<_> = c.pgs[&1].members.iter().map(|m| (m.disk, m.incarnation, m.shard)).collect();
+    assert_eq!(lives, [(1, 7, 0), (2, 8, 1), (3, 7, 2)]);
 }
 
 fn fate() -> impl Strategy<Value = (Liveness, Standing)> {
@@ -325,6 +380,48 @@ proptest! {
         let sizes: Vec<usize> = layout.iter().map(|n| *n as usize).collect();
         if let Some(best) = super::super::place::fewest_conflicts(&sizes, copies as usize) {
             prop_assert_eq!(conflicts(&c, FailureDomain::Host, &members), best);
+        }
+    }
+
+    /// The same for shards: no step lets go of one that is held, plans end, and in the end every shard is in its place.
+    #[test]
+    fn shards_end_well(
+        layout in prop::collection::vec(1_u32..4, 3..8),
+        shape in prop::sample::select(vec![(2, 1), (2, 2), (3, 1), (4, 2)]),
+        fates in prop::collection::vec(prop::collection::vec(fate(), 24), 1..5),
+        first in any::<prop::sample::Index>(),
+    ) {
+        let total: u32 = layout.iter().sum();
+        let members = shape.0 + shape.1;
+        prop_assume!(total >= members);
+        let mut c = cluster(&layout, erasure(shape.0, shape.1), FailureDomain::Host);
+        let start = first.index(total as usize) as u32;
+        let disks: Vec<u32> = (0..members).map(|n| (start + n) % total + 1).collect();
+        let pg = group(&c, 1, &disks);
+        c.set_pg(pg);
+        for round in fates {
+            for disk in 1..=total {
+                let (liveness, standing) = round[disk as usize % 24];
+                set(&mut c, disk, liveness, standing, 60_000);
+            }
+            for steps in 0.. {
+                prop_assert!(steps < 60, "the plan swings: {:?}", c.pgs[&1]);
+                fill(&mut c, 1);
+                let held = shards_held(&c, 1);
+                let Some(step) = look(&c, 1).step else { break };
+                apply(&mut c, 1, step);
+                prop_assert!(shards_held(&c, 1).is_superset(&held), "{:?} let a shard go", step);
+            }
+        }
+        for disk in 1..=total {
+            set(&mut c, disk, Liveness::Alive, Standing::In, 0);
+        }
+        settle(&mut c, 1);
+        let shards: Vec<u32> = c.pgs[&1].members.iter().map(|m| m.shard).collect();
+        prop_assert_eq!(shards, (0..members).collect::<Vec<_>>());
+        let sizes: Vec<usize> = layout.iter().map(|n| *n as usize).collect();
+        if let Some(best) = super::super::place::fewest_conflicts(&sizes, members as usize) {
+            prop_assert_eq!(conflicts(&c, FailureDomain::Host, &disks_of(&c, 1)), best);
         }
     }
 }

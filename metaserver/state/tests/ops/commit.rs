@@ -106,7 +106,7 @@ fn a_member_that_left_between_acknowledgement_and_commit_does_not_count() {
         if_epoch: pg.epoch,
         remove: Some(remove),
         add: Some(add),
-        temporary: false,
+        ..ChangePg::default()
     }));
     let reply = world.refused(put_object("a", content_of(commit)), Code::ChunksRejected);
     assert_eq!(reply.rejected, [0]);
@@ -171,9 +171,11 @@ fn erasure_groups_need_one_more_than_the_data_shards() {
         Code::InvalidArgument,
     );
     world.pg = world.lead(Op::CreatePgs(CreatePgs { pgs: vec![NewPg { class, disks }] })).id as u32;
-    let two = world.chunk_on(b"x", &[1, 2]);
+    let short = world.chunk_on(&[1; 4096], &[1, 2, 3, 4]);
+    world.refused(put_object("a", content_of(short)), Code::InvalidArgument);
+    let two = world.chunk_on(&[1; 5000], &[1, 2]);
     world.refused(put_object("a", content_of(two)), Code::ChunksRejected);
-    let three = world.chunk_on(b"x", &[1, 2, 4]);
+    let three = world.chunk_on(&[1; 5000], &[1, 2, 4]);
     assert!(world.put("a", content_of(three)).is_ok());
 }
 

@@ -56,7 +56,7 @@ fn a_new_member_starts_at_its_join() {
     let dead = world.index;
     let pg = world.pg();
     let (remove, add) = (Some(world.disk_ref(3)), Some(world.disk_ref(4)));
-    world.lead(Op::ChangePg(ChangePg { pg: pg.id, if_epoch: pg.epoch, remove, add, temporary: false }));
+    world.lead(Op::ChangePg(ChangePg { pg: pg.id, if_epoch: pg.epoch, remove, add, ..ChangePg::default() }));
     let cursors = work::gc_cursors(&world.table, world.pg).unwrap();
     assert_eq!(cursors.iter().map(|(disk, _)| disk.disk).collect::<Vec<_>>(), [1, 2, 4]);
     advance(&mut world, 1, dead);
