@@ -293,3 +293,223 @@ fn small_buffers_list_everything(pair: &Pair<'_>) -> Result<()> {
     ensure!(seen == ENTRIES, "{seen} of {ENTRIES} entries were listed");
     Ok(fs::remove_dir(&dir)?)
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_mounts_are_one_machine_to_what_applications_ask_for() -> Result<()> {
+    if let Some(why) = missing() {
+        eprintln!("SKIPPED {}: {why}", module_path!());
+        return Ok(());
+    }
+    let cluster = Builder::new("pair-posix").start().await?;
+    cluster.expect(&["mkdir", "/bkt"]).await?;
+    let here = Mount::new(&cluster, "here", "/bkt", &[]).await?;
+    let there = Mount::new(&cluster, "there", "/bkt", &[]).await?;
+    let pair = Pair { here: &here, there: &there };
+    record_locks(&pair).context("fcntl locks")?;
+    special_files(&pair).context("mknod")?;
+    attribute_namespaces(&pair).context("attributes")?;
+    access_lists(&pair).context("access lists")?;
+    zeroing(&pair).context("zero range")?;
+    copies(&pair).context("copy_file_range")?;
+    mappings(&pair).context("mmap")?;
+    exclusive(&pair).context("O_EXCL")?;
+    here.finish(&cluster).await?;
+    there.finish(&cluster).await?;
+    cluster.finish().await
+}
+
+/// A record lock of this process, on part of a file.
+fn record(file: &File, kind: libc::c_int, start: i64, length: i64) -> Result<bool> {
+    // SAFETY: all zeros is a valid `flock`: plain numbers.
+    let mut what: libc::flock = unsafe { std::mem::zeroed() };
+    what.l_type = kind as libc::c_short;
+    what.l_whence = libc::SEEK_SET as libc::c_short;
+    (what.l_start, what.l_len) = (start, length);
+    // SAFETY: the descriptor is open, and `what` lives until the call returns.
+    match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &raw const what) } {
+        0 => Ok(true),
+        _ => match std::io::Error::last_os_error() {
+            error if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
+            error => Err(error.into()),
+        },
+    }
+}
+
+/// Ranges of different mounts meet; to the metaserver the two are different owners, as two processes are.
+fn record_locks(pair: &Pair<'_>) -> Result<()> {
+    let (here, there) = pair.open("records")?;
+    ensure!(
+        record(&here, libc::F_WRLCK, 0, 100)? && record(&there, libc::F_WRLCK, 100, 100)?,
+        "side by side"
+    );
+    ensure!(!record(&there, libc::F_RDLCK, 50, 10)?, "a read lock in a write lock");
+    ensure!(record(&here, libc::F_UNLCK, 40, 20)?, "part of it is given up");
+    ensure!(record(&there, libc::F_RDLCK, 45, 10)?, "the part that is free");
+    ensure!(!record(&there, libc::F_RDLCK, 0, 1)? && !record(&there, libc::F_RDLCK, 99, 1)?, "what is left");
+    ensure!(record(&here, libc::F_RDLCK, 45, 5)?, "two readers");
+    // Closing any descriptor of the file gives up all locks of the process, at once.
+    drop(File::open(pair.here.path("records"))?);
+    ensure!(record(&there, libc::F_WRLCK, 0, 0)?, "all of it, after a close");
+    Ok(())
+}
+
+fn special_files(pair: &Pair<'_>) -> Result<()> {
+    use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+    for (name, kind, device) in
+        [("fifo", libc::S_IFIFO, 0), ("socket", libc::S_IFSOCK, 0), ("null", libc::S_IFCHR, 0x103)]
+    {
+        let path = CString::new(pair.here.path(name).as_os_str().as_bytes())?;
+        // SAFETY: the string ends with a zero byte and lives until the call returns.
+        let made = unsafe { libc::mknod(path.as_ptr(), kind | 0o640, device) };
+        ensure!(made == 0, "{name}: {}", std::io::Error::last_os_error());
+        let seen = fs::symlink_metadata(pair.there.path(name))?;
+        ensure!(
+            seen.mode() & libc::S_IFMT == kind && seen.mode() & 0o777 == 0o640,
+            "{name}: {:o}",
+            seen.mode()
+        );
+        ensure!(seen.rdev() == device, "{name}: device {:x}", seen.rdev());
+    }
+    ensure!(fs::symlink_metadata(pair.there.path("fifo"))?.file_type().is_fifo());
+    // Two ends of a fifo are of one machine.
+    let path = pair.here.path("fifo");
+    let writer = std::thread::spawn(move || fs::write(path, "through"));
+    ensure!(fs::read(pair.here.path("fifo"))? == b"through", "the fifo does not carry bytes");
+    Ok(writer.join().map_err(|_| anyhow::anyhow!("the writer panicked"))??)
+}
+
+fn attribute_namespaces(pair: &Pair<'_>) -> Result<()> {
+    use rustix::fs::{XattrFlags, getxattr, removexattr, setxattr};
+    fs::write(pair.here.path("named"), "x")?;
+    let (here, there) = (pair.here.path("named"), pair.there.path("named"));
+    for name in ["user.a", "trusted.a", "security.a"] {
+        setxattr(&here, name, b"value", XattrFlags::CREATE)?;
+        ensure!(setxattr(&here, name, b"value", XattrFlags::CREATE).is_err(), "{name} was made twice");
+        setxattr(&there, name, b"other", XattrFlags::REPLACE)?;
+        let mut value = [0; 16];
+        let length = getxattr(&here, name, &mut value[..])?;
+        ensure!(&value[..length] == b"other", "{name}: {:?}", &value[..length]);
+        removexattr(&here, name)?;
+        ensure!(getxattr(&there, name, &mut value[..]).is_err(), "{name} is still there");
+    }
+    Ok(())
+}
+
+/// As the kernel and `setfacl` write lists: version, then tag, permissions and id of each entry.
+fn list(entries: &[(u16, u16, u32)]) -> Vec<u8> {
+    let mut bytes = 2_u32.to_le_bytes().to_vec();
+    for (tag, permissions, id) in entries {
+        bytes.extend(tag.to_le_bytes());
+        bytes.extend(permissions.to_le_bytes());
+        bytes.extend(id.to_le_bytes());
+    }
+    bytes
+}
+
+/// A default list is what new files get, on every mount, and it decides who may open them.
+fn access_lists(pair: &Pair<'_>) -> Result<()> {
+    use rustix::fs::{XattrFlags, getxattr, setxattr};
+    const NOBODY: u32 = 65_534;
+    const NONE: u32 = u32::MAX;
+    let dir = pair.here.path("listed");
+    fs::create_dir(&dir)?;
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o755))?;
+    let default = list(&[(1, 7, NONE), (2, 4, NOBODY), (4, 0, NONE), (16, 7, NONE), (32, 0, NONE)]);
+    setxattr(&dir, "system.posix_acl_default", &default, XattrFlags::empty())?;
+    fs::write(pair.there.path("listed/file"), "secret")?;
+    let mut found = [0; 128];
+    let length = getxattr(pair.here.path("listed/file"), "system.posix_acl_access", &mut found[..])?;
+    ensure!(length > 4, "no list was inherited");
+    ensure!(
+        fs::metadata(pair.here.path("listed/file"))?.permissions().mode() & 0o007 == 0,
+        "others may read"
+    );
+    let who = |uid: u32| {
+        format!("import os\nos.setgroups([]); os.setgid({uid}); os.setuid({uid})\nopen('file').read()\n")
+    };
+    for at in [&dir, &pair.there.path("listed")] {
+        python(at, &who(NOBODY)).context("who is named may read")?;
+        ensure!(python(at, &who(12_345)).is_err(), "somebody else could read");
+    }
+    Ok(())
+}
+
+fn zeroing(pair: &Pair<'_>) -> Result<()> {
+    let (here, there) = pair.open("zeroed")?;
+    written(&here, 0, &[7; 100_000])?;
+    fallocate(&there, FallocateFlags::ZERO_RANGE, 90_000, 30_000)?;
+    let mut expected = vec![7; 120_000];
+    expected[90_000..].fill(0);
+    ensure!(pair.content("zeroed")? == expected, "zeros that grow the file");
+    fallocate(&here, FallocateFlags::ZERO_RANGE | FallocateFlags::KEEP_SIZE, 10_000, 1_000_000)?;
+    expected[10_000..].fill(0);
+    ensure!(pair.content("zeroed")? == expected, "zeros that do not");
+    for refused in [FallocateFlags::COLLAPSE_RANGE, FallocateFlags::INSERT_RANGE] {
+        ensure!(fallocate(&here, refused, 0, 4096) == Err(rustix::io::Errno::OPNOTSUPP), "{refused:?}");
+    }
+    Ok(())
+}
+
+fn copies(pair: &Pair<'_>) -> Result<()> {
+    let (source, _there) = pair.open("source")?;
+    let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| (n * 7 % 251) as u8).collect();
+    written(&source, 0, &bytes)?;
+    let (target, elsewhere) = pair.open("target")?;
+    written(&elsewhere, 0, &[1; 100_000])?;
+    let (mut from, mut to) = (1_000, 50_000);
+    let mut left = 2_000_000;
+    while left > 0 {
+        let copied = rustix::fs::copy_file_range(&source, Some(&mut from), &target, Some(&mut to), left)?;
+        ensure!(copied > 0, "{left} bytes were not copied");
+        left -= copied;
+    }
+    let mut expected = vec![1; 50_000];
+    expected.extend_from_slice(&bytes[1_000..2_001_000]);
+    ensure!(pair.content("target")? == expected, "the copy differs");
+    Ok(())
+}
+
+/// What one mount writes through a shared mapping and syncs is what the other one opens.
+fn mappings(pair: &Pair<'_>) -> Result<()> {
+    let (here, _there) = pair.open("mapped")?;
+    written(&here, 0, &[1; 20_000])?;
+    // SAFETY: a fresh mapping of 20,000 bytes of an open file, used only within its bounds and unmapped at the end;
+    // nobody cuts the file meanwhile.
+    unsafe {
+        use rustix::mm::{MapFlags, MsyncFlags, ProtFlags, mmap, msync, munmap};
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        let at = mmap(std::ptr::null_mut(), 20_000, access, MapFlags::SHARED, &here, 0)?;
+        at.cast::<u8>().add(5_000).write_bytes(9, 6_000);
+        msync(at, 20_000, MsyncFlags::SYNC)?;
+        munmap(at, 20_000)?;
+    }
+    let mut expected = vec![1; 20_000];
+    expected[5_000..11_000].fill(9);
+    ensure!(pair.content("mapped")? == expected, "what was mapped is not there");
+    Ok(())
+}
+
+/// Of many who make the same file, one does, whichever mount they use.
+fn exclusive(pair: &Pair<'_>) -> Result<()> {
+    for round in 0..20 {
+        let made: Vec<_> = std::thread::scope(|scope| {
+            let tries: Vec<_> = [pair.here, pair.there, pair.here, pair.there]
+                .map(|mount| {
+                    let path = mount.path(&format!("exclusive-{round}"));
+                    scope.spawn(move || both_ways().create_new(true).open(path).map(drop))
+                })
+                .into_iter()
+                .collect();
+            tries.into_iter().map(|attempt| attempt.join()).collect()
+        });
+        let mut won = 0;
+        for outcome in made {
+            match outcome.map_err(|_| anyhow::anyhow!("a thread panicked"))? {
+                Ok(()) => won += 1,
+                Err(error) => ensure!(error.kind() == std::io::ErrorKind::AlreadyExists, "{error}"),
+            }
+        }
+        ensure!(won == 1, "{won} made it in round {round}");
+    }
+    Ok(())
+}

@@ -6,6 +6,9 @@ use crate::errno::Errno;
 use crate::fs::write::MAX_FILE_BYTES;
 use crate::fs::{Fs, Outcome, SetAttr};
 
+/// Times that a file is looked at again because somebody changed it meanwhile.
+const LOOKS: usize = 16;
+
 /// What lseek(2) looks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whence {
@@ -79,15 +82,20 @@ impl Fs {
         let file = &handle.file;
         let _quiet = self.quiet(file).await?;
         self.flush_locked(file).await?;
-        self.refresh(file).await?;
-        let (reader, size) = {
+        let mut tries = 0..LOOKS;
+        let (reader, size) = loop {
+            self.refresh(file).await?;
             let state = file.state.lock();
-            (state.reader.clone(), state.size())
+            match &state.reader {
+                Some(reader) => break (reader.file.clone(), state.size()),
+                // The answer was older than what another command told meanwhile.
+                None if tries.next().is_some() => {}
+                None => return Err(Errno::IO),
+            }
         };
         if offset >= size {
             return Err(Errno::NXIO);
         }
-        let reader = reader.ok_or(Errno::IO)?.file;
         let mut at = offset;
         while let Some((data, end)) = reader.stretch(at).await? {
             if data == (whence == Whence::Data) {
