@@ -13,6 +13,7 @@
 pub mod addresses;
 pub mod binary;
 pub mod cluster;
+pub mod damage;
 pub mod demo;
 pub mod exclusive;
 pub mod load;

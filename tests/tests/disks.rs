@@ -1,13 +1,12 @@
 //! Disks that lie, run full, or die for good.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use holdfast_tests::cluster::{Builder, Cluster};
+use holdfast_tests::damage;
 use holdfast_tests::load::{self, Load, Plan};
 use holdfast_tests::oracle::{Content, Oracle};
 use holdfast_tests::volume::Kind;
@@ -22,30 +21,6 @@ fn content(number: u64) -> Content {
     Content { seed: number, size: 300_000 + number * 1000 }
 }
 
-/// Flips bits in every segment below a directory, away from the headers of records.
-fn corrupt(disk: &Path) -> Result<usize> {
-    let mut flipped = 0;
-    let mut todo = vec![disk.join("segments")];
-    while let Some(path) = todo.pop() {
-        if path.is_dir() {
-            for entry in std::fs::read_dir(&path).with_context(|| format!("read {}", path.display()))? {
-                todo.push(entry?.path());
-            }
-            continue;
-        }
-        let file = File::options().read(true).write(true).open(&path)?;
-        let mut byte = [0];
-        for offset in (200_000..file.metadata()?.len()).step_by(300_000) {
-            file.read_exact_at(&mut byte, offset)?;
-            if byte[0] != 0 {
-                file.write_all_at(&[byte[0] ^ 0x40], offset)?;
-                flipped += 1;
-            }
-        }
-    }
-    Ok(flipped)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn flipped_bits_are_never_returned_and_are_repaired() -> Result<()> {
     let mut cluster = Builder::new("flip").nodes(3).start().await?;
@@ -57,7 +32,7 @@ async fn flipped_bits_are_never_returned_and_are_repaired() -> Result<()> {
     let disk: PathBuf = cluster.node(2).spec().disks[0].clone();
     cluster.node(2).process()?.terminate(Duration::from_secs(20)).await?;
     cluster.announce("damaged record");
-    let flipped = corrupt(&disk)?;
+    let flipped = damage::flip_bits(&disk)?;
     ensure!(flipped > 10, "only {flipped} bytes were flipped");
     cluster.restart(2).await?;
     // Reading through the damaged node's own gateway prefers its own disk.

@@ -1,15 +1,12 @@
 //! Erasure classes on real clusters: what is written in shards is there without some of them, they are rebuilt by
 //! themselves, and damaged ones are noticed and replaced.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt as _;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use holdfast_tests::cluster::{Builder, Cluster};
 use holdfast_tests::oracle::Content;
-use holdfast_tests::{s3, wait};
+use holdfast_tests::{damage, s3, wait};
 
 /// Lengths around the borders of 2+1 with cells of 256 KiB: inline, copies, one stripe, several, more than a chunk.
 const SIZES: [u64; 9] = [
@@ -104,23 +101,6 @@ async fn shards_outlive_a_node_and_are_rebuilt_on_another() -> Result<()> {
     cluster.finish().await
 }
 
-/// Flips a bit of every so many bytes in the segments of a disk.
-fn corrupt(disk: &Path) -> Result<usize> {
-    let mut flipped = 0;
-    for entry in std::fs::read_dir(disk.join("segments")).context("segments")? {
-        let file = File::options().read(true).write(true).open(entry?.path())?;
-        let mut byte = [0];
-        for offset in (200_000..file.metadata()?.len()).step_by(300_000) {
-            file.read_exact_at(&mut byte, offset)?;
-            if byte[0] != 0 {
-                file.write_all_at(&[byte[0] ^ 0x40], offset)?;
-                flipped += 1;
-            }
-        }
-    }
-    Ok(flipped)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_shards_are_never_returned_and_are_replaced() -> Result<()> {
     let mut cluster = coded("shard-flip", 3).await?;
@@ -132,7 +112,7 @@ async fn damaged_shards_are_never_returned_and_are_replaced() -> Result<()> {
     let disk = cluster.node(2).spec().disks[0].clone();
     cluster.node(2).process()?.terminate(Duration::from_secs(20)).await?;
     cluster.announce("damaged record");
-    let flipped = corrupt(&disk)?;
+    let flipped = damage::flip_bits(&disk)?;
     ensure!(flipped > 10, "only {flipped} bytes were flipped");
     cluster.restart(2).await?;
     for round in 0..2 {

@@ -137,12 +137,12 @@ impl Fs {
         };
         // Not for writes through the kernel's cache: it has their pages locked until they are answered.
         let shows_zeros = appends && handle.is_direct() && state.shows_zeros();
-        let after = state.held();
+        // Under the lock: a flush must not count as freed what is not counted as held yet.
+        self.count_held(before, state.held());
         mark_written(&mut state, clear_suid);
         let flush = state.dirty.full_blocks().max(state.tail.full_blocks()) >= BLOCKS_PER_FLUSH;
         let class = state.class.clone();
         drop(state);
-        self.count_held(before, after);
         for block in full {
             self.send_early(&class, block);
         }
