@@ -2,6 +2,7 @@
 
 use crate::cluster::{DiskReport, Peer};
 use crate::map::NodeLiveness;
+use crate::op::Balance;
 
 /// Ask for the cluster's condition. Any metaserver answers what it knows; `leader_view` says which.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
@@ -141,6 +142,9 @@ pub struct ClusterStatus {
     /// Map epoch.
     #[prost(uint64, tag = "10")]
     pub map_epoch: u64,
+    /// Files whose content is being converted to their class.
+    #[prost(uint64, tag = "11")]
+    pub converting: u64,
 }
 
 /// One background loop.
@@ -204,4 +208,101 @@ pub struct CheckReply {
     /// BLAKE3 over the whole state at that index; equal on all members.
     #[prost(bytes = "bytes", tag = "4")]
     pub digest: bytes::Bytes,
+}
+
+/// Ask what balancing is at.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
+pub struct BalanceRequest {
+    /// Also what would be moved now.
+    #[prost(bool, tag = "1")]
+    pub plan: bool,
+}
+
+/// What balancing is at.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub struct BalanceReply {
+    /// The run there is, or the last one.
+    #[prost(message, optional, tag = "1")]
+    pub run: Option<Balance>,
+    /// Moves under way.
+    #[prost(uint64, tag = "2")]
+    pub under_way: u64,
+    /// Bytes that are still to be moved, as of the last plan.
+    #[prost(uint64, tag = "3")]
+    pub left: u64,
+    /// Bytes per second moved lately.
+    #[prost(uint64, tag = "4")]
+    pub rate: u64,
+    /// How much lies in each group is known; until then plans leave groups out.
+    #[prost(bool, tag = "5")]
+    pub measured: bool,
+    /// What would be moved now.
+    #[prost(message, optional, tag = "6")]
+    pub plan: Option<BalancePlan>,
+}
+
+/// What would be moved, and what would come of it.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub struct BalancePlan {
+    /// The first moves, in order.
+    #[prost(message, repeated, tag = "1")]
+    pub moves: Vec<BalanceMove>,
+    /// How many there are.
+    #[prost(uint64, tag = "2")]
+    pub moves_total: u64,
+    /// Bytes of all of them.
+    #[prost(uint64, tag = "3")]
+    pub bytes: u64,
+    /// Bytes that would have to be moved at least if any byte could go anywhere.
+    #[prost(uint64, tag = "4")]
+    pub least_bytes: u64,
+    /// Every disk that takes part.
+    #[prost(message, repeated, tag = "5")]
+    pub disks: Vec<BalanceLevel>,
+    /// There is more to do than one plan holds.
+    #[prost(bool, tag = "6")]
+    pub cut_short: bool,
+}
+
+/// One member of a group goes to another disk.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
+pub struct BalanceMove {
+    /// The group.
+    #[prost(uint32, tag = "1")]
+    pub pg: u32,
+    /// Whose place it is.
+    #[prost(uint32, tag = "2")]
+    pub from: u32,
+    /// Who takes it.
+    #[prost(uint32, tag = "3")]
+    pub to: u32,
+    /// Bytes that are copied.
+    #[prost(uint64, tag = "4")]
+    pub bytes: u64,
+    /// It has been begun already.
+    #[prost(bool, tag = "5")]
+    pub under_way: bool,
+}
+
+/// One disk before and after.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
+pub struct BalanceLevel {
+    /// The disk.
+    #[prost(uint32, tag = "1")]
+    pub disk: u32,
+    /// Capacity times weight.
+    #[prost(uint64, tag = "2")]
+    pub share: u64,
+    /// Bytes of chunks on it now.
+    #[prost(uint64, tag = "3")]
+    pub before: u64,
+    /// The same afterwards.
+    #[prost(uint64, tag = "4")]
+    pub after: u64,
+    /// Most bytes of any kind on it on the way.
+    #[prost(uint64, tag = "5")]
+    pub peak: u64,
+    /// What it may hold at most.
+    #[prost(uint64, tag = "6")]
+    pub cap: u64,
 }

@@ -117,6 +117,10 @@ pub struct Inode {
     /// It has so many small extents that a worker should join them; it is on the list of such files.
     #[prost(bool, tag = "30")]
     pub fragmented: bool,
+    /// Some of its content may lie in chunks of another class than its own; it is on the list of files that a worker
+    /// converts.
+    #[prost(bool, tag = "31")]
+    pub converting: bool,
     /// Log index of the last `Create` with which a session opened it; 0: none did.
     #[prost(uint64, tag = "40")]
     pub opened: u64,

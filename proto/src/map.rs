@@ -279,9 +279,18 @@ pub struct Member {
     /// replicated group.
     #[prost(uint32, tag = "7")]
     pub shard: u32,
+    /// Of a temporary member: the disk of the member whose place it takes once it is filled, although that one is well.
+    /// 0: none in particular.
+    #[prost(uint32, tag = "8")]
+    pub takes: u32,
 }
 
 impl Member {
+    /// Whether it is on its way into the place of `place`.
+    pub fn takes_place_of(&self, place: &Self) -> bool {
+        self.temporary && self.takes != 0 && self.takes == place.disk && self.shard == place.shard
+    }
+
     /// The disk and which life of it.
     pub fn identity(&self) -> (DiskId, Incarnation) {
         (DiskId(self.disk), Incarnation(self.incarnation))

@@ -103,6 +103,8 @@ methods! {
     Membership = 51, Meta, admin::ChangeMembership => admin::MetaStatus;
     /// Check this node's copy of the metadata.
     Check = 52, Meta, admin::CheckRequest => admin::CheckReply;
+    /// What balancing is at, and what it would do.
+    Balancing = 53, Meta, admin::BalanceRequest => admin::BalanceReply;
     /// A round trip that does nothing: liveness of a connection, latency.
     Ping = 60, RaftControl, cluster::Empty => cluster::Empty;
 }

@@ -294,6 +294,9 @@ pub struct ListFragmented {
     /// 0 counts as 1.
     #[prost(uint32, tag = "4")]
     pub shares: u32,
+    /// Instead: files whose content is to be converted to their class.
+    #[prost(bool, tag = "5")]
+    pub converting: bool,
 }
 
 /// See [`Query::GetXattr`].

@@ -81,7 +81,7 @@ macro_rules! messages {
 }
 
 messages! {
-    admin: ChangeMembership, CheckReply, CheckRequest, ClusterStatus, HealthIssue, LoopStatus,
+    admin: BalanceLevel, BalanceMove, BalancePlan, BalanceReply, BalanceRequest, ChangeMembership, CheckReply, CheckRequest, ClusterStatus, HealthIssue, LoopStatus,
         MemberProgress, MetaStatus, RedundancyStatus, StatusRequest;
     chunk: DeleteChunks, DeleteReply, ListRecords, Order, PullChunks, PullFailure, PullItem, PullReply,
         ReadChunk, ReadReply, RecordEntry, RecordList, Source, VerifyChunks, VerifyReply, WriteChunk,
@@ -92,14 +92,14 @@ messages! {
     inode: ChunkAck, ChunkCommit, Content, Extent, Inode, KeyValue, ObjectChecksum, ObjectMeta;
     map: Disk, DiskLoad, Erasure, MapReply, MapRequest, Member, Node, NodeLiveness, Pg, Redundancy,
         Replicated, StorageClass;
-    op: AbortUpload, AccessTime, AddMissing, AdvanceGc, AssembleUpload, BeginDraft, ChangePg, ClearLeave,
+    op: AbortUpload, AccessTime, AddMissing, AdvanceGc, AssembleUpload, Balance, BeginDraft, ChangePg, ClearLeave,
         ClearMissing, CloseSession, Command, Compact, Conditions, CopyObject, CopyPart, CopyRange,
         CountUptime, Create, CreateBucket, CreatePgs, CreateUpload, DeleteBucket, DeleteKey,
         DeleteObjects, DiskRef, DropDraft, ExpireSession, FileLock, FillDraft, FinishUpload, FreeNameless, FreeStep,
         FreeUploadStep, GcCursor, Genesis, KeyRule, Link, MakeDirs, MemberClean, NamedPart, NewPg,
         Noop, Piece, PutClass, PutJoinToken, PutKey, PutObject, PutPart, PutSetting, QuotaStep, RegisterDisk,
         RegisterNode, ReleaseInode, RemoveDir, RemoveXattr, Rename, RenewGrant, Reply, SetAccessTimes, SetAttr,
-        SetDisk, SetLock, SetNode, SetObjectMeta, SetPgState, SetQuota, SetXattr, Span, Unheld, Unlink, Write;
+        SetDisk, SetLock, SetNode, SetObjectMeta, SetPgState, SetQuota, SetXattr, Span, SteerBalance, Unheld, Unlink, Write;
     query: Bucket, ChunkEntry, Entry, GetBucket, GetExtents, GetInode, GetLock, GetObject, GetQuota, GetXattr, ListBuckets, ListFragmented,
         ListKeys, ListMissing, ListObjects, ListParts, ListPgChunks, ListSettings, ListUploads,
         ListXattr, Lookup, Part, QueryReply, QueryRequest, Quota, ReadDir, ResolvePath, StatFs, Totals, Upload;

@@ -10,12 +10,15 @@
 use std::path::Path;
 
 use rocksdb::{
-    BlockBasedOptions, Cache, DB, DBCompressionType, DBRawIterator, Error, ErrorKind, FlushOptions, Options,
-    ReadOptions, ReadTier, WriteBatch, WriteBufferManager,
+    BlockBasedIndexType, BlockBasedOptions, Cache, DB, DBCompressionType, DBRawIterator, Error, ErrorKind,
+    FlushOptions, LruCacheOptions, Options, ReadOptions, ReadTier, WriteBatch, WriteBufferManager,
 };
 
 use super::entry::{INDEX_VERSION, key};
 use super::threads::Seat;
+
+/// Parts of the cache, as a power of two.
+const SHARD_BITS: i32 = 2;
 
 /// Memory that all indexes of a process share.
 #[derive(Clone)]
@@ -27,7 +30,11 @@ pub struct IndexMemory {
 impl IndexMemory {
     /// A block cache of `cache_bytes`, with write buffers of `buffer_bytes` counted against it.
     pub fn new(cache_bytes: usize, buffer_bytes: usize) -> Self {
-        let cache = Cache::new_lru_cache(cache_bytes.max(1 << 20));
+        // Few parts: each evicts by itself, and must be large beside anything it holds.
+        let mut lru = LruCacheOptions::default();
+        lru.set_capacity(cache_bytes.max(1 << 20));
+        lru.set_num_shard_bits(SHARD_BITS);
+        let cache = Cache::new_lru_cache_opts(&lru);
         let buffers = WriteBufferManager::new_write_buffer_manager_with_cache(
             buffer_bytes.max(1 << 20),
             false,
@@ -160,6 +167,11 @@ fn options(memory: &IndexMemory) -> Options {
     blocks.set_bloom_filter(10.0, false);
     blocks.set_cache_index_and_filter_blocks(true);
     blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    // In small parts: a filter for a whole file grows beyond what a part of the cache can hold, and would then be read
+    // from disk for every record that is looked for.
+    blocks.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    blocks.set_partition_filters(true);
+    blocks.set_pin_top_level_index_and_filter(true);
     blocks.set_format_version(5);
     let mut options = Options::default();
     options.create_if_missing(true);

@@ -65,6 +65,8 @@ pub(crate) enum Command {
     Stat(PathsArgs),
     /// Add up what directories hold
     Du(DuArgs),
+    /// Show or change the storage class of buckets, directories and files
+    Class(crate::files::class::ClassArgs),
     /// Show capacity and use
     Df,
     /// Show a directory as a tree
@@ -77,6 +79,8 @@ pub(crate) enum Command {
     Bench(crate::bench::BenchArgs),
     /// Check metadata on every metaserver and chunks on every disk
     Fsck(crate::fsck::FsckArgs),
+    /// What a described cluster would be like: balance, growth, rebuild after a loss, odds of losing data
+    Simulate(crate::simulate::SimulateArgs),
     /// Print a completion script for a shell
     Completions {
         /// Which shell

@@ -16,6 +16,7 @@ mod place;
 mod progress;
 mod remote;
 mod server;
+mod simulate;
 
 use std::process::ExitCode;
 
@@ -51,6 +52,7 @@ fn run(cli: Cli) -> Outcome<()> {
         }
         Command::Init(args) => server::init(&args, Output { json: cli.json }),
         Command::Server(args) => server::run(&args),
+        Command::Simulate(args) => simulate::run(&args, Output { json: cli.json }),
         Command::Mount(args) => mount::run(&args, &cli.connect),
         Command::Umount(args) => mount::umount(&args),
         command => client(command, &cli.connect, Output { json: cli.json }, cli.quiet),
@@ -90,6 +92,7 @@ async fn dispatch(command: Command, remote: &Remote, output: Output, quiet: bool
         Command::Mkdir(args) => files::mkdir::run(remote, &args).await,
         Command::Stat(args) => files::stat::run(remote, &args, output).await,
         Command::Du(args) => files::du::run(remote, &args, output).await,
+        Command::Class(args) => files::class::run(remote, &args, output, quiet).await,
         Command::Df => files::df::run(remote, output).await,
         Command::Tree(args) => files::tree::run(remote, &args, output).await,
         Command::Admin(command) => admin::run(remote, command, output).await,
@@ -99,6 +102,7 @@ async fn dispatch(command: Command, remote: &Remote, output: Output, quiet: bool
         | Command::Server(_)
         | Command::Mount(_)
         | Command::Umount(_)
+        | Command::Simulate(_)
         | Command::Completions { .. } => Ok(()),
     }
 }

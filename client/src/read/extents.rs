@@ -1,7 +1,7 @@
 //! How a file lies in chunks, page by page: for jobs that change that.
 
 use bytes::Bytes;
-use holdfast_proto::ids::{ClassId, Ino};
+use holdfast_proto::ids::{ClassId, Ino, PgId};
 use holdfast_proto::inode::{Extent, Inode};
 use holdfast_proto::query::{GetExtents, Query};
 
@@ -26,6 +26,15 @@ impl Client {
         let more = answer.reply.more;
         let (file, extents) = OpenFile::of_page(self.clone(), answer)?;
         Ok(ExtentPage { file, extents, more })
+    }
+}
+
+impl Client {
+    /// The class of a group's chunks; `None` if there is no such group any more.
+    pub async fn class_of_group(&self, pg: u32) -> Result<Option<ClassId>, ClientError> {
+        let group = self.inner().group(PgId(pg), self.deadline()).await;
+        let group = group.map_err(|status| ClientError::of_question(status, "fetch a placement group"))?;
+        Ok(group.map(|group| ClassId(group.class)))
     }
 }
 

@@ -35,6 +35,11 @@ impl StoredChunk {
     pub fn bytes(&self) -> u64 {
         self.stored.length
     }
+
+    /// The group in which it lies.
+    pub fn group(&self) -> u32 {
+        self.stored.chunk.pg.0
+    }
 }
 
 impl Client {

@@ -10,20 +10,10 @@ use holdfast_proto::map::StorageClass;
 use holdfast_proto::op::{Compact, Op, Piece};
 use holdfast_proto::status::Code;
 
+use crate::files::Done;
 use crate::metrics::METRICS;
 use crate::pace::Pace;
 use crate::plan::{Planner, Window};
-
-/// What came of a look at a file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Done {
-    /// Its version when the look began.
-    pub(crate) version: u64,
-    /// Extents that went.
-    pub(crate) fewer: u64,
-    /// Windows that could not be joined this time.
-    pub(crate) left: u64,
-}
 
 /// Joins what is worth it in a file.
 pub(crate) async fn file(client: &Client, ino: u64, pace: &mut Pace) -> Result<Done, ClientError> {
@@ -32,12 +22,12 @@ pub(crate) async fn file(client: &Client, ino: u64, pace: &mut Pace) -> Result<D
         let page = client.extents(Ino(ino), from).await?;
         let class = client.class(page.class()).await?;
         if from == 0 {
-            done.version = page.inode().version;
+            (done.version, done.class) = (page.inode().version, class.id);
         }
         for window in windows(&page, class.chunk_bytes) {
             pace.wait_for(window.bytes()).await;
             match join(client, ino, &page, &class, &window).await {
-                Ok(true) => done.fewer += window.extents.len() as u64 - 1,
+                Ok(true) => done.changed += window.extents.len() as u64 - 1,
                 Ok(false) => done.left += 1,
                 // Others may do better.
                 Err(error) => {
@@ -95,15 +85,5 @@ fn command(ino: u64, window: &Window, content: &inode::Content) -> Compact {
         chunks: content.chunks.clone(),
         pieces: vec![piece],
         ..Compact::default()
-    }
-}
-
-/// Takes the file off the list, if it is as it was when it was looked at: there is nothing to gain until it is
-/// written to again.
-pub(crate) async fn settle(client: &Client, ino: u64, version: u64) -> Result<(), ClientError> {
-    let settled = Op::Compact(Compact { ino, settled: true, if_version: version, ..Compact::default() });
-    match client.mutate(settled).await {
-        Err(error) if error.code() == Code::PreconditionFailed => Ok(()),
-        other => other.map(drop),
     }
 }

@@ -1,10 +1,11 @@
-//! The list of fragmented files, gone through again and again.
+//! The lists of files to work at, gone through again and again.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use holdfast_client::{Client, ClientError};
 use holdfast_proto::ids::NodeId;
+use holdfast_proto::op::{Compact, Op};
 use holdfast_proto::query::{ListFragmented, Query};
 use holdfast_proto::status::Code;
 use lru::LruCache;
@@ -12,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::metrics::METRICS;
 use crate::pace::Pace;
-use crate::{defragment, share};
+use crate::{convert, defragment, share};
 
 /// Files of one page.
 const PAGE: u32 = 100;
@@ -25,7 +26,30 @@ const LONG_REST: Duration = Duration::from_secs(60);
 /// Files that are remembered for that.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
+/// Which list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Job {
+    /// Very many small extents become few large ones.
+    Defragment,
+    /// Content goes into chunks of the file's class.
+    Convert,
+}
+
+/// What came of a look at a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Done {
+    /// Its version when the look began.
+    pub(crate) version: u64,
+    /// Its class then.
+    pub(crate) class: u32,
+    /// Extents that went, or were converted.
+    pub(crate) changed: u64,
+    /// Windows that could not be done this time.
+    pub(crate) left: u64,
+}
+
 pub(crate) struct Files {
+    job: Job,
     client: Client,
     node: NodeId,
     pace: Pace,
@@ -34,8 +58,8 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    pub(crate) fn new(client: Client, node: NodeId, pace: Pace) -> Self {
-        Self { client, node, pace, resting: LruCache::new(REMEMBERED), rounds: 0 }
+    pub(crate) fn new(job: Job, client: Client, node: NodeId, pace: Pace) -> Self {
+        Self { job, client, node, pace, resting: LruCache::new(REMEMBERED), rounds: 0 }
     }
 
     /// Goes through this worker's part of the list once.
@@ -48,7 +72,8 @@ impl Files {
         };
         let mut after = 0;
         loop {
-            let ask = ListFragmented { after, most: PAGE, share, shares };
+            let converting = self.job == Job::Convert;
+            let ask = ListFragmented { after, most: PAGE, share, shares, converting };
             let page = self.client.ask(Query::ListFragmented(ask)).await?.reply;
             for ino in &page.inos {
                 self.look_at(*ino).await;
@@ -66,18 +91,19 @@ impl Files {
             return;
         }
         let mut rest = LONG_REST;
-        let outcome = match defragment::file(&self.client, ino, &mut self.pace).await {
-            Ok(done) if done.fewer > 0 => {
-                tracing::debug!(ino, fewer = done.fewer, left = done.left, "joined small extents");
-                rest = REST;
-                Ok(())
-            }
+        let outcome = match self.work_at(ino).await {
             Ok(done) if done.left > 0 => {
-                tracing::debug!(ino, left = done.left, "small extents could not be joined yet");
+                tracing::debug!(ino, job = ?self.job, ?done, "a file is not done yet");
                 rest = RETRY;
                 Ok(())
             }
-            Ok(done) => defragment::settle(&self.client, ino, done.version).await,
+            // What was joined may be worth joining once more.
+            Ok(done) if done.changed > 0 && self.job == Job::Defragment => {
+                tracing::debug!(ino, ?done, "joined small extents");
+                rest = REST;
+                Ok(())
+            }
+            Ok(done) => self.settle(ino, done).await,
             Err(error) => Err(error),
         };
         self.resting.put(ino, Instant::now() + rest);
@@ -85,8 +111,28 @@ impl Files {
             // It may be gone by now.
             if !matches!(error.code(), Code::NotFound | Code::StaleInode) {
                 METRICS.failures.inc();
-                tracing::info!(ino, %error, "small extents of a file could not be joined");
+                tracing::info!(ino, job = ?self.job, %error, "a file could not be worked at");
             }
+        }
+    }
+
+    async fn work_at(&mut self, ino: u64) -> Result<Done, ClientError> {
+        match self.job {
+            Job::Defragment => defragment::file(&self.client, ino, &mut self.pace).await,
+            Job::Convert => convert::file(&self.client, ino, &mut self.pace).await,
+        }
+    }
+
+    /// Takes the file off the list, if it is as it was when it was looked at.
+    async fn settle(&self, ino: u64, done: Done) -> Result<(), ClientError> {
+        let word = match self.job {
+            Job::Defragment => Compact { settled: true, ..Compact::default() },
+            Job::Convert => Compact { converted: done.class, ..Compact::default() },
+        };
+        let op = Op::Compact(Compact { ino, if_version: done.version, ..word });
+        match self.client.mutate(op).await {
+            Err(error) if error.code() == Code::PreconditionFailed => Ok(()),
+            other => other.map(drop),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Data jobs that nobody waits for. Today there is one: files that became many small extents (a recorder's appends, a
-//! database's pages) get few large ones again.
+//! Data jobs that nobody waits for: files that became many small extents (a recorder's appends, a database's pages) get
+//! few large ones again, and files whose class was changed go into chunks of their new one.
 //!
 //! What always holds:
 //! - A job changes how bytes are stored, never what they are: its last command is refused if the extents that it read
@@ -10,6 +10,7 @@
 //!
 //! `holdfast server` runs one in each process with the worker role, over a client of its own.
 
+mod convert;
 mod defragment;
 mod files;
 pub mod metrics;
@@ -55,14 +56,17 @@ impl Worker {
 }
 
 async fn run(client: Client, config: WorkerConfig) {
-    let mut files = files::Files::new(client, config.node, Pace::new(config.bytes_per_second));
+    let files = |job| files::Files::new(job, client.clone(), config.node, Pace::new(config.bytes_per_second));
+    let mut lists = [files(files::Job::Defragment), files(files::Job::Convert)];
     let mut look = tokio::time::interval(config.period);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         look.tick().await;
-        if let Err(error) = files.round().await {
-            // The metadata group has other worries, or is away: the next look is soon.
-            tracing::debug!(%error, "looking for fragmented files");
+        for list in &mut lists {
+            if let Err(error) = list.round().await {
+                // The metadata group has other worries, or is away: the next look is soon.
+                tracing::debug!(%error, "looking for files to work at");
+            }
         }
     }
 }

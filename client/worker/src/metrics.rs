@@ -13,6 +13,8 @@ pub struct Metrics {
     pub extents: IntCounter,
     /// Bytes written again for that.
     pub bytes: IntCounter,
+    /// Bytes that went into chunks of another class.
+    pub converted: IntCounter,
     /// Files that were given up for the time being.
     pub failures: IntCounter,
 }
@@ -25,7 +27,8 @@ impl Metrics {
                 "Small extents of files that were joined into larger ones",
             ),
             bytes: counter("joined_bytes_total", "Bytes written again to join small extents"),
-            failures: counter("join_failures_total", "Files whose small extents could not be joined"),
+            converted: counter("converted_bytes_total", "Bytes converted to the class of their file"),
+            failures: counter("join_failures_total", "Files that could not be joined or converted for now"),
         }
     }
 }
@@ -39,8 +42,8 @@ fn counter(name: &str, help: &str) -> IntCounter {
 
 /// Adds them to a registry.
 pub fn register(registry: &Registry) -> Result<(), prometheus::Error> {
-    let Metrics { extents, bytes, failures } = &*METRICS;
-    for metric in [extents, bytes, failures] {
+    let Metrics { extents, bytes, converted, failures } = &*METRICS;
+    for metric in [extents, bytes, converted, failures] {
         registry.register(Box::new(metric.clone()))?;
     }
     Ok(())
@@ -54,6 +57,6 @@ mod tests {
     fn every_metric_can_be_built_and_registered() {
         let registry = Registry::new();
         register(&registry).unwrap();
-        assert_eq!(registry.gather().len(), 3);
+        assert_eq!(registry.gather().len(), 4);
     }
 }

@@ -24,11 +24,13 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::balance::Balancing;
 use super::board::Board;
 use super::claims::Opens;
 use super::knobs::Knobs;
 use super::leases::Leases;
 use super::liveness::{Hearing, Patience};
+use super::measure::Sizes;
 use super::ports::{Chunkservers, META_PATIENCE, Metadata};
 use super::repair::Outlook;
 use super::sessions::SessionTable;
@@ -70,6 +72,10 @@ pub struct Leader<M, C> {
     pub held: Mutex<Option<Instant>>,
     /// Settings as last read.
     pub knobs: ArcSwap<Knobs>,
+    /// How much lies in each group, as far as it was measured.
+    pub sizes: ArcSwap<Sizes>,
+    /// What balancing is at.
+    pub balancing: Mutex<Balancing>,
     /// Notices of all loops.
     pub board: Board,
     /// Something changed that repair should look at.
@@ -99,6 +105,8 @@ impl<M: Metadata, C: Chunkservers> Leader<M, C> {
             outlook: Mutex::default(),
             held: Mutex::default(),
             knobs: ArcSwap::from_pointee(Knobs::default()),
+            sizes: ArcSwap::default(),
+            balancing: Mutex::default(),
             board: Board::default(),
             stir: Notify::new(),
             stop: CancellationToken::new(),

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use holdfast_proto::ids::{ChunkId, Grant};
 use holdfast_proto::map::{Member, Pg};
-use holdfast_proto::op::DiskRef;
+use holdfast_proto::op::{Balance, DiskRef};
 use holdfast_state::keys;
 use holdfast_state::records::{
     self, Chunk, Cluster, GcBatch, Id, Index, Leave, Nameless, Session, State, Upload,
@@ -23,6 +23,11 @@ pub(crate) fn state(view: &dyn View) -> Result<State, Broken> {
 /// The cluster's identity.
 pub(crate) fn cluster(view: &dyn View) -> Result<Cluster, Broken> {
     Ok(records::load(view, &keys::cluster())?.unwrap_or_default())
+}
+
+/// The run that evens out disks, or the last one.
+pub(crate) fn balance(view: &dyn View) -> Result<Balance, Broken> {
+    Ok(records::load(view, &keys::balance())?.unwrap_or_default())
 }
 
 /// A group as of this view.

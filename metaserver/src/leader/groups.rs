@@ -48,7 +48,10 @@ pub(crate) async fn round<M: Metadata, C: Chunkservers>(
 ) -> Result<usize, Status> {
     let mut changed = grow_default(leader).await?;
     changed += create_groups(leader).await?;
-    measure.advance(leader).await?;
+    if measure.advance(leader).await? {
+        let pgs = leader.cluster.lock().pgs.len();
+        leader.sizes.store(Arc::new(measure.sizes(pgs)));
+    }
     changed += set_states(leader, measure.groups()).await?;
     if changed > 0 {
         watch::refresh_map(leader).await?;

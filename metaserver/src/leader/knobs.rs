@@ -26,6 +26,14 @@ pub struct Knobs {
     pub repair_jobs_per_disk: usize,
     /// The default class follows the size of the cluster.
     pub auto_redundancy: bool,
+    /// Disks are evened out without being asked.
+    pub balance_auto: bool,
+    /// From which difference in fullness on, in percent.
+    pub balance_threshold: u32,
+    /// Moves under way at once.
+    pub balance_jobs: usize,
+    /// Bytes per second that moves write to one disk at most; 0: no cap of their own.
+    pub balance_rate_per_disk: u64,
     /// Dead chunks are deleted. Off after a restore, until an administrator ended it.
     pub collect: bool,
     /// Nothing goes out by itself when more than this share of disks is gone, in percent. 100: never held back.
@@ -49,6 +57,10 @@ impl Default for Knobs {
             repair_jobs: 64,
             repair_jobs_per_disk: 2,
             auto_redundancy: true,
+            balance_auto: true,
+            balance_threshold: 10,
+            balance_jobs: 8,
+            balance_rate_per_disk: 0,
             collect: true,
             hold_percent: 25,
             lease_reads: false,
@@ -80,6 +92,10 @@ impl Knobs {
             repair_jobs: size(settings::REPAIR_PARALLEL_TOTAL)?,
             repair_jobs_per_disk: size(settings::REPAIR_PARALLEL_PER_DISK)?,
             auto_redundancy: settings::switch(view, settings::AUTO_CLASS_GROWTH)?,
+            balance_auto: settings::switch(view, settings::BALANCE_AUTO)?,
+            balance_threshold: small(settings::BALANCE_THRESHOLD_PERCENT)?,
+            balance_jobs: size(settings::BALANCE_PARALLEL)?,
+            balance_rate_per_disk: number(settings::BALANCE_BYTES_PER_SECOND)?,
             collect: settings::switch(view, settings::GC_ENABLED)?,
             hold_percent: small(settings::MASS_FAILURE_PERCENT)?,
             lease_reads: settings::text(view, settings::READ_POLICY)? == "lease",

@@ -32,6 +32,15 @@ pub(crate) struct Measured {
     last: Option<u64>,
 }
 
+/// How much lies in each group, for those who plan by it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// Bytes of chunks before redundancy, of groups that were walked from start to end.
+    pub bytes: BTreeMap<u32, u64>,
+    /// No group is left out.
+    pub whole: bool,
+}
+
 #[derive(Debug, Default)]
 struct Walk {
     pg: u32,
@@ -56,22 +65,33 @@ impl Measure {
         &self.groups
     }
 
-    /// Reads a little more.
+    /// The same for those who plan by it.
+    pub(crate) fn sizes(&self, pgs: usize) -> Sizes {
+        let walked = self.groups.iter().filter(|(_, size)| size.whole);
+        let bytes: BTreeMap<u32, u64> = walked.map(|(pg, size)| (*pg, size.bytes)).collect();
+        Sizes { whole: bytes.len() >= pgs, bytes }
+    }
+
+    /// Reads a little more; whether there was anything to read.
     pub(crate) async fn advance<M: Metadata, C: Chunkservers>(
         &mut self,
         leader: &Leader<M, C>,
-    ) -> Result<(), Status> {
+    ) -> Result<bool, Status> {
         let pgs: Vec<u32> = leader.cluster.lock().pgs.keys().copied().collect();
+        let before = self.groups.len();
         self.groups.retain(|pg, _| pgs.binary_search(pg).is_ok());
+        let mut changed = self.groups.len() != before;
         let now = leader.look(|_, view| facts::state(view)).await.map(|s| (s.chunks, s.bytes))?;
         if self.seen_chunks != Some(now) {
             self.tails(leader, &pgs).await?;
             self.seen_chunks = Some(now);
+            changed = true;
         }
         if self.walked_at != Some(now) || self.groups.len() < pgs.len() {
             self.walk(leader, &pgs, now).await?;
+            changed = true;
         }
-        Ok(())
+        Ok(changed)
     }
 
     /// Looks behind the ends of groups, as many as a round allows, and goes on from there in the next.

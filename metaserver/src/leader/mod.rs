@@ -8,6 +8,7 @@
 //!
 //! Started by [`follow`], read by the services.
 
+pub mod balance;
 pub mod board;
 pub mod claims;
 pub mod context;
@@ -21,7 +22,7 @@ mod groups;
 pub mod knobs;
 pub mod leases;
 pub mod liveness;
-mod measure;
+pub mod measure;
 mod nameless;
 mod opens;
 mod orphans;
@@ -139,7 +140,7 @@ fn spawn<M: Metadata + Council, C: Chunkservers>(leader: &Arc<Leader<M, C>>) -> 
         ($($name:ident),*) => { $(loops.spawn(again(stringify!($name), leader.clone(), $name::run));)* };
     }
     run!(
-        watch, standing, expiry, groups, repair, gc, drafts, nameless, quotas, uptime, orphans, findings,
+        watch, standing, expiry, groups, repair, balance, gc, drafts, nameless, quotas, uptime, orphans, findings,
         voters
     );
     loops

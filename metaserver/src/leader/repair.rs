@@ -41,6 +41,8 @@ pub struct Outlook {
     pub repaired_bytes: u64,
     /// Chunks made durable since the election.
     pub repaired_chunks: u64,
+    /// Bytes moved for balance since the election.
+    pub moved_bytes: u64,
     /// Repairs under way.
     pub running: u64,
 }

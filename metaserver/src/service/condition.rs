@@ -73,6 +73,7 @@ pub(super) async fn answer(
         sessions: state.sessions,
         loops: leader.board.all(),
         map_epoch,
+        converting: state.converting,
     })
 }
 

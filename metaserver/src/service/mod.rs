@@ -9,6 +9,7 @@
 mod admission;
 mod admit_disk;
 mod ask;
+mod balancing;
 mod beat;
 mod check;
 mod claims;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use holdfast_proto::cluster::Empty;
 use holdfast_proto::method::{
-    AdmitDisk, Ask, Beat, Check, Condition, GetMap, Join, KeepOpens, KeepSession, Membership, Mutate, Ping,
+    AdmitDisk, Ask, Balancing, Beat, Check, Condition, GetMap, Join, KeepOpens, KeepSession, Membership, Mutate, Ping,
     Report, Watch,
 };
 use holdfast_proto::status::Status;
@@ -85,6 +86,7 @@ impl Services {
         let router = on!(router, Report, report);
         let router = on!(router, AdmitDisk, admit_disk);
         let router = on!(router, Condition, condition);
+        let router = on!(router, Balancing, balancing);
         let router = on!(router, Membership, membership);
         let router = on!(router, Check, check);
         router.on::<Ping, _, _>(|_, _, _| async { Ok((Empty {}, Bytes::new())) })

@@ -1,6 +1,6 @@
 //! Choose first, then log: what the leader adds to a client's command, and what it refuses to log at all.
 
-use holdfast_proto::op::{Command, Op};
+use holdfast_proto::op::{BalanceAction, Command, Op};
 use holdfast_proto::status::{Code, Status};
 use prost::Message;
 
@@ -99,6 +99,12 @@ fn sort(op: &Op) -> Sort {
         | Op::DeleteKey(_)
         | Op::PutSetting(_)
         | Op::PutJoinToken(_) => Sort::Taken,
+        Op::SteerBalance(op) => match op.action() {
+            BalanceAction::Finish | BalanceAction::Count => Sort::Leaders,
+            BalanceAction::Start | BalanceAction::Pause | BalanceAction::Resume | BalanceAction::Cancel => {
+                Sort::Taken
+            }
+        },
         Op::ExpireSession(_)
         | Op::RegisterNode(_)
         | Op::RegisterDisk(_)

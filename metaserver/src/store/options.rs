@@ -1,8 +1,8 @@
 //! How RocksDB is set up, and what several tables of one process share.
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, LogLevel, Options,
-    WriteBufferManager,
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, LogLevel,
+    LruCacheOptions, Options, WriteBufferManager,
 };
 
 use crate::raft::StoreLimits;
@@ -24,11 +24,21 @@ pub struct Resources {
 impl Resources {
     /// `block_cache_bytes` bounds cached blocks plus write buffers, `write_buffer_bytes` the latter alone.
     pub fn new(block_cache_bytes: usize, write_buffer_bytes: usize) -> Self {
-        let cache = Cache::new_lru_cache(block_cache_bytes);
+        let mut lru = LruCacheOptions::default();
+        lru.set_capacity(block_cache_bytes);
+        lru.set_num_shard_bits(shard_bits(block_cache_bytes));
+        let cache = Cache::new_lru_cache_opts(&lru);
         let buffers =
             WriteBufferManager::new_write_buffer_manager_with_cache(write_buffer_bytes, false, cache.clone());
         Self { cache, buffers }
     }
+}
+
+/// Parts of the cache, as a power of two: each evicts by itself, so a part must be large beside anything it holds.
+fn shard_bits(bytes: usize) -> i32 {
+    const LEAST_BYTES: usize = 8 << 20;
+    let shards = (bytes / LEAST_BYTES).clamp(1, 64);
+    i32::try_from(shards.ilog2()).unwrap_or(0)
 }
 
 impl std::fmt::Debug for Resources {
@@ -61,6 +71,11 @@ fn family(resources: &Resources) -> Options {
     blocks.set_cache_index_and_filter_blocks(true);
     blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
     blocks.set_bloom_filter(10.0, false);
+    // In small parts: a filter for a whole file grows beyond what a part of the cache can hold, and would then be read
+    // from disk for every key that is looked for.
+    blocks.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    blocks.set_partition_filters(true);
+    blocks.set_pin_top_level_index_and_filter(true);
     blocks.set_format_version(6);
     blocks.set_block_size(16 << 10);
     let mut options = Options::default();

@@ -37,6 +37,8 @@ pub(crate) struct Ledger {
     chunks: BTreeMap<ChunkId, Account>,
     /// Keys that settling may touch at most.
     weight: usize,
+    /// Classes of the groups in which chunks came in, with the longest chunk of each.
+    brought: BTreeMap<u32, u64>,
 }
 
 #[derive(Debug, Default)]
@@ -53,6 +55,11 @@ impl Ledger {
     /// How many keys settling it may touch.
     pub(crate) fn weight(&self) -> usize {
         self.weight
+    }
+
+    /// Classes of the groups in which this command's chunks lie, with the longest chunk of each.
+    pub(crate) fn brought_classes(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
+        self.brought.iter().map(|(class, longest)| (*class, *longest))
     }
 
     fn enter(&mut self, id: ChunkId, account: Account) {
@@ -199,6 +206,8 @@ fn admit(cx: &mut Change<'_>, groups: &mut Groups, commit: &ChunkCommit) -> Resu
         cx.store(keys::missing(*disk, commit.pg, commit.number), &Mark {});
     }
     cx.state.missing += lacking.len() as u64;
+    let longest = cx.ledger.brought.entry(group.pg.class).or_default();
+    *longest = commit.length.max(*longest);
     let chunk = Chunk {
         length: commit.length,
         blake3: commit.blake3.clone(),

@@ -14,6 +14,7 @@ use holdfast_proto::status::Code;
 
 use crate::change::{Change, Stop, refuse, require};
 use crate::chunks;
+use crate::converting;
 use crate::keys;
 use crate::records;
 use crate::table::{Broken, View};
@@ -63,6 +64,7 @@ impl File {
             }
             self.inode.extents = all;
         }
+        converting::note_companion(cx, &mut self.inode)?;
         Ok(self.inode)
     }
 

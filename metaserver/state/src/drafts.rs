@@ -108,6 +108,7 @@ pub(crate) fn begin(cx: &mut Change<'_>, source: &Inode, plan: &BeginDraft) -> R
         acl: false,
         default_acl: false,
         fragmented: false,
+        converting: false,
         ..source.clone()
     };
     cx.store_inode(&inode);

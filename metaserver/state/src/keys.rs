@@ -85,6 +85,8 @@ tags! {
     GC_INO = b'o', "gcino";
     /// `fragmented/<ino>`: a file with very many small extents.
     FRAGMENTED = b'G', "fragmented";
+    /// `converting/<ino>`: a file whose content is to go into chunks of its class.
+    CONVERTING = b'V', "converting";
     /// `nameless/<ino>`: an inode without names that sessions may hold open, or a draft.
     NAMELESS = b'h', "nameless";
     /// `holding/<session><ino>`: drafts, by session.
@@ -107,6 +109,8 @@ tags! {
     SETTING = b'S', "setting";
     /// `token`: digest of the join token. One record.
     TOKEN = b'j', "token";
+    /// `balance`: the run that evens out how full disks are, or the last one. One record.
+    BALANCE = b'R', "balance";
 }
 
 /// Kinds of objects of the map, as they stand in `mapchange/`.
@@ -188,6 +192,11 @@ pub fn cluster() -> Bytes {
 /// `token`.
 pub fn token() -> Bytes {
     Bytes::from_static(&[TOKEN])
+}
+
+/// `balance`.
+pub fn balance() -> Bytes {
+    Bytes::from_static(&[BALANCE])
 }
 
 /// `node/<node>`.
@@ -290,6 +299,11 @@ pub fn extents(ino: u64) -> Bytes {
 /// `fragmented/<ino>`.
 pub fn fragmented(ino: u64) -> Bytes {
     key64(FRAGMENTED, ino)
+}
+
+/// `converting/<ino>`.
+pub fn converting(ino: u64) -> Bytes {
+    key64(CONVERTING, ino)
 }
 
 /// `inline/<ino>`.

@@ -23,6 +23,7 @@ mod content;
 mod digest;
 mod dirs;
 mod drafts;
+mod converting;
 mod fragmented;
 pub mod keys;
 pub mod limits;

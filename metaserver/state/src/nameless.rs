@@ -15,6 +15,7 @@ use holdfast_proto::op::Unheld;
 
 use crate::change::{Change, Stop};
 use crate::content::File;
+use crate::converting;
 use crate::fragmented;
 use crate::keys;
 use crate::locks;
@@ -84,6 +85,7 @@ pub(crate) fn is_open(view: &dyn View, ino: u64) -> Result<bool, Broken> {
 pub(crate) fn free(cx: &mut Change<'_>, mut inode: Inode) -> Result<(), Stop> {
     quotas::forget_root(cx, &inode)?;
     fragmented::forget(cx, &mut inode);
+    converting::forget(cx, &mut inode);
     let cost = 3 * inode.extent_count as usize + inode.xattr_count as usize + 2;
     let small = inode.extent_count <= FREED_AT_ONCE && cx.keys_touched() + cost <= FREEING_ENDS_AT;
     // Locks may be many, and only a program that lost its mount leaves any on what it deletes.

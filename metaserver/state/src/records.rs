@@ -111,6 +111,9 @@ pub struct State {
     /// The latest term whose leader announced that it counts opens: what leaders of earlier terms knew is void.
     #[prost(uint64, tag = "22")]
     pub opens_term: u64,
+    /// Files in `converting/`.
+    #[prost(uint64, tag = "23")]
+    pub converting: u64,
 }
 
 /// Identity of the cluster.

@@ -59,6 +59,14 @@ const fn number(least: u64, most: u64) -> Kind {
 settings! {
     AUTO_CLASS_GROWTH = "auto_class_growth", Kind::Switch, "true",
         "Raise the default class's copies (up to three) as nodes join.";
+    BALANCE_AUTO = "balance_auto", Kind::Switch, "true",
+        "Even out how full disks are by itself when they differ by more than balance_threshold_percent.";
+    BALANCE_BYTES_PER_SECOND = "balance_bytes_per_second", number(0, 1 << 40), "0",
+        "Cap of balance traffic per disk beside repair_bytes_per_second, in bytes per second; 0: none of its own.";
+    BALANCE_PARALLEL = "balance_parallel", number(1, 10_000), "8",
+        "Members of groups that may be moved at once in the cluster, at most two from and two to one disk.";
+    BALANCE_THRESHOLD_PERCENT = "balance_threshold_percent", number(1, 90), "10",
+        "Difference between the fullest and the emptiest disk at which balancing starts by itself, in percent.";
     DOWN_MS = "down_ms", number(2_000, 600_000), "10000",
         "Silence after which a node counts as down, in milliseconds.";
     GC_ENABLED = "gc_enabled", Kind::Switch, "true",

@@ -309,9 +309,12 @@ pub struct Compact {
     /// Alone: nothing more is to be gained in this file until it is written to again.
     #[prost(bool, tag = "7")]
     pub settled: bool,
-    /// With `settled`: the version for which that is so; refused if it is another.
+    /// With `settled` or `converted`: the version for which that is so; refused if it is another.
     #[prost(uint64, tag = "8")]
     pub if_version: u64,
+    /// Alone: all content lies where this class wants it; refused if the file's class is another one. 0: no word on that.
+    #[prost(uint32, tag = "9")]
+    pub converted: u32,
 }
 
 /// See [`super::Op::FreeStep`].

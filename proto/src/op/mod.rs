@@ -7,6 +7,7 @@
 //! - No command touches more than 4,096 keys or 1 MiB. Longer work goes in steps on an invisible inode.
 //! - A refusal is an answer: it is replicated and kept in the session's window like a success.
 
+mod balance;
 mod cluster;
 mod drafts;
 mod files;
@@ -17,6 +18,7 @@ mod quotas;
 mod sessions;
 mod uploads;
 
+pub use balance::{Balance, BalanceAction, BalanceState, SteerBalance};
 pub use cluster::{DeleteKey, Genesis, KeyRule, PutJoinToken, PutKey, PutSetting};
 pub use drafts::{BeginDraft, DropDraft, FillDraft, Span};
 pub use files::{
@@ -64,7 +66,7 @@ pub struct Command {
     /// What to do.
     #[prost(
         oneof = "Op",
-        tags = "10, 11, 12, 13, 14, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 40, 41, 42, 43, 44, 45, 46, 50, 51, 52, 53, 54, 55, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 80, 81, 82, 83"
+        tags = "10, 11, 12, 13, 14, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 40, 41, 42, 43, 44, 45, 46, 50, 51, 52, 53, 54, 55, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 80, 81, 82, 83, 84"
     )]
     pub op: Option<Op>,
 }
@@ -252,6 +254,9 @@ pub enum Op {
     /// Create or delete the token with which nodes join.
     #[prost(message, tag = "83")]
     PutJoinToken(PutJoinToken),
+    /// Start, pause, resume, cancel or end the evening out of disks.
+    #[prost(message, tag = "84")]
+    SteerBalance(SteerBalance),
 }
 
 /// What a command came to.

@@ -114,6 +114,9 @@ pub struct CopyObject {
     /// The draft that was prepared because the command needed steps; 0: none.
     #[prost(uint64, tag = "11")]
     pub draft: u64,
+    /// Storage class of the copy; 0: that of its directory. What lies elsewhere is converted afterwards.
+    #[prost(uint32, tag = "13")]
+    pub class: u32,
 }
 
 /// See [`super::Op::MakeDirs`].

@@ -181,6 +181,9 @@ pub struct ChangePg {
     /// In an erasure group: the shard that a temporary member is to hold.
     #[prost(uint32, tag = "6")]
     pub shard: u32,
+    /// The disk of the member whose place the joining temporary member is to take when it is filled; 0: none.
+    #[prost(uint32, tag = "7")]
+    pub takes: u32,
 }
 
 /// See [`super::Op::SetPgState`].

@@ -56,9 +56,17 @@ enum ClassesCommand {
 
 /// Data and parity shards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Shape {
+pub(crate) struct Shape {
     data: u32,
     parity: u32,
+}
+
+impl Shape {
+    /// The redundancy of this shape.
+    pub(crate) fn redundancy(self, cell_bytes: u64) -> Redundancy {
+        let Self { data, parity } = self;
+        Redundancy { kind: Some(Kind::Erasure(Erasure { data, parity, cell_bytes })) }
+    }
 }
 
 impl std::str::FromStr for Shape {
@@ -185,16 +193,14 @@ fn coded(
     cell_bytes: u64,
     companion: u32,
 ) -> Outcome<PutClass> {
-    let Shape { data, parity } = shape;
     if cell_bytes == 0 || !cell_bytes.is_multiple_of(4096) {
         return Err(Failure::usage("--cell-bytes must be a multiple of 4096"));
     }
-    let stripe = u64::from(data).saturating_mul(cell_bytes);
-    let kind = Kind::Erasure(Erasure { data, parity, cell_bytes });
+    let stripe = u64::from(shape.data).saturating_mul(cell_bytes);
     Ok(PutClass {
         id: old.map_or(0, |c| c.id),
         name: name.to_owned(),
-        redundancy: Some(Redundancy { kind: Some(kind) }),
+        redundancy: Some(shape.redundancy(cell_bytes)),
         domain: old.map_or(FailureDomain::Host as i32, |c| c.domain),
         inline_limit: old.map_or(4096, |c| c.inline_limit),
         chunk_bytes: old.map_or((CHUNK_BYTES / stripe).max(1) * stripe, |c| c.chunk_bytes),

@@ -1,5 +1,6 @@
 //! `holdfast admin`: look at and steer the cluster. One file per noun.
 
+mod balance;
 mod classes;
 mod disks;
 mod keys;
@@ -11,6 +12,8 @@ mod quotas;
 mod settings;
 mod status;
 mod token;
+
+pub(crate) use classes::Shape;
 
 use clap::{Subcommand, ValueEnum};
 use holdfast_proto::admin::{ClusterStatus, StatusRequest};
@@ -47,6 +50,8 @@ pub(crate) enum AdminCommand {
     Classes(classes::ClassesArgs),
     /// How much a directory may hold: show, set, remove
     Quota(quotas::QuotaArgs),
+    /// Even out how full disks are: status, plan, start, pause, resume, cancel, throttle
+    Balance(balance::BalanceArgs),
 }
 
 pub(crate) async fn run(remote: &Remote, command: AdminCommand, output: Output) -> Outcome<()> {
@@ -62,6 +67,7 @@ pub(crate) async fn run(remote: &Remote, command: AdminCommand, output: Output) 
         AdminCommand::Set(args) => settings::run(remote, &args, output).await,
         AdminCommand::Classes(args) => classes::run(remote, &args, output).await,
         AdminCommand::Quota(args) => quotas::run(remote, &args, output).await,
+        AdminCommand::Balance(args) => balance::run(remote, &args, output).await,
     }
 }
 

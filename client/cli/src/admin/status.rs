@@ -32,6 +32,7 @@ struct View {
     raw_used_bytes: u64,
     files: u64,
     chunks: u64,
+    files_converting: u64,
     redundancy: Redundancy,
     issues: Vec<Issue>,
     loops: Vec<Loop>,
@@ -99,6 +100,7 @@ fn view(status: &ClusterStatus) -> View {
         raw_used_bytes: totals.raw_used,
         files: totals.inodes,
         chunks: totals.chunks,
+        files_converting: status.converting,
         redundancy: status.redundancy.as_ref().map(redundancy).unwrap_or_default(),
         issues: status
             .issues
@@ -182,6 +184,9 @@ fn human(view: &View, out: &mut dyn Write) -> io::Result<()> {
         size(r.repaired_bytes),
         r.garbage_chunks
     )?;
+    if view.files_converting > 0 {
+        writeln!(out, "Classes:    {} files are being converted to theirs", view.files_converting)?;
+    }
     if r.degraded_ms > 0 {
         writeln!(out, "            degraded for {}", span_ms(r.degraded_ms))?;
     }

@@ -1,6 +1,7 @@
 //! Commands on files: one file per verb, the copying engine in `copy` with its walkers and workers.
 
 pub(crate) mod cat;
+pub(crate) mod class;
 pub(crate) mod copy;
 pub(crate) mod df;
 pub(crate) mod du;

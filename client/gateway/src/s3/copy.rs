@@ -68,11 +68,10 @@ pub(super) async fn copy_object(
         replaces(input.metadata_directive.as_ref().map(dto::MetadataDirective::as_str), "metadata")?;
     let replace_tags =
         replaces(input.tagging_directive.as_ref().map(dto::TaggingDirective::as_str), "tagging")?;
-    if meta::storage_class(&*door.store, input.storage_class.as_ref()).await? != 0 {
-        return Err(error::not_offered("a copy stays in the storage class of its source"));
-    }
+    let class = meta::storage_class(&*door.store, input.storage_class.as_ref()).await?;
     let itself = source_bucket == input.bucket && source_key == input.key;
-    if itself && !replace && !replace_tags && input.website_redirect_location.is_none() {
+    let changes = replace || replace_tags || class != 0 || input.website_redirect_location.is_some();
+    if itself && !changes {
         return Err(error::bad_request(
             "this copy request is illegal because it is trying to copy an object to itself without changing the \
              object's metadata, storage class, website redirect location or encryption attributes",
@@ -86,6 +85,7 @@ pub(super) async fn copy_object(
         key,
         conditions: envelope.conditions.for_write()?,
         replace_tags,
+        class,
         tags: if replace_tags { said.tags.clone() } else { Vec::new() },
         ..CopyObject::default()
     };

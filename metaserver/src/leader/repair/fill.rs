@@ -98,8 +98,11 @@ impl Target {
         }
         let knobs = leader.knobs.load();
         // The cap is per disk; as many orders as may run on one share it.
-        let share = knobs.repair_rate_per_disk / knobs.repair_jobs_per_disk.max(1) as u64;
-        let rate = if knobs.repair_rate_per_disk == 0 { 0 } else { share.max(1) };
+        let jobs = knobs.repair_jobs_per_disk.max(1) as u64;
+        let share = |cap: u64| if cap == 0 { 0 } else { (cap / jobs).max(1) };
+        let moves = member.takes != 0;
+        let own = if moves { share(knobs.balance_rate_per_disk) } else { 0 };
+        let rate = [share(knobs.repair_rate_per_disk), own].into_iter().filter(|r| *r != 0).min().unwrap_or(0);
         drop(cluster);
         let urgent = leader.outlook.lock().ailing.get(&pg.id).is_some_and(|a| a.risk <= Risk::AtRisk);
         Ok(Self { to, pg: pg.clone(), member: *member, sources, redundancy, rate, urgent })
@@ -130,8 +133,12 @@ impl Target {
         };
         let reply = leader.servers.pull(&self.to, order, deadline).await?;
         let mut outlook = leader.outlook.lock();
-        outlook.repaired_bytes += reply.bytes;
-        outlook.repaired_chunks += reply.done.len() as u64;
+        if self.member.takes == 0 {
+            outlook.repaired_bytes += reply.bytes;
+            outlook.repaired_chunks += reply.done.len() as u64;
+        } else {
+            outlook.moved_bytes += reply.bytes;
+        }
         Ok(reply)
     }
 }

@@ -74,7 +74,8 @@ pub async fn survey<M: Metadata, C: Chunkservers>(
             })
             .await?;
         let temporary_after_ms = leader.knobs.load().temporary_after.as_millis() as u64;
-        let rules = Rules { temporary_after_ms, bytes: 0 };
+        let moves_rest = leader.balancing.lock().rests;
+        let rules = Rules { temporary_after_ms, bytes: 0, moves_rest };
         let cluster = leader.cluster.lock();
         all.extend(
             seen.into_iter().flatten().filter_map(|seen| judge(&cluster, index, seen, rules, &leaving)),

@@ -56,7 +56,7 @@ pub(super) fn check(view: &dyn View, report: &mut Report, sessions: &Sessions) -
     })?;
     check_inodes(view, report, &mut walk)?;
     check_beside(view, report, &walk)?;
-    check_fragmented(view, report, &walk)?;
+    check_listed(view, report, &walk)?;
     let chunks = check_chunks(view, report, &walk)?;
     let chunk_bytes: u64 = chunks.values().map(|chunk| chunk.length).sum();
     Ok(Counted { inodes: walk.inodes, nameless: walk.nameless, bytes: chunk_bytes + walk.own_bytes, chunks })
@@ -306,21 +306,28 @@ fn refer(walk: &mut Walk, report: &mut Report, extent: &Extent) {
     }
 }
 
-/// Records that hang on inodes must have one.
-fn check_fragmented(view: &dyn View, report: &mut Report, walk: &Walk) -> Result<(), Broken> {
-    let mut listed = BTreeSet::new();
-    each::<Mark>(view, keys::FRAGMENTED, report, |_, key, _| {
-        listed.insert(keys::u64_at(key, 1));
-        Ok(())
-    })?;
-    let say: BTreeSet<u64> =
-        walk.inodes.values().filter(|inode| inode.fragmented).map(|inode| inode.ino).collect();
-    report.expect(listed == say, "fragmented_are_listed", || {
-        format!("listed and not said, or said and not listed: {:?}", listed.symmetric_difference(&say))
-    });
+/// Lists of files that workers look at say the same as the inodes.
+fn check_listed(view: &dyn View, report: &mut Report, walk: &Walk) -> Result<(), Broken> {
+    let lists: [(u8, &str, fn(&Inode) -> bool); 2] = [
+        (keys::FRAGMENTED, "fragmented_are_listed", |inode| inode.fragmented),
+        (keys::CONVERTING, "converting_are_listed", |inode| inode.converting),
+    ];
+    for (tag, invariant, says) in lists {
+        let mut listed = BTreeSet::new();
+        each::<Mark>(view, tag, report, |_, key, _| {
+            listed.insert(keys::u64_at(key, 1));
+            Ok(())
+        })?;
+        let say: BTreeSet<u64> =
+            walk.inodes.values().filter(|inode| says(inode)).map(|inode| inode.ino).collect();
+        report.expect(listed == say, invariant, || {
+            format!("listed and not said, or said and not listed: {:?}", listed.symmetric_difference(&say))
+        });
+    }
     Ok(())
 }
 
+/// Records that hang on inodes must have one.
 fn check_beside(view: &dyn View, report: &mut Report, walk: &Walk) -> Result<(), Broken> {
     for (tag, invariant) in [(keys::INLINE, "inline_fits"), (keys::XATTR, "xattrs_counted")] {
         each_raw(view, &[tag], &keys::after_prefix(&[tag]), |key, _| {

@@ -15,6 +15,7 @@
 //! | `locks_fit` | locks lie on files, are in order, of known sessions, whole, listed by session, and do not clash |
 //! | `extents_fit` | extents are ordered, disjoint, within the length, counted, in the right place |
 //! | `inline_fits` | inline content is there iff the inode says so, as long as the file, without extents |
+//! | `converting_are_listed` | a file is in `converting/` exactly if its inode says so |
 //! | `fragmented_are_listed` | a file is in `fragmented/` exactly if its inode says so |
 //! | `xattrs_counted` | attributes belong to an inode and are counted |
 //! | `acls_fit` | inodes say which access lists they have; a list is whole, needed, and shows the mode |
@@ -104,6 +105,7 @@ pub fn check(view: &dyn View) -> Result<Report, Broken> {
         quotas,
         mounts: sessions.open.values().filter(|session| session.holds_files).count() as u64,
         nameless: counted.nameless,
+        converting: counted.inodes.values().filter(|inode| inode.converting).count() as u64,
         ..state
     };
     report.expect(found == state, "counters", || format!("stored {state:?}, found {found:?}"));

@@ -71,6 +71,7 @@ fn replace(cx: &mut Change<'_>, pg: &mut Pg, at: usize, add: &DiskRef, temporary
             "a temporary member takes the place of a member that holds the same shard",
         )?;
         new.temporary = false;
+        new.takes = 0;
         pg.members[at] = new;
         pg.members.remove(stand_in);
         members::leave(cx, pg.id, &old, epoch);
@@ -86,7 +87,7 @@ fn replace(cx: &mut Change<'_>, pg: &mut Pg, at: usize, add: &DiskRef, temporary
     if !same_disk {
         check_can_join(cx, pg, add)?;
     }
-    let new = new_member(cx, add, epoch, temporary, old.shard);
+    let new = new_member(cx, add, epoch, temporary, old.shard, old.takes);
     if same_disk {
         // The disk was wiped and registered anew: what it lacked it still lacks, and it holds nothing to drop.
         cx.remove(keys::gc_cursor(pg.id, old.disk, old.incarnation));
@@ -132,7 +133,18 @@ fn join(
             Code::TooLarge,
             "the group has as many temporary members as it may have",
         )?;
+        let place = |member: &Member| !member.temporary && member.disk == op.takes && member.shard == op.shard;
+        require(
+            op.takes == 0 || pg.members.iter().any(place),
+            Code::StaleOrder,
+            "the member whose place is to be taken is not there",
+        )?;
     } else {
+        require(
+            op.takes == 0,
+            Code::InvalidArgument,
+            "only a temporary member can take another one's place",
+        )?;
         require(
             regular < redundancy.members() as usize,
             Code::TooLarge,
@@ -140,14 +152,21 @@ fn join(
         )?;
     }
     let epoch = cx.bump_epoch();
-    let new = new_member(cx, add, epoch, temporary, op.shard);
+    let new = new_member(cx, add, epoch, temporary, op.shard, op.takes);
     members::enter(cx, pg.id, &new);
     let at = if temporary { pg.members.len() } else { regular };
     pg.members.insert(at, new);
     Ok(())
 }
 
-fn new_member(cx: &Change<'_>, add: &DiskRef, joined: u64, temporary: bool, shard: u32) -> Member {
+fn new_member(
+    cx: &Change<'_>,
+    add: &DiskRef,
+    joined: u64,
+    temporary: bool,
+    shard: u32,
+    takes: u32,
+) -> Member {
     Member {
         disk: add.disk,
         incarnation: add.incarnation,
@@ -156,6 +175,7 @@ fn new_member(cx: &Change<'_>, add: &DiskRef, joined: u64, temporary: bool, shar
         temporary,
         joined_index: cx.at,
         shard,
+        takes,
     }
 }
 

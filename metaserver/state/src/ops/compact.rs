@@ -8,6 +8,7 @@ use holdfast_proto::status::Code;
 use crate::change::{Change, Outcome, Stop, require};
 use crate::chunks;
 use crate::content::{self, File};
+use crate::converting;
 use crate::fragmented;
 use crate::ops::write;
 
@@ -17,9 +18,19 @@ const MOST: usize = 500;
 pub(crate) fn apply(cx: &mut Change<'_>, op: &Compact) -> Outcome {
     let mut inode = write::open(cx, op.ino, op.if_version)?;
     if op.settled {
-        let alone = op.chunks.is_empty() && op.pieces.is_empty() && op.expected.is_empty();
-        require(alone, Code::InvalidArgument, "a file is either settled or compacted, not both at once")?;
+        require(alone(op) && op.converted == 0, Code::InvalidArgument, "a file is either settled or compacted, not both at once")?;
         fragmented::forget(cx, &mut inode);
+        cx.store_inode(&inode);
+        return Ok(cx.reply_inode(inode));
+    }
+    if op.converted != 0 {
+        require(alone(op), Code::InvalidArgument, "a file is either converted or compacted, not both at once")?;
+        require(
+            inode.class.max(1) == op.converted,
+            Code::PreconditionFailed,
+            "the file's class is another one by now",
+        )?;
+        converting::forget(cx, &mut inode);
         cx.store_inode(&inode);
         return Ok(cx.reply_inode(inode));
     }
@@ -31,6 +42,10 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &Compact) -> Outcome {
     let inode = file.finish(cx)?;
     cx.store_inode(&inode);
     Ok(cx.reply_inode(inode))
+}
+
+fn alone(op: &Compact) -> bool {
+    op.chunks.is_empty() && op.pieces.is_empty() && op.expected.is_empty()
 }
 
 /// The pieces bring bytes for exactly the range that the extents cover.

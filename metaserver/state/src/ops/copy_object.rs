@@ -7,6 +7,7 @@ use holdfast_proto::status::Code;
 
 use crate::change::{Change, Outcome, Stop, refuse, require};
 use crate::conditions;
+use crate::converting;
 use crate::content::{self, File, MAX_EXTENTS_PER_COMMAND};
 use crate::dirs::{self, Owner};
 use crate::drafts;
@@ -48,6 +49,13 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &CopyObject) -> Outcome {
         }
     };
     inode.object = Some(metadata(op, &source, inode.version));
+    if op.class != 0 {
+        super::check_class(cx, op.class)?;
+        inode.class = op.class;
+    }
+    if inode.class.max(1) != source.class.max(1) {
+        converting::note(cx, &mut inode);
+    }
     slot.put(cx, &place, inode)
 }
 

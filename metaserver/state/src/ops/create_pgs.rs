@@ -51,6 +51,7 @@ fn make(cx: &mut Change<'_>, new: &NewPg) -> Result<(), Stop> {
             temporary: false,
             joined_index: cx.at,
             shard: if redundancy.is_erasure() { position } else { 0 },
+            takes: 0,
         };
         members::enter(cx, id, &member);
         pg.members.push(member);

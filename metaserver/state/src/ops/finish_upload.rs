@@ -5,6 +5,7 @@ use holdfast_proto::op::{FinishUpload, Reply};
 use holdfast_proto::status::Code;
 
 use crate::change::{Change, Outcome, require};
+use crate::converting;
 use crate::dirs::Owner;
 use crate::keys;
 use crate::ops::put_object::Place;
@@ -45,6 +46,7 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &FinishUpload) -> Outcome {
     if class != 0 {
         inode.class = class;
     }
+    converting::note_joined(cx, &mut inode)?;
     inode.object = Some(metadata(op, &upload, cx.at));
     let reply = slot.put(cx, &place, inode)?;
     let finished = Finished {

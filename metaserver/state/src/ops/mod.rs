@@ -56,6 +56,7 @@ pub(crate) mod set_object_meta;
 pub(crate) mod set_pg_state;
 pub(crate) mod set_quota;
 pub(crate) mod set_xattr;
+pub(crate) mod steer_balance;
 pub(crate) mod unlink;
 pub(crate) mod write;
 

@@ -6,6 +6,7 @@ use holdfast_proto::status::Code;
 
 use crate::access;
 use crate::change::{Change, Outcome, Stop, require};
+use crate::converting;
 use crate::content::{self, File, MAX_FILE_BYTES};
 use crate::dirs;
 use crate::drafts;
@@ -36,6 +37,7 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &SetAttr) -> Outcome {
     if let Some(class) = op.class {
         super::check_class(cx, class)?;
         inode.class = class;
+        converting::note(cx, &mut inode);
     }
     if let Some(mode) = op.mode {
         access::chmod(cx, &mut inode, mode)?;

@@ -239,6 +239,11 @@ impl Cluster {
         self.groups_of.get(&disk).into_iter().flatten().copied()
     }
 
+    /// How many these are.
+    pub fn count_groups_of(&self, disk: u32) -> usize {
+        self.groups_of.get(&disk).map_or(0, BTreeSet::len)
+    }
+
     /// The facts of a member's disk, if the disk still is in that life.
     pub fn member_disk(&self, member: &Member) -> Option<&DiskFacts> {
         self.disks.get(&member.disk).filter(|disk| disk.incarnation == member.incarnation)
@@ -307,6 +312,7 @@ pub(crate) mod tests {
                 temporary: false,
                 joined_index: 1,
                 shard: if erasure { position } else { 0 },
+                takes: 0,
             })
             .collect();
         Pg { id, epoch: 1, class: 1, members, state: PgState::Writable as i32, meta_group: 0 }

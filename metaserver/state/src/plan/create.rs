@@ -7,7 +7,7 @@
 //! - Existing groups are never touched; when every disk has its number, the plan is empty.
 //! - Only when a class has no group left that could take data are worse groups made than the cluster could have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use holdfast_proto::map::{FailureDomain, Pg, PgState, StorageClass, redundancy::Kind};
 use holdfast_proto::op::NewPg;
@@ -15,7 +15,7 @@ use holdfast_proto::op::NewPg;
 use super::cluster::{Cluster, DiskFacts};
 use super::fill::SMALLEST_LIMIT_BYTES;
 use super::mix;
-use super::place::{Wanted, choose, conflicts, fewest_conflicts, has_room};
+use super::place::{Wanted, choose, conflicts, fewest_conflicts, has_room, shared_with};
 
 /// How many groups, and how many at a time.
 #[derive(Clone, Copy, Debug)]
@@ -36,15 +36,36 @@ impl Default for Limits {
 /// number of groups, so that the large host's disks get theirs.
 const CROWDING: u64 = 8;
 
+/// Partners that are compared for a place, the emptiest first: all of them in most clusters, and enough to vary in the
+/// largest.
+const COMPARED: usize = 64;
+
+/// One disk as the plan goes.
+#[derive(Clone, Copy, Default)]
+struct Slot<'a> {
+    facts: Option<&'a DiskFacts>,
+    /// Writable groups of the class that it is in.
+    count: u64,
+    /// How many it should be in; 0: none.
+    target: u64,
+}
+
 /// Working state of one plan.
 struct Plan<'a> {
     cluster: &'a Cluster,
     level: FailureDomain,
     members: usize,
     seed: u64,
-    count: BTreeMap<u32, u64>,
-    target: BTreeMap<u32, u64>,
-    pairs: BTreeMap<(u32, u32), u64>,
+    /// By disk id.
+    slots: Vec<Slot<'a>>,
+    /// How many groups two disks share. Only looked up, never walked: its order does not matter.
+    pairs: HashMap<(u32, u32), u64>,
+    /// Sum of `count`.
+    serial: u64,
+    /// Disks that could be in a new group, the emptiest of groups first.
+    eligible: BTreeSet<(u64, u64, u32)>,
+    /// Those of them for which no partners were found.
+    given_up: BTreeSet<u32>,
 }
 
 /// Groups that `class` should get now. The same cluster gives the same plan.
@@ -64,12 +85,11 @@ pub fn plan_groups(cluster: &Cluster, class: &StorageClass, limits: &Limits) -> 
     let best = fewest_conflicts(&sizes, members);
     let urgent = !has_usable_group(cluster, class);
     let mut plan = Plan::new(cluster, class, &in_disks, members, limits);
-    let mut given_up: Vec<u32> = Vec::new();
     let mut groups = Vec::new();
     while groups.len() < limits.most {
-        let Some(first) = plan.neediest(&given_up) else { break };
+        let Some(first) = plan.neediest() else { break };
         let Some(disks) = plan.fill_up(first) else {
-            given_up.push(first);
+            plan.given_up.insert(first);
             continue;
         };
         let whole = disks.len() == members;
@@ -79,7 +99,7 @@ pub fn plan_groups(cluster: &Cluster, class: &StorageClass, limits: &Limits) -> 
         if (whole && (spread || urgent)) || (!whole && short_is_fine) {
             groups.push(plan.take(class.id, &disks));
         } else {
-            given_up.push(first);
+            plan.given_up.insert(first);
         }
     }
     groups
@@ -108,7 +128,7 @@ impl<'a> Plan<'a> {
     fn new(
         cluster: &'a Cluster,
         class: &StorageClass,
-        disks: &[&DiskFacts],
+        disks: &[&'a DiskFacts],
         members: usize,
         limits: &Limits,
     ) -> Self {
@@ -118,14 +138,21 @@ impl<'a> Plan<'a> {
             let scaled = u128::from(normal) * u128::from(disk.share()) / mean.max(1);
             (scaled.min(u128::from(normal * 4)) as u64).max(normal.div_ceil(4))
         };
+        let highest = cluster.disks.keys().max().copied().unwrap_or(0);
+        let mut slots = vec![Slot::default(); highest as usize + 1];
+        for disk in disks {
+            slots[disk.id as usize] = Slot { facts: Some(disk), count: 0, target: target(disk) };
+        }
         let mut plan = Self {
             cluster,
             level: class.domain(),
             members,
             seed: mix(u64::from(class.id), cluster.pgs.len() as u64, 1),
-            count: BTreeMap::new(),
-            target: disks.iter().map(|disk| (disk.id, target(disk))).collect(),
-            pairs: BTreeMap::new(),
+            slots,
+            pairs: HashMap::new(),
+            serial: 0,
+            eligible: BTreeSet::new(),
+            given_up: BTreeSet::new(),
         };
         for pg in cluster.pgs.values() {
             if pg.class == class.id && pg.state() == PgState::Writable {
@@ -133,12 +160,26 @@ impl<'a> Plan<'a> {
                 plan.note(&disks);
             }
         }
+        plan.eligible =
+            cluster.disks.values().filter(|d| plan.is_eligible(d)).map(|d| plan.rank(d.id)).collect();
         plan
+    }
+
+    /// Its place in `eligible`.
+    fn rank(&self, disk: u32) -> (u64, u64, u32) {
+        (self.fullness(disk), mix(self.seed, u64::from(disk), 2), disk)
     }
 
     fn note(&mut self, disks: &[u32]) {
         for (index, a) in disks.iter().enumerate() {
-            *self.count.entry(*a).or_default() += 1;
+            let was = self.eligible.remove(&self.rank(*a));
+            if let Some(slot) = self.slots.get_mut(*a as usize) {
+                slot.count += 1;
+            }
+            self.serial += 1;
+            if was {
+                self.eligible.insert(self.rank(*a));
+            }
             for b in &disks[index + 1..] {
                 *self.pairs.entry((*a.min(b), *a.max(b))).or_default() += 1;
             }
@@ -146,11 +187,11 @@ impl<'a> Plan<'a> {
     }
 
     fn count(&self, disk: u32) -> u64 {
-        self.count.get(&disk).copied().unwrap_or(0)
+        self.slots.get(disk as usize).map_or(0, |slot| slot.count)
     }
 
     fn target(&self, disk: u32) -> u64 {
-        self.target.get(&disk).copied().unwrap_or(0)
+        self.slots.get(disk as usize).map_or(0, |slot| slot.target)
     }
 
     /// How full of groups a disk is, in thousandths of its target.
@@ -158,54 +199,62 @@ impl<'a> Plan<'a> {
         self.count(disk) * 1000 / self.target(disk).max(1)
     }
 
-    fn eligible(&self, disk: &DiskFacts) -> bool {
-        disk.takes_new() && has_room(disk, SMALLEST_LIMIT_BYTES) && self.target.contains_key(&disk.id)
+    fn is_eligible(&self, disk: &DiskFacts) -> bool {
+        disk.takes_new() && has_room(disk, SMALLEST_LIMIT_BYTES) && self.target(disk.id) > 0
+    }
+
+    fn is_crowded(&self, disk: u32) -> bool {
+        self.count(disk) >= self.target(disk) * CROWDING
     }
 
     /// The disk with the fewest groups relative to its target, while below it.
-    fn neediest(&self, given_up: &[u32]) -> Option<u32> {
-        self.cluster
-            .disks
-            .values()
-            .filter(|disk| self.eligible(disk) && !given_up.contains(&disk.id))
-            .filter(|disk| self.count(disk.id) < self.target(disk.id))
-            .map(|disk| (self.fullness(disk.id), mix(self.seed, u64::from(disk.id), 2), disk.id))
-            .min()
-            .map(|(_, _, disk)| disk)
+    fn neediest(&self) -> Option<u32> {
+        let needs = |disk: &u32| !self.given_up.contains(disk) && self.count(*disk) < self.target(*disk);
+        self.eligible.iter().map(|(_, _, disk)| *disk).find(needs)
     }
 
     /// Partners for `first`; `None` when only crowded disks could be partners and `first` can do without.
     fn fill_up(&self, first: u32) -> Option<Vec<u32>> {
-        let crowded: Vec<u32> = self
-            .cluster
-            .disks
-            .keys()
-            .copied()
-            .filter(|disk| self.count(*disk) >= self.target(*disk) * CROWDING)
-            .collect();
         let mut disks = vec![first];
         while disks.len() < self.members {
-            let serial = self.count.values().sum::<u64>();
-            let wanted = Wanted {
-                level: self.level,
-                have: &disks,
-                avoid: &crowded,
-                bytes: SMALLEST_LIMIT_BYTES,
-                seed: mix(self.seed, u64::from(first), serial),
-            };
-            let burden = |disk: &DiskFacts| {
-                let met: u64 = disks
-                    .iter()
-                    .map(|d| self.pairs.get(&(*d.min(&disk.id), *d.max(&disk.id))).copied().unwrap_or(0))
-                    .sum();
-                (self.count(disk.id) >= self.target(disk.id), met, self.fullness(disk.id))
-            };
-            let Some(choice) = choose(self.cluster, &wanted, burden) else { break };
-            disks.push(choice.disk);
+            let Some(disk) = self.partner(&disks) else { break };
+            disks.push(disk);
         }
         let crowds = disks.iter().any(|disk| self.count(*disk) >= self.target(*disk));
         let starving = self.count(first) * 4 < self.target(first);
         (!crowds || starving).then_some(disks)
+    }
+
+    /// The disk to go with those of a new group: another domain first, then one that met them least.
+    fn partner(&self, disks: &[u32]) -> Option<u32> {
+        let seed = mix(self.seed, u64::from(disks[0]), self.serial);
+        let burden = |disk: u32| {
+            let pair = |d: &u32| self.pairs.get(&(*d.min(&disk), *d.max(&disk))).copied().unwrap_or(0);
+            let met: u64 = disks.iter().map(pair).sum();
+            (self.count(disk) >= self.target(disk), met, self.fullness(disk))
+        };
+        let facts = |disk: u32| self.slots.get(disk as usize).and_then(|slot| slot.facts);
+        let have: Vec<&DiskFacts> = disks.iter().filter_map(|disk| facts(*disk)).collect();
+        let apart = self.eligible.iter().map(|(_, _, disk)| *disk).filter(|disk| {
+            !disks.contains(disk)
+                && !self.is_crowded(*disk)
+                && facts(*disk).is_some_and(|facts| shared_with(self.level, &have, facts) == [0; 4])
+        });
+        let best = apart.take(COMPARED).min_by_key(|disk| (burden(*disk), mix(seed, u64::from(*disk), 0), *disk));
+        if best.is_some() {
+            return best;
+        }
+        // Nobody is in a domain of its own: the fewest shared ones then, whoever it is.
+        let crowded: Vec<u32> =
+            self.cluster.disks.keys().copied().filter(|disk| self.is_crowded(*disk)).collect();
+        let wanted = Wanted {
+            level: self.level,
+            have: disks,
+            avoid: &crowded,
+            bytes: SMALLEST_LIMIT_BYTES,
+            seed,
+        };
+        choose(self.cluster, &wanted, |disk| burden(disk.id)).map(|choice| choice.disk)
     }
 
     fn take(&mut self, class: u32, disks: &[u32]) -> NewPg {

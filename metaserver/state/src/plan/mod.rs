@@ -9,12 +9,14 @@
 //!
 //! Called by the leader's loops in the metaserver, and by tests.
 
+pub mod balance;
 pub mod cluster;
 pub mod create;
 pub mod fill;
 pub mod place;
 pub mod repair;
 pub mod shape;
+pub mod simulate;
 
 /// A fixed mixing function (the finaliser of splitmix64), so that no library's hash order decides placement.
 pub fn mix(seed: u64, a: u64, b: u64) -> u64 {

@@ -60,11 +60,22 @@ pub fn choose<B: Ord>(
 
 /// Whether `bytes` more fit without eating into the reserve.
 pub fn has_room(disk: &DiskFacts, bytes: u64) -> bool {
-    disk.free > bytes.saturating_add(disk.capacity / RESERVE_DIVISOR)
+    disk.free > bytes.saturating_add(reserve(disk))
+}
+
+/// What new members must leave free on a disk.
+pub fn reserve(disk: &DiskFacts) -> u64 {
+    disk.capacity / RESERVE_DIVISOR
 }
 
 /// How many of `have` lie in the same domain as `disk`: at `level`, then at each level below it.
 pub fn shared_domains(cluster: &Cluster, level: FailureDomain, have: &[u32], disk: &DiskFacts) -> [usize; 4] {
+    let have: Vec<&DiskFacts> = have.iter().filter_map(|id| cluster.disks.get(id)).collect();
+    shared_with(level, &have, disk)
+}
+
+/// The same, for those who have looked the disks up.
+pub fn shared_with(level: FailureDomain, have: &[&DiskFacts], disk: &DiskFacts) -> [usize; 4] {
     let below: &[FailureDomain] = match level {
         FailureDomain::Zone => &[FailureDomain::Zone, FailureDomain::Rack, FailureDomain::Host],
         FailureDomain::Rack => &[FailureDomain::Rack, FailureDomain::Host],
@@ -74,12 +85,7 @@ pub fn shared_domains(cluster: &Cluster, level: FailureDomain, have: &[u32], dis
     };
     let mut counts = [0; 4];
     for (count, level) in counts.iter_mut().zip(below) {
-        *count = have
-            .iter()
-            .filter(|id| **id != disk.id)
-            .filter_map(|id| cluster.disks.get(id))
-            .filter(|other| other.shares(*level, disk))
-            .count();
+        *count = have.iter().filter(|other| other.id != disk.id && other.shares(*level, disk)).count();
     }
     counts
 }

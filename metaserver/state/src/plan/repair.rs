@@ -101,6 +101,8 @@ pub struct Rules {
     pub temporary_after_ms: u64,
     /// Bytes that a new member of this group would have to take.
     pub bytes: u64,
+    /// Members that are only to take the place of one that is well are not filled now.
+    pub moves_rest: bool,
 }
 
 /// Stand-ins that a group gets at most at one time; the state machine has the same bound.
@@ -145,11 +147,12 @@ pub fn assess(
         barred: &barred,
     };
     let (step, no_room) = if lens.erasure { lens.erasure_step() } else { lens.replicated_step() };
+    let backfill = lens.backfill();
     let risk = match lens.risk() {
-        Risk::Healthy if step.is_some() => Risk::Misplaced,
+        Risk::Healthy if step.is_some() || !backfill.is_empty() => Risk::Misplaced,
         risk => risk,
     };
-    Some(Assessment { risk, step, backfill: lens.backfill(), no_room })
+    Some(Assessment { risk, step, backfill, no_room })
 }
 
 impl Lens<'_> {
@@ -197,7 +200,8 @@ impl Lens<'_> {
         let counts = |i: usize| self.complete[i] && self.answers(i);
         let readable =
             if self.erasure { self.shards(counts) } else { self.indexes().filter(|i| counts(*i)).count() };
-        let all_well = self.indexes().all(|i| self.complete[i] && self.answers(i));
+        // One that is still being filled beside members that are all well takes nothing away.
+        let all_well = self.regulars().all(|i| self.complete[i] && self.answers(i));
         if readable < self.min_readable {
             Risk::Unavailable
         } else if readable >= self.wanted && all_well {
@@ -211,8 +215,9 @@ impl Lens<'_> {
 
     fn backfill(&self) -> Vec<DiskRef> {
         // A member on its way out is not worth filling.
+        let rests = |i: usize| self.rules.moves_rest && self.is_moving(i);
         self.indexes()
-            .filter(|i| !self.pg.members[*i].clean && self.answers(*i) && self.stays(*i))
+            .filter(|i| !self.pg.members[*i].clean && self.answers(*i) && self.stays(*i) && !rests(*i))
             .map(|i| self.identity(i))
             .collect()
     }
@@ -230,8 +235,38 @@ impl Lens<'_> {
         self.indexes().filter(|i| self.is_temporary(*i) && self.stays(*i))
     }
 
+    /// The regular member whose place a stand-in is to take although that one is well, if the group would be placed no
+    /// worse.
+    fn place_of(&self, stand_in: usize) -> Option<usize> {
+        let member = &self.pg.members[stand_in];
+        let place = self.regulars().find(|i| member.takes_place_of(&self.pg.members[*i]))?;
+        let mut disks: Vec<u32> = self.regulars().map(|i| self.pg.members[i].disk).collect();
+        let now = conflicts(self.cluster, self.class.domain(), &disks);
+        let at = disks.iter().position(|disk| *disk == self.pg.members[place].disk)?;
+        disks[at] = member.disk;
+        (conflicts(self.cluster, self.class.domain(), &disks) <= now).then_some(place)
+    }
+
+    fn is_moving(&self, index: usize) -> bool {
+        self.is_temporary(index) && self.stays(index) && self.place_of(index).is_some()
+    }
+
+    /// A filled stand-in takes the place that it is meant for, when the others are enough.
+    fn moved_step(&self) -> Option<Step> {
+        self.stand_ins().filter(|i| self.solid(*i)).find_map(|ready| {
+            let place = self.place_of(ready)?;
+            let enough = match self.erasure {
+                true => self.shards(|i| i != place && self.solid(i)),
+                false => self.solid_without(place),
+            };
+            (enough >= self.wanted)
+                .then(|| Step::Replace { member: self.identity(place), disk: self.identity(ready) })
+        })
+    }
+
     fn replicated_step(&self) -> (Option<Step>, bool) {
-        if let Some(step) = self.gone_step().or_else(|| self.promote_step()).or_else(|| self.drop_step()) {
+        let first = self.gone_step().or_else(|| self.promote_step()).or_else(|| self.moved_step());
+        if let Some(step) = first.or_else(|| self.drop_step()) {
             return (Some(step), false);
         }
         if self.regulars().count() < self.wanted {
@@ -313,7 +348,7 @@ impl Lens<'_> {
             return Some(drop(index, Why::Leaving));
         }
         // One that is still being filled to take a worse placed member's place is needed.
-        let idle = |i: &usize| spare(i) && self.worse_than(*i).is_none();
+        let idle = |i: &usize| spare(i) && self.worse_than(*i).is_none() && !self.is_moving(*i);
         if self.regulars().filter(|i| self.solid(*i)).count() >= self.wanted
             && let Some(index) = self.indexes().rev().find(idle)
         {
@@ -398,7 +433,7 @@ impl Lens<'_> {
         }
         // Groups per share: evens out what repairs put where, without depending on second-old fill levels.
         let burden = |disk: &DiskFacts| {
-            let groups = self.cluster.groups_of(disk.id).count() as u128 + 1;
+            let groups = self.cluster.count_groups_of(disk.id) as u128 + 1;
             (groups << 40) / u128::from(disk.share().max(1))
         };
         loop {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::super::cluster::tests::{cluster, group};
 use super::*;
 
-const RULES: Rules = Rules { temporary_after_ms: 30_000, bytes: 0 };
+const RULES: Rules = Rules { temporary_after_ms: 30_000, bytes: 0, moves_rest: false };
 
 fn look(c: &Cluster, pg: u32) -> Assessment {
     assess(c, &c.pgs[&pg], RULES, |_| false, |_| false).unwrap()
@@ -23,6 +23,7 @@ fn apply(c: &mut Cluster, pg: u32, step: Step) {
         temporary,
         joined_index: 9,
         shard,
+        takes: 0,
     };
     let at = |group: &Pg, d: DiskRef| {
         group.members.iter().position(|m| (m.disk, m.incarnation) == (d.disk, d.incarnation))
@@ -47,7 +48,7 @@ fn apply(c: &mut Cluster, pg: u32, step: Step) {
                 Some(stand_in) => {
                     assert!(group.members[stand_in].temporary && !group.members[place].temporary);
                     assert_eq!(group.members[stand_in].shard, group.members[place].shard);
-                    group.members[place] = Member { temporary: false, ..group.members[stand_in] };
+                    group.members[place] = Member { temporary: false, takes: 0, ..group.members[stand_in] };
                     group.members.remove(stand_in);
                 }
                 None => {
@@ -328,6 +329,56 @@ fn a_wiped_disk_gets_its_shard_again() {
     assert_eq!(lives, [(1, 7, 0), (2, 8, 1), (3, 7, 2)]);
 }
 
+/// Begins to move the place of `from` to `to`, as balancing does.
+fn begin_move(c: &mut Cluster, pg: u32, from: u32, to: u32) {
+    let mut group = c.pgs[&pg].clone();
+    let place = *group.members.iter().find(|m| m.disk == from).unwrap();
+    let incarnation = c.disks[&to].incarnation;
+    let stand_in = Member { disk: to, incarnation, clean: false, temporary: true, takes: from, ..place };
+    group.members.push(stand_in);
+    group.epoch += 1;
+    c.set_pg(group);
+}
+
+#[test]
+fn a_place_moves_to_another_disk_when_that_is_filled() {
+    for redundancy in [Redundancy::replicated(3, 2), erasure(2, 1)] {
+        let mut c = cluster(&[1, 1, 1, 1], redundancy, FailureDomain::Host);
+        let pg = group(&c, 1, &[1, 2, 3]);
+        c.set_pg(pg);
+        begin_move(&mut c, 1, 2, 4);
+        let now = look(&c, 1);
+        assert_eq!((now.step, now.risk, now.backfill.len()), (None, Risk::Misplaced, 1));
+        let rests = Rules { moves_rest: true, ..RULES };
+        let paused = assess(&c, &c.pgs[&1], rests, |_| false, |_| false).unwrap();
+        assert_eq!((paused.step, paused.backfill.len()), (None, 0));
+        // Filled, but somebody else is silent: what is there stays there.
+        fill(&mut c, 1);
+        set(&mut c, 3, Liveness::Down, Standing::In, 5_000);
+        assert_eq!(look(&c, 1).step, None);
+        set(&mut c, 3, Liveness::Alive, Standing::In, 0);
+        settle(&mut c, 1);
+        assert_eq!(disks_of(&c, 1), [1, 4, 3]);
+        assert!(c.pgs[&1].members.iter().all(|m| m.takes == 0 && !m.temporary));
+    }
+}
+
+#[test]
+fn a_move_to_a_worse_place_or_a_dead_disk_is_given_up() {
+    for redundancy in [Redundancy::replicated(3, 2), erasure(2, 1)] {
+        let mut c = cluster(&[2, 1, 1, 1], redundancy, FailureDomain::Host);
+        let pg = group(&c, 1, &[1, 3, 4]);
+        c.set_pg(pg);
+        begin_move(&mut c, 1, 3, 2);
+        settle(&mut c, 1);
+        assert_eq!(disks_of(&c, 1), [1, 3, 4], "two members on one host");
+        begin_move(&mut c, 1, 3, 5);
+        set(&mut c, 5, Liveness::Down, Standing::Out, 400_000);
+        settle(&mut c, 1);
+        assert_eq!(disks_of(&c, 1), [1, 3, 4]);
+    }
+}
+
 fn fate() -> impl Strategy<Value = (Liveness, Standing)> {
     prop::sample::select(vec![
         (Liveness::Alive, Standing::In),
@@ -358,6 +409,10 @@ proptest! {
         c.set_pg(pg);
         settle(&mut c, 1);
         for round in fates {
+            let taken: Vec<u32> = disks_of(&c, 1);
+            if let Some(to) = (1..=total).find(|disk| !taken.contains(disk)).filter(|_| taken.len() == copies as usize) {
+                begin_move(&mut c, 1, taken[start as usize % taken.len()], to);
+            }
             for disk in 1..=total {
                 let (liveness, standing) = round[disk as usize % 24];
                 set(&mut c, disk, liveness, standing, 60_000);
@@ -400,6 +455,10 @@ proptest! {
         let pg = group(&c, 1, &disks);
         c.set_pg(pg);
         for round in fates {
+            let taken: Vec<u32> = disks_of(&c, 1);
+            if let Some(to) = (1..=total).find(|disk| !taken.contains(disk)).filter(|_| taken.len() == members as usize) {
+                begin_move(&mut c, 1, taken[start as usize % taken.len()], to);
+            }
             for disk in 1..=total {
                 let (liveness, standing) = round[disk as usize % 24];
                 set(&mut c, disk, liveness, standing, 60_000);

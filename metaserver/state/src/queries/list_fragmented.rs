@@ -1,5 +1,6 @@
 //! A page of the files that workers should look at.
 
+use bytes::Bytes;
 use holdfast_proto::query::{ListFragmented, QueryReply};
 
 use crate::keys;
@@ -13,11 +14,15 @@ const LOOKED_AT: usize = 10_000;
 pub(crate) fn answer(view: &dyn View, ask: &ListFragmented) -> Answer {
     let most = page(ask.most, MOST);
     let shares = u64::from(ask.shares.max(1));
-    let from = match ask.after {
-        0 => keys::all(keys::FRAGMENTED),
-        after => keys::next(&keys::fragmented(after)),
+    let (tag, key) = match ask.converting {
+        true => (keys::CONVERTING, keys::converting as fn(u64) -> Bytes),
+        false => (keys::FRAGMENTED, keys::fragmented as fn(u64) -> Bytes),
     };
-    let to = keys::after_prefix(&[keys::FRAGMENTED]);
+    let from = match ask.after {
+        0 => keys::all(tag),
+        after => keys::next(&key(after)),
+    };
+    let to = keys::after_prefix(&[tag]);
     let limit = most.saturating_mul(2 * shares as usize).clamp(most + 1, LOOKED_AT);
     let found = view.scan(&from, &to, limit)?;
     let all = found.iter().map(|(key, _)| keys::u64_at(key, 1));

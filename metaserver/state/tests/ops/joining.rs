@@ -125,7 +125,7 @@ impl Scene {
         }
         let remove = remove.map(|disk| self.world.disk_ref(disk));
         let add = add.map(|disk| self.world.disk_ref(disk));
-        let op = ChangePg { pg: pg.id, if_epoch: pg.epoch, remove, add, temporary, shard: 0 };
+        let op = ChangePg { pg: pg.id, if_epoch: pg.epoch, remove, add, temporary, shard: 0, takes: 0 };
         self.world.try_lead(Op::ChangePg(op)).is_ok()
     }
 

@@ -14,7 +14,7 @@ fn change(world: &World, remove: Option<u32>, add: Option<u32>, temporary: bool)
         DiskRef { disk, incarnation: member.incarnation }
     });
     let add = add.map(|disk| world.disk_ref(disk));
-    Op::ChangePg(ChangePg { pg: pg.id, if_epoch: pg.epoch, remove, add, temporary, shard: 0 })
+    Op::ChangePg(ChangePg { pg: pg.id, if_epoch: pg.epoch, remove, add, temporary, shard: 0, takes: 0 })
 }
 
 fn clean(world: &World, disk: u32, walked_index: u64) -> Op {

@@ -297,7 +297,7 @@ fn files_of_very_many_extents_are_listed_until_they_are_settled_or_gone() {
     world.checked = false;
     let ino = file(&mut world).ino;
     let listed = |world: &World, share, shares| {
-        let ask = ListFragmented { after: 0, most: 10, share, shares };
+        let ask = ListFragmented { after: 0, most: 10, share, shares, converting: false };
         world.ask(Query::ListFragmented(ask)).inos
     };
     for n in 0..64 {

@@ -19,7 +19,8 @@ impl Lens<'_> {
     }
 
     pub(super) fn erasure_step(&self) -> (Option<Step>, bool) {
-        let step = self.gone_shard().or_else(|| self.promote_shard()).or_else(|| self.drop_stand_in());
+        let first = self.gone_shard().or_else(|| self.promote_shard()).or_else(|| self.moved_step());
+        let step = first.or_else(|| self.drop_stand_in());
         if step.is_some() {
             return (step, false);
         }
@@ -93,7 +94,8 @@ impl Lens<'_> {
             if !self.stays(*i) {
                 return held || !self.complete[*i];
             }
-            held && self.conflicts_with(regular, self.pg.members[*i].disk) >= self.conflicts_now()
+            let better = self.conflicts_with(regular, self.pg.members[*i].disk) < self.conflicts_now();
+            held && !better && !self.is_moving(*i)
         };
         let index = self.indexes().filter(|i| self.is_temporary(*i)).find(useless)?;
         let why = if self.stays(index) { Why::Surplus } else { Why::Leaving };
