@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         Some(line) => line.and_then(|line| run(Cli::parse_from(line))),
         None => run(Cli::parse_from(given)),
     };
+    holdfast_support::telemetry::finish_logging();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,

@@ -13,9 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_proto::map::{Member, Pg};
-use holdfast_proto::op::{
-    Balance, BalanceAction, BalanceState, ChangePg, DiskRef, Op, SteerBalance,
-};
+use holdfast_proto::op::{Balance, BalanceAction, BalanceState, ChangePg, DiskRef, Op, SteerBalance};
 use holdfast_proto::status::Status;
 use holdfast_state::plan::balance::{self, Limits, Move, Plan};
 use holdfast_state::plan::cluster::Cluster;

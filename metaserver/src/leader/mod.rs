@@ -140,8 +140,8 @@ fn spawn<M: Metadata + Council, C: Chunkservers>(leader: &Arc<Leader<M, C>>) -> 
         ($($name:ident),*) => { $(loops.spawn(again(stringify!($name), leader.clone(), $name::run));)* };
     }
     run!(
-        watch, standing, expiry, groups, repair, balance, gc, drafts, nameless, quotas, uptime, orphans, findings,
-        voters
+        watch, standing, expiry, groups, repair, balance, gc, drafts, nameless, quotas, uptime, orphans,
+        findings, voters
     );
     loops
 }

@@ -183,6 +183,7 @@ impl GroupConfig {
             read_policy: ReadPolicy::default(),
             abort: Arc::new(|reason| {
                 tracing::error!(reason, "the metadata group has failed, leaving to the supervisor");
+                holdfast_support::telemetry::finish_logging();
                 std::process::exit(70);
             }),
         }

@@ -29,8 +29,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use holdfast_proto::cluster::Empty;
 use holdfast_proto::method::{
-    AdmitDisk, Ask, Balancing, Beat, Check, Condition, GetMap, Join, KeepOpens, KeepSession, Membership, Mutate, Ping,
-    Report, Watch,
+    AdmitDisk, Ask, Balancing, Beat, Check, Condition, GetMap, Join, KeepOpens, KeepSession, Membership,
+    Mutate, Ping, Report, Watch,
 };
 use holdfast_proto::status::Status;
 use holdfast_rpc::{Net, Router};

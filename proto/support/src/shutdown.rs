@@ -82,6 +82,7 @@ impl Shutdown {
                 };
                 if !first {
                     tracing::warn!(signal = name, "second signal: ending at once");
+                    crate::telemetry::finish_logging();
                     std::process::exit(130);
                 }
                 first = false;

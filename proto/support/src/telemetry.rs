@@ -1,4 +1,4 @@
-//! Logs and metrics of the process: one log subscriber, one metric registry.
+//! Logs and metrics of the process: one log subscriber, one metric registry. Log lines are written by a thread of their own.
 //!
 //! What always holds: metric names are literals, one module per crate; a name used twice is an error in the log,
 //! never a crash. Secrets never get here.
@@ -6,17 +6,26 @@
 use std::fs::OpenOptions;
 use std::io;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
 
+use parking_lot::Mutex;
 use prometheus::core::Collector;
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
 };
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
 static REGISTRY: LazyLock<Registry> = LazyLock::new(Registry::new);
+
+/// Lines that wait to be written at most. A log that nobody reads (a full pipe, a disk that hangs) must hold up nobody:
+/// what comes beyond them is dropped and counted.
+const MOST_LINES: usize = 16_384;
+
+/// What writes the log.
+static WORKER: Mutex<Option<(WorkerGuard, ErrorCounter)>> = Mutex::new(None);
 
 /// The registry behind `/metrics`.
 pub fn registry() -> &'static Registry {
@@ -25,6 +34,10 @@ pub fn registry() -> &'static Registry {
 
 /// Everything registered, in Prometheus' text format.
 pub fn metrics_text() -> String {
+    static DROPPED: LazyLock<IntGauge> = LazyLock::new(|| {
+        gauge("holdfast_log_lines_dropped", "Log lines that were dropped because nobody took them in time")
+    });
+    DROPPED.set(i64::try_from(dropped_lines()).unwrap_or(i64::MAX));
     TextEncoder::new().encode_to_string(&REGISTRY.gather()).unwrap_or_else(|error| {
         tracing::error!(%error, "encode metrics");
         String::new()
@@ -140,31 +153,44 @@ pub fn init(config: &LogConfig) -> Result<(), LogError> {
     let text = std::env::var(FILTER_VARIABLE).unwrap_or_else(|_| config.filter.clone());
     let filter = EnvFilter::try_new(format!("{QUIET},{text}"))
         .map_err(|error| LogError::Filter { filter: text.clone(), message: error.to_string() })?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(true);
-    let done = match &config.file {
+    let (to, terminal): (Box<dyn io::Write + Send>, bool) = match &config.file {
         Some(path) => {
             let file = OpenOptions::new()
                 .create(true)
                 .append(true)
                 .open(path)
                 .map_err(|source| LogError::File { path: path.clone(), source })?;
-            // One `write` per line in append mode needs no lock; the file may be rotated by copy and truncate.
-            let builder = builder.with_ansi(false).with_writer(Arc::new(file));
-            match config.format {
-                LogFormat::Text => builder.try_init(),
-                LogFormat::Json => builder.json().try_init(),
-            }
+            // One `write` per line in append mode: the file may be rotated by copy and truncate.
+            (Box::new(file), false)
         }
-        None => {
-            let builder =
-                builder.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).with_writer(io::stderr);
-            match config.format {
-                LogFormat::Text => builder.try_init(),
-                LogFormat::Json => builder.json().try_init(),
-            }
-        }
+        None => (Box::new(io::stderr()), io::IsTerminal::is_terminal(&io::stderr())),
     };
-    done.map_err(|_| LogError::Twice)
+    let (writer, worker) =
+        NonBlockingBuilder::default().buffered_lines_limit(MOST_LINES).lossy(true).finish(to);
+    let dropped = writer.error_counter();
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(true)
+        .with_ansi(terminal)
+        .with_writer(writer);
+    let done = match config.format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+    done.map_err(|_| LogError::Twice)?;
+    *WORKER.lock() = Some((worker, dropped));
+    Ok(())
+}
+
+/// Writes what waits to be written, and logs nothing more: before the process ends. A reader that does not read is waited
+/// for about a second.
+pub fn finish_logging() {
+    drop(WORKER.lock().take());
+}
+
+/// Lines that were not written because whoever takes them did not keep up.
+pub fn dropped_lines() -> u64 {
+    WORKER.lock().as_ref().map_or(0, |(_, dropped)| dropped.dropped_lines() as u64)
 }
 
 /// A number for a request that entered at one of the doors, unique within the process and unlikely to be met in
@@ -203,6 +229,7 @@ mod tests {
         init(&config).unwrap();
         tracing::info!(answer = 42, "hello");
         tracing::debug!("not this one");
+        finish_logging();
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains("\"answer\":42") && !text.contains("not this one"), "{text}");
         assert!(matches!(init(&config), Err(LogError::Twice)));

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use holdfast_proto::cluster::DiskCondition;
+use holdfast_proto::map::{Pg, Standing};
 use holdfast_proto::op::{Op, SetDisk};
 use serde::Serialize;
 
@@ -29,6 +30,11 @@ enum DisksCommand {
         #[arg(long)]
         weight: Option<f64>,
     },
+    /// Forget a disk for good; refused while any group counts on it: drain it first
+    Remove {
+        /// The disk's number
+        id: u32,
+    },
 }
 
 #[derive(Serialize)]
@@ -46,6 +52,8 @@ struct View {
     used_bytes: u64,
     free_bytes: u64,
     garbage_bytes: u64,
+    /// Groups that have it as a member. None left: a drained disk may be removed.
+    groups: usize,
     records: u64,
     commit_us: u64,
 }
@@ -66,6 +74,12 @@ pub(super) async fn run(remote: &Remote, args: &DisksArgs, output: Output) -> Ou
                 capacity: None,
             };
             remote.mutate(Op::SetDisk(op)).await.doing(format_args!("change disk d{id}"))?;
+            Ok(())
+        }
+        Some(DisksCommand::Remove { id }) => {
+            let standing = Some(Standing::Removed as i32);
+            let op = SetDisk { id: *id, standing, ..SetDisk::default() };
+            remote.mutate(Op::SetDisk(op)).await.doing(format_args!("remove disk d{id}"))?;
             Ok(())
         }
     }
@@ -91,8 +105,11 @@ fn condition_name(number: i32) -> &'static str {
 async fn list(remote: &Remote, output: Output) -> Outcome<()> {
     let map = super::whole_map(remote).await?;
     let status = super::condition(remote).await?;
+    let has = |pg: &Pg, disk: u32| pg.members.iter().any(|member| member.disk == disk);
+    let groups = |disk: u32| map.pgs.iter().filter(|pg| has(pg, disk)).count();
     let views: Vec<View> = map
         .disks
+        .clone()
         .into_iter()
         .map(|disk| {
             let report = status.disks.iter().find(|r| r.disk.is_some_and(|d| d.disk == disk.id));
@@ -110,6 +127,7 @@ async fn list(remote: &Remote, output: Output) -> Outcome<()> {
                 used_bytes: report.map_or(0, |r| r.used),
                 free_bytes: report.map_or(0, |r| r.free),
                 garbage_bytes: report.map_or(0, |r| r.garbage),
+                groups: groups(disk.id),
                 records: report.map_or(0, |r| r.records),
                 commit_us: report.map_or(0, |r| r.commit_us),
                 path: disk.path,
@@ -127,6 +145,7 @@ async fn list(remote: &Remote, output: Output) -> Outcome<()> {
             ">capacity",
             ">used",
             ">free",
+            ">groups",
             ">records",
             ">commit",
             "path",
@@ -146,6 +165,7 @@ async fn list(remote: &Remote, output: Output) -> Outcome<()> {
                 size(view.capacity_bytes),
                 size(view.used_bytes),
                 size(view.free_bytes),
+                view.groups.to_string(),
                 view.records.to_string(),
                 format!("{:.1}ms", view.commit_us as f64 / 1000.0),
                 view.path.clone(),

@@ -1,6 +1,7 @@
 //! `holdfast admin nodes`: who takes part; labels and standing of one.
 
 use clap::{Args, Subcommand};
+use holdfast_proto::map::Standing;
 use holdfast_proto::op::{Op, SetNode};
 use serde::Serialize;
 
@@ -34,6 +35,11 @@ enum NodesCommand {
         #[arg(long)]
         host: Option<String>,
     },
+    /// Forget a node for good; refused while it has disks
+    Remove {
+        /// The node's number
+        id: u64,
+    },
 }
 
 #[derive(Serialize)]
@@ -66,6 +72,12 @@ pub(super) async fn run(remote: &Remote, args: &NodesArgs, output: Output) -> Ou
                 host: host.clone(),
             };
             remote.mutate(Op::SetNode(op)).await.doing(format_args!("change node n{id}"))?;
+            Ok(())
+        }
+        Some(NodesCommand::Remove { id }) => {
+            let standing = Some(Standing::Removed as i32);
+            let op = SetNode { id: *id, standing, ..SetNode::default() };
+            remote.mutate(Op::SetNode(op)).await.doing(format_args!("remove node n{id}"))?;
             Ok(())
         }
     }

@@ -102,7 +102,8 @@ impl Target {
         let share = |cap: u64| if cap == 0 { 0 } else { (cap / jobs).max(1) };
         let moves = member.takes != 0;
         let own = if moves { share(knobs.balance_rate_per_disk) } else { 0 };
-        let rate = [share(knobs.repair_rate_per_disk), own].into_iter().filter(|r| *r != 0).min().unwrap_or(0);
+        let rate =
+            [share(knobs.repair_rate_per_disk), own].into_iter().filter(|r| *r != 0).min().unwrap_or(0);
         drop(cluster);
         let urgent = leader.outlook.lock().ailing.get(&pg.id).is_some_and(|a| a.risk <= Risk::AtRisk);
         Ok(Self { to, pg: pg.clone(), member: *member, sources, redundancy, rate, urgent })

@@ -308,9 +308,12 @@ fn refer(walk: &mut Walk, report: &mut Report, extent: &Extent) {
 
 /// Lists of files that workers look at say the same as the inodes.
 fn check_listed(view: &dyn View, report: &mut Report, walk: &Walk) -> Result<(), Broken> {
-    let lists: [(u8, &str, fn(&Inode) -> bool); 2] = [
-        (keys::FRAGMENTED, "fragmented_are_listed", |inode| inode.fragmented),
-        (keys::CONVERTING, "converting_are_listed", |inode| inode.converting),
+    type Says = fn(&Inode) -> bool;
+    let fragmented: Says = |inode| inode.fragmented;
+    let converting: Says = |inode| inode.converting;
+    let lists = [
+        (keys::FRAGMENTED, "fragmented_are_listed", fragmented),
+        (keys::CONVERTING, "converting_are_listed", converting),
     ];
     for (tag, invariant, says) in lists {
         let mut listed = BTreeSet::new();

@@ -133,7 +133,8 @@ fn join(
             Code::TooLarge,
             "the group has as many temporary members as it may have",
         )?;
-        let place = |member: &Member| !member.temporary && member.disk == op.takes && member.shard == op.shard;
+        let place =
+            |member: &Member| !member.temporary && member.disk == op.takes && member.shard == op.shard;
         require(
             op.takes == 0 || pg.members.iter().any(place),
             Code::StaleOrder,

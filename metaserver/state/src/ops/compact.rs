@@ -18,13 +18,21 @@ const MOST: usize = 500;
 pub(crate) fn apply(cx: &mut Change<'_>, op: &Compact) -> Outcome {
     let mut inode = write::open(cx, op.ino, op.if_version)?;
     if op.settled {
-        require(alone(op) && op.converted == 0, Code::InvalidArgument, "a file is either settled or compacted, not both at once")?;
+        require(
+            alone(op) && op.converted == 0,
+            Code::InvalidArgument,
+            "a file is either settled or compacted, not both at once",
+        )?;
         fragmented::forget(cx, &mut inode);
         cx.store_inode(&inode);
         return Ok(cx.reply_inode(inode));
     }
     if op.converted != 0 {
-        require(alone(op), Code::InvalidArgument, "a file is either converted or compacted, not both at once")?;
+        require(
+            alone(op),
+            Code::InvalidArgument,
+            "a file is either converted or compacted, not both at once",
+        )?;
         require(
             inode.class.max(1) == op.converted,
             Code::PreconditionFailed,

@@ -7,8 +7,8 @@ use holdfast_proto::status::Code;
 
 use crate::change::{Change, Outcome, Stop, refuse, require};
 use crate::conditions;
-use crate::converting;
 use crate::content::{self, File, MAX_EXTENTS_PER_COMMAND};
+use crate::converting;
 use crate::dirs::{self, Owner};
 use crate::drafts;
 use crate::keys;

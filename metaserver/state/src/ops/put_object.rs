@@ -12,6 +12,7 @@ use crate::conditions;
 use crate::content::File;
 use crate::dirs::{self, Owner};
 use crate::nameless;
+use crate::ops::set_attr::clear_set_ids;
 
 pub(crate) fn apply(cx: &mut Change<'_>, op: &PutObject) -> Outcome {
     let Some(content) = &op.content else {
@@ -85,9 +86,12 @@ impl Slot {
 
     /// Owner, mode and access list: of what is replaced, else what is asked for and what the directory hands down.
     fn inherit(&self, cx: &mut Change<'_>, inode: &mut Inode, place: &Place<'_>) -> Result<(), Stop> {
-        match &self.old {
+        // Of a link or a device only the name goes on. Whoever may replace a program's bytes must not be given its owner's
+        // rights with it.
+        match self.old.as_ref().filter(|old| old.kind == FileKind::File as i32) {
             Some(old) => {
                 (inode.uid, inode.gid, inode.mode) = (old.uid, old.gid, old.mode);
+                clear_set_ids(&mut inode.mode);
                 access::hand_down(cx, old, inode)
             }
             None => {

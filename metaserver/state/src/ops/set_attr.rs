@@ -6,8 +6,8 @@ use holdfast_proto::status::Code;
 
 use crate::access;
 use crate::change::{Change, Outcome, Stop, require};
-use crate::converting;
 use crate::content::{self, File, MAX_FILE_BYTES};
+use crate::converting;
 use crate::dirs;
 use crate::drafts;
 
@@ -33,6 +33,10 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &SetAttr) -> Outcome {
         let mut file = File::open(inode);
         resize(cx, &mut file, size)?;
         inode = file.finish(cx)?;
+        if !op.at_least {
+            // As truncate(2) does, also when the length stays.
+            inode.mtime_ns = cx.now;
+        }
     }
     if let Some(class) = op.class {
         super::check_class(cx, class)?;

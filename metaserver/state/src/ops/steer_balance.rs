@@ -38,9 +38,7 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &SteerBalance) -> Outcome {
         (BalanceAction::Pause, Running) => now(Paused),
         (BalanceAction::Resume, Paused) => now(Running),
         (BalanceAction::Cancel, Running | Paused) => now(Cancelling),
-        (BalanceAction::Finish, Running | Cancelling) => {
-            Balance { outcome: op.outcome.clone(), ..now(Idle) }
-        }
+        (BalanceAction::Finish, Running | Cancelling) => Balance { outcome: op.outcome.clone(), ..now(Idle) },
         (BalanceAction::Count, _) => {
             Balance { moves: old.moves + op.moves, bytes: old.bytes + op.bytes, ..old }
         }

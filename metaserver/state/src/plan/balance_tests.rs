@@ -67,7 +67,8 @@ fn add_host(c: &mut Cluster, disks: u32) {
     c.nodes.insert(node, holdfast_proto::map::Node { id: node, ..Default::default() });
     for id in next..next + disks {
         let like = c.disks[&1].clone();
-        let place = super::super::cluster::Place { host: format!("node:{node}").into(), ..like.place.clone() };
+        let place =
+            super::super::cluster::Place { host: format!("node:{node}").into(), ..like.place.clone() };
         c.disks.insert(id, DiskFacts { id, node, place, used: 0, free: like.capacity, ..like });
     }
 }

@@ -240,20 +240,16 @@ impl<'a> Plan<'a> {
                 && !self.is_crowded(*disk)
                 && facts(*disk).is_some_and(|facts| shared_with(self.level, &have, facts) == [0; 4])
         });
-        let best = apart.take(COMPARED).min_by_key(|disk| (burden(*disk), mix(seed, u64::from(*disk), 0), *disk));
+        let best =
+            apart.take(COMPARED).min_by_key(|disk| (burden(*disk), mix(seed, u64::from(*disk), 0), *disk));
         if best.is_some() {
             return best;
         }
         // Nobody is in a domain of its own: the fewest shared ones then, whoever it is.
         let crowded: Vec<u32> =
             self.cluster.disks.keys().copied().filter(|disk| self.is_crowded(*disk)).collect();
-        let wanted = Wanted {
-            level: self.level,
-            have: disks,
-            avoid: &crowded,
-            bytes: SMALLEST_LIMIT_BYTES,
-            seed,
-        };
+        let wanted =
+            Wanted { level: self.level, have: disks, avoid: &crowded, bytes: SMALLEST_LIMIT_BYTES, seed };
         choose(self.cluster, &wanted, |disk| burden(disk.id)).map(|choice| choice.disk)
     }
 

@@ -203,9 +203,8 @@ impl Simulation {
     fn make_groups(&mut self, per_disk: u32) {
         let limits = create::Limits { per_disk, most: usize::MAX };
         let Some(class) = self.cluster.classes.get(&CLASS).cloned() else { return };
-        let mut next = self.cluster.pgs.keys().max().copied().unwrap_or(0);
-        for new in create::plan_groups(&self.cluster, &class, &limits) {
-            next += 1;
+        let first = self.cluster.pgs.keys().max().map_or(1, |last| last + 1);
+        for (id, new) in (first..).zip(create::plan_groups(&self.cluster, &class, &limits)) {
             let erasure = self.described.redundancy.is_erasure();
             let member = |(place, disk): (u32, &DiskRef)| Member {
                 disk: disk.disk,
@@ -215,7 +214,7 @@ impl Simulation {
                 ..Member::default()
             };
             let members = (0..).zip(&new.disks).map(member).collect();
-            self.cluster.set_pg(Pg { id: next, epoch: 1, class: CLASS, members, ..Pg::default() });
+            self.cluster.set_pg(Pg { id, epoch: 1, class: CLASS, members, ..Pg::default() });
         }
     }
 
@@ -319,7 +318,8 @@ impl Simulation {
         let gone = self.pick_victims(hosts, disks);
         for disk in &gone {
             if let Some(facts) = self.cluster.disks.get_mut(disk) {
-                (facts.standing, facts.liveness, facts.silent_ms) = (Standing::Out, Liveness::Down, 3_600_000);
+                (facts.standing, facts.liveness, facts.silent_ms) =
+                    (Standing::Out, Liveness::Down, 3_600_000);
             }
         }
         let hurt: BTreeSet<u32> = gone.iter().flat_map(|disk| self.cluster.groups_of(*disk)).collect();
@@ -436,9 +436,7 @@ fn add_host(map: &mut MapReply, described: &Described, index: u32, disks_before:
 fn joins(pg: &Pg, step: Step) -> Option<u32> {
     match step {
         Step::Add { disk, .. } => Some(disk.disk),
-        Step::Replace { disk, .. } => {
-            pg.members.iter().all(|m| m.disk != disk.disk).then_some(disk.disk)
-        }
+        Step::Replace { disk, .. } => pg.members.iter().all(|m| m.disk != disk.disk).then_some(disk.disk),
         Step::Drop { .. } => None,
     }
 }
@@ -521,13 +519,8 @@ mod tests {
 
     use super::*;
 
-    const RATES: Rates = Rates {
-        disk: 100 << 20,
-        host: 1 << 30,
-        notice_s: 310,
-        disk_failures: 0.015,
-        host_failures: 0.005,
-    };
+    const RATES: Rates =
+        Rates { disk: 100 << 20, host: 1 << 30, notice_s: 310, disk_failures: 0.015, host_failures: 0.005 };
 
     fn described(hosts: u32, disks: u32, redundancy: Redundancy) -> Described {
         Described {

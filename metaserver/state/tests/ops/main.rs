@@ -15,6 +15,7 @@ mod garbage;
 mod joining;
 mod listing;
 mod locks;
+mod moving;
 mod objects;
 mod opens;
 mod placement;
