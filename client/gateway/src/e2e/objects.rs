@@ -1,10 +1,17 @@
 //! Objects: put, get, conditions, ranges, copies, deletes, tags, buckets.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use holdfast_proto::op::{Op, SetAttr};
+use holdfast_proto::query::{GetObject, Query};
+use holdfast_proto::status::{Code, Status};
 use http::Method;
 
 use super::World;
 use crate::body::checksum::{Algorithm, base64};
-use holdfast_proto::status::{Code, Status};
+use crate::store::Store as _;
 
 #[tokio::test]
 async fn an_object_comes_back_with_its_headers() {
@@ -390,4 +397,48 @@ async fn failures_behind_the_door_are_told_as_s3_tells_them() {
     world.store.fail_with(None);
     client.put("/bucket/k", b"x").send().await.expect(200);
     world.stop().await;
+}
+
+#[tokio::test]
+async fn an_object_that_changes_all_the_time_is_read_and_copied() {
+    let world = World::start().await;
+    let client = world.client();
+    let data = vec![7; 100_000];
+    client.put("/bucket/k", &data).send().await.expect(200);
+    client.put("/bucket/small", b"small").send().await.expect(200);
+    for (target, whole) in [("/bucket/k", &data[..]), ("/bucket/small", b"small")] {
+        world.store.outrun(3);
+        assert_eq!(client.get(target).send().await.expect(200).body, whole);
+    }
+    let ask = GetObject { bucket: "bucket".into(), key: Bytes::from_static(b"k"), ..GetObject::default() };
+    let ino = world.store.ask(Query::GetObject(ask)).await.unwrap().inode.unwrap().ino;
+    let copies = Arc::new(AtomicUsize::new(0));
+    let count = copies.clone();
+    world.store.beside(move |op| {
+        if !matches!(op, Op::CopyObject(_) | Op::CopyPart(_)) {
+            return None;
+        }
+        let number = count.fetch_add(1, Ordering::SeqCst) as u64;
+        let touched = SetAttr { ino, size: Some(99_999 - number), ..SetAttr::default() };
+        // The fourth try finds it as it was judged.
+        (number % 4 != 3).then_some(Op::SetAttr(touched))
+    });
+    let copy = |target: &str| client.put(target, b"").header("x-amz-copy-source", "/bucket/k");
+    copy("/bucket/copy").send().await.expect(200);
+    assert_eq!(copies.load(Ordering::SeqCst), 1, "no condition, nothing to try again");
+    let replaced =
+        copy("/bucket/copy").header("x-amz-metadata-directive", "REPLACE").send().await.expect(200);
+    assert_eq!(replaced.element("ETag"), copied_etag(&client).await);
+    copies.store(0, Ordering::SeqCst);
+    copy("/bucket/copy").header("x-amz-copy-source-if-none-match", "\"x\"").send().await.expect(200);
+    assert_eq!(copies.load(Ordering::SeqCst), 4);
+    let upload = client.post("/bucket/parts?uploads", "").send().await.expect(200).element("UploadId");
+    world.store.outrun(2);
+    copy(&format!("/bucket/parts?partNumber=1&uploadId={upload}")).send().await.expect(200);
+    assert_eq!(copies.load(Ordering::SeqCst), 8);
+    world.stop().await;
+}
+
+async fn copied_etag(client: &super::Client) -> String {
+    client.call(Method::HEAD, "/bucket/copy").send().await.expect(200).header("etag").to_owned()
 }

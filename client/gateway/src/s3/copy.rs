@@ -1,26 +1,30 @@
 //! Copies by reference: CopyObject and UploadPartCopy. No byte is written; a part's bytes are read once, for its MD5.
 //!
-//! What always holds: the key must have the right to read the source; what was judged and hashed is what is copied, since
-//! the command names the source's version.
+//! What always holds: the key must have the right to read the source; what was judged or hashed is what is copied, since
+//! the command then names the source's version. Where nothing was, it names none: the source may change all the time.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use futures::StreamExt;
-use holdfast_proto::inode::{Inode, ObjectMeta};
-use holdfast_proto::op::{Conditions, CopyObject, CopyPart, Op};
+use holdfast_proto::inode::Inode;
+use holdfast_proto::op::{Conditions, CopyObject, CopyPart, Op, Reply};
 use holdfast_proto::status::{Code, Status};
 use s3s::dto;
 use s3s::{S3Request, S3Response, S3Result};
 
 use crate::auth::rights::Right;
-use crate::body::checksum;
-use crate::body::digest::Digester;
+use crate::body::checksum::{self, Algorithm};
+use crate::body::digest::{Digester, Digests};
 use crate::error;
 use crate::http::envelope::{self, Envelope};
 use crate::s3::access::require;
 use crate::s3::conditions::Verdict;
+use crate::s3::patience::{Patience, moved_on, too_busy};
 use crate::s3::{Operations, get, meta, multipart, range, uploads};
+use crate::store::Object;
 
 /// Bucket and key of a source that the key may read.
 fn source(envelope: &Envelope, source: &dto::CopySource) -> S3Result<(String, String)> {
@@ -43,8 +47,8 @@ fn judge(envelope: &Envelope, inode: &Inode) -> S3Result<()> {
     }
 }
 
-/// Times a copy begins anew because its source was replaced meanwhile.
-const MOST_TRIES: usize = 4;
+/// Times a copy with conditions on its target begins anew because its source was replaced meanwhile.
+const MOST_TRIES: usize = 5;
 
 /// `COPY` (false) or `REPLACE` (true).
 fn replaces(directive: Option<&str>, name: &str) -> S3Result<bool> {
@@ -89,32 +93,9 @@ pub(super) async fn copy_object(
         tags: if replace_tags { said.tags.clone() } else { Vec::new() },
         ..CopyObject::default()
     };
-    let mut inode = get::lookup(door, &source_bucket, &source_key).await?;
-    let mut tries = 0;
-    let reply = loop {
-        judge(&envelope, &inode)?;
-        check_checksum_wish(input.checksum_algorithm.as_ref(), &inode)?;
-        // What was judged is what is copied.
-        let attempt = CopyObject {
-            source_conditions: Some(Conditions { if_version: inode.version, ..Conditions::default() }),
-            object: replace.then(|| replaced(said.clone(), &inode)),
-            ..command.clone()
-        };
-        let refused = match door.store.change(Op::CopyObject(attempt)).await {
-            Ok(reply) => break reply,
-            Err(status) => status,
-        };
-        // The source may have been replaced since; the client did not ask for one version of it.
-        let before = inode.version;
-        if refused.kind() == Code::PreconditionFailed && tries < MOST_TRIES {
-            tries += 1;
-            inode = get::lookup(door, &source_bucket, &source_key).await?;
-            if inode.version != before {
-                continue;
-            }
-        }
-        return Err(error::from_status(&refused));
-    };
+    let object = replace.then_some(said);
+    let command = CopyObject { object, ..command };
+    let (reply, inode) = copied(door, &envelope, command, input.checksum_algorithm.as_ref()).await?;
     let copy = reply.inode.unwrap_or(inode);
     let mut result = dto::CopyObjectResult {
         e_tag: Some(meta::etag(&copy)),
@@ -129,23 +110,42 @@ pub(super) async fn copy_object(
     }))
 }
 
-/// New headers over the same bytes: what describes the bytes stays.
-fn replaced(said: ObjectMeta, source: &Inode) -> ObjectMeta {
-    let Some(old) = source.object.as_ref().filter(|_| source.object_is_current()) else {
-        return ObjectMeta { tags: tags_of(source), ..said };
-    };
-    ObjectMeta {
-        etag: old.etag.clone(),
-        checksums: old.checksums.clone(),
-        parts: old.parts,
-        part_bytes: old.part_bytes.clone(),
-        tags: old.tags.clone(),
-        ..said
+/// Copies; the reply, and the source as it was looked at.
+async fn copied(
+    door: &Operations,
+    envelope: &Envelope,
+    command: CopyObject,
+    wanted: Option<&dto::ChecksumAlgorithm>,
+) -> S3Result<(Reply, Inode)> {
+    let key = String::from_utf8_lossy(&command.source_key).into_owned();
+    let judges = !envelope.source_conditions.is_empty() || wanted.is_some();
+    let (mut patience, mut tries) = (Patience::new(), 0);
+    let mut inode = get::lookup(door, &command.source_bucket, &key).await?;
+    loop {
+        judge(envelope, &inode)?;
+        check_checksum_wish(wanted, &inode)?;
+        // What was judged is what is copied. What describes the bytes comes from the source as it is by then.
+        let version = Conditions { if_version: inode.version, ..Conditions::default() };
+        let attempt = CopyObject { source_conditions: judges.then_some(version), ..command.clone() };
+        let refused = match door.store.change(Op::CopyObject(attempt)).await {
+            Ok(reply) => return Ok((reply, inode)),
+            Err(status) => status,
+        };
+        if refused.kind() != Code::PreconditionFailed || !judges {
+            return Err(error::from_status(&refused));
+        }
+        // The source may have been replaced since; the client did not ask for one version of it.
+        let before = inode.version;
+        inode = get::lookup(door, &command.source_bucket, &key).await?;
+        tries += 1;
+        // It may be the target that is not as the client wants it.
+        if inode.version == before || (command.conditions.is_some() && tries >= MOST_TRIES) {
+            return Err(error::from_status(&refused));
+        }
+        if !patience.again().await {
+            return Err(too_busy());
+        }
     }
-}
-
-fn tags_of(inode: &Inode) -> Vec<holdfast_proto::inode::KeyValue> {
-    inode.object.as_ref().map(|o| o.tags.clone()).unwrap_or_default()
 }
 
 /// A copy has the checksums of its source; another one would need its bytes read.
@@ -167,59 +167,108 @@ pub(super) async fn upload_part_copy(
     let part = multipart::part_number(input.part_number)?;
     let (source_bucket, source_key) = source(&envelope, &input.copy_source)?;
     let known = uploads::find(door, &input.upload_id, &input.bucket, &input.key).await?;
-    let object = door.store.open(&source_bucket, &meta::check_key(&source_key)?).await;
+    let wanted = WantedPart {
+        bucket: source_bucket,
+        key: meta::check_key(&source_key)?,
+        range: input.copy_source_range,
+        part,
+    };
+    let mut patience = Patience::new();
+    let command = loop {
+        if let Some(done) = copy_part(door, &envelope, &wanted, &known).await? {
+            break done;
+        }
+        if !patience.again().await {
+            return Err(too_busy());
+        }
+    };
+    let mut result = dto::CopyPartResult {
+        e_tag: Some(dto::ETag::Strong(command.etag)),
+        last_modified: Some(SystemTime::now().into()),
+        ..dto::CopyPartResult::default()
+    };
+    meta::set_checksums!(result, &command.checksums);
+    Ok(S3Response::new(dto::UploadPartCopyOutput {
+        copy_part_result: Some(result),
+        ..dto::UploadPartCopyOutput::default()
+    }))
+}
+
+/// What a part is to be copied from.
+struct WantedPart {
+    bucket: String,
+    key: Bytes,
+    range: Option<String>,
+    part: u32,
+}
+
+/// Reads what the part will hold and puts it by reference. `None`: the source changed meanwhile.
+async fn copy_part(
+    door: &Operations,
+    envelope: &Envelope,
+    wanted: &WantedPart,
+    known: &uploads::Known,
+) -> S3Result<Option<CopyPart>> {
+    let object = door.store.open(&wanted.bucket, &wanted.key).await;
     let object = object.map_err(|status| error::from_status(&status))?;
     let inode = object.inode().clone();
-    judge(&envelope, &inode)?;
-    let wanted = chosen_range(input.copy_source_range.as_deref(), inode.size)?;
-    if wanted.end - wanted.start > door.config.max_put_bytes {
+    judge(envelope, &inode)?;
+    let range = chosen_range(wanted.range.as_deref(), inode.size)?;
+    if range.end - range.start > door.config.max_put_bytes {
         return Err(error::refuse(
             "EntityTooLarge",
             http::StatusCode::BAD_REQUEST,
             "your proposed part exceeds the maximum allowed size",
         ));
     }
-
-    let algorithms: Vec<_> = known.algorithm.into_iter().collect();
-    let mut digester = Digester::new(&algorithms, false);
-    if !wanted.is_empty() {
-        let mut pieces = std::sync::Arc::clone(&object).stream(wanted.clone());
-        while let Some(piece) = pieces.next().await {
-            digester.push(piece.map_err(|status| error::from_status(&status))?).await?;
-        }
-    }
-    let digests = digester.finish().await?;
-    if digests.length != wanted.end - wanted.start {
-        return Err(error::from_status(&Status::internal("a source ended before its length")));
-    }
+    let Some(digests) = digests_of(object, &range, known.algorithm).await? else { return Ok(None) };
     let checksums: Vec<_> = digests.extra.iter().map(|(a, v)| checksum::stored(*a, v, true)).collect();
     let command = CopyPart {
         upload: known.id,
-        part,
+        part: wanted.part,
         source: inode.ino,
         source_version: inode.version,
-        offset: wanted.start,
-        length: wanted.end - wanted.start,
+        offset: range.start,
+        length: range.end - range.start,
         etag: digests.etag(),
-        checksums: checksums.clone(),
+        checksums,
         draft: 0,
     };
-    door.store.change(Op::CopyPart(command)).await.map_err(|status| {
-        if status.kind() == Code::NoSuchUpload {
-            door.uploads.forget(known.id);
+    match door.store.change(Op::CopyPart(command.clone())).await {
+        Ok(_) => Ok(Some(command)),
+        Err(status) if moved_on(&status) => Ok(None),
+        Err(status) => {
+            if status.kind() == Code::NoSuchUpload {
+                door.uploads.forget(known.id);
+            }
+            Err(error::from_status(&status))
         }
-        error::from_status(&status)
-    })?;
-    let mut result = dto::CopyPartResult {
-        e_tag: Some(dto::ETag::Strong(digests.etag())),
-        last_modified: Some(SystemTime::now().into()),
-        ..dto::CopyPartResult::default()
-    };
-    meta::set_checksums!(result, &checksums);
-    Ok(S3Response::new(dto::UploadPartCopyOutput {
-        copy_part_result: Some(result),
-        ..dto::UploadPartCopyOutput::default()
-    }))
+    }
+}
+
+/// The digests of a range; `None`: the file changed before all was known of where it lies.
+async fn digests_of(
+    object: Arc<dyn Object>,
+    range: &Range<u64>,
+    algorithm: Option<Algorithm>,
+) -> S3Result<Option<Digests>> {
+    let algorithms: Vec<_> = algorithm.into_iter().collect();
+    let mut digester = Digester::new(&algorithms, false);
+    if !range.is_empty() {
+        let mut pieces = object.stream(range.clone());
+        while let Some(piece) = pieces.next().await {
+            match piece {
+                Ok(piece) => digester.push(piece).await?,
+                Err(status) if moved_on(&status) => return Ok(None),
+                Err(status) => return Err(error::from_status(&status)),
+            }
+        }
+    }
+    let digests = digester.finish().await?;
+    if digests.length != range.end - range.start {
+        return Err(error::from_status(&Status::internal("a source ended before its length")));
+    }
+    Ok(Some(digests))
 }
 
 fn chosen_range(header: Option<&str>, size: u64) -> S3Result<Range<u64>> {
@@ -238,26 +287,6 @@ fn chosen_range(header: Option<&str>, size: u64) -> S3Result<Range<u64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn new_headers_keep_what_describes_the_bytes() {
-        let old = ObjectMeta {
-            etag: "e-3".into(),
-            version: 4,
-            parts: 3,
-            part_bytes: vec![1, 2, 3],
-            ..Default::default()
-        };
-        let inode = Inode { version: 4, object: Some(old), ..Inode::default() };
-        let said = ObjectMeta { content_type: Some("text/plain".into()), ..ObjectMeta::default() };
-        let new = replaced(said.clone(), &inode);
-        assert_eq!(
-            (new.etag.as_str(), new.parts, new.content_type.as_deref()),
-            ("e-3", 3, Some("text/plain"))
-        );
-        let changed = Inode { version: 5, ..inode };
-        assert_eq!(replaced(said, &changed).etag, "");
-    }
 
     #[test]
     fn directives_are_known_words() {

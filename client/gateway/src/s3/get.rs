@@ -21,8 +21,9 @@ use crate::http::envelope::{self, Envelope};
 use crate::s3::Operations;
 use crate::s3::conditions::{Verdict, range_applies};
 use crate::s3::meta;
+use crate::s3::patience::Patience;
 use crate::s3::range::{self, Wanted};
-use crate::store::Object;
+use crate::store::{Object, Outcome};
 
 /// Content up to this many bytes is read before the answer begins, so that a failure is still an answer.
 const AT_ONCE: u64 = 64 * 1024;
@@ -44,11 +45,8 @@ pub(super) async fn get_object(
     let input = &request.input;
     meta::check_version(input.version_id.as_deref())?;
     let key = meta::check_key(&input.key)?;
-    let object = door.store.open(&input.bucket, &key).await.map_err(|status| error::from_status(&status))?;
+    let (object, selection, body) = begin(door, &envelope, input, &key).await?;
     let inode = object.inode();
-    refuse_directory(inode)?;
-    judge(&envelope, inode)?;
-    let selection = select(&envelope, input.part_number, inode)?;
 
     let mut output = GetObjectOutput::default();
     meta::describe!(output, inode);
@@ -65,8 +63,31 @@ pub(super) async fn get_object(
     output.content_range = selection.content_range;
     output.content_length = Some(length(&selection.range));
     let headers = overridden(input, meta::raw_headers(inode.object.as_ref()))?;
-    output.body = Some(body(object, selection.range).await?);
+    output.body = Some(body);
     Ok(S3Response::with_headers(output, headers))
+}
+
+/// Opens an object and has the first of its bytes. If a mount changed the file before all was known of where the range
+/// lies, nothing was answered yet: then the object is opened anew.
+async fn begin(
+    door: &Operations,
+    envelope: &Envelope,
+    input: &GetObjectInput,
+    key: &Bytes,
+) -> S3Result<(Arc<dyn Object>, Selection, StreamingBlob)> {
+    let mut patience = Patience::new();
+    loop {
+        let object = door.store.open(&input.bucket, key).await;
+        let object = object.map_err(|status| error::from_status(&status))?;
+        refuse_directory(object.inode())?;
+        judge(envelope, object.inode())?;
+        let selection = select(envelope, input.part_number, object.inode())?;
+        match body(object.clone(), selection.range.clone()).await {
+            Ok(body) => return Ok((object, selection, body)),
+            Err(status) if status.kind() == Code::StaleInode && patience.again().await => {}
+            Err(status) => return Err(error::from_status(&status)),
+        }
+    }
 }
 
 /// Answers with what GetObject would, without the bytes.
@@ -206,12 +227,12 @@ fn overridden(input: &GetObjectInput, mut headers: HeaderMap) -> S3Result<Header
     Ok(headers)
 }
 
-async fn body(object: Arc<dyn Object>, range: Range<u64>) -> S3Result<StreamingBlob> {
+async fn body(object: Arc<dyn Object>, range: Range<u64>) -> Outcome<StreamingBlob> {
     if range.is_empty() {
         return Ok(StreamingBlob::from(Body::empty()));
     }
     if range.end - range.start <= AT_ONCE {
-        let bytes = object.read_at(range).await.map_err(|status| error::from_status(&status))?;
+        let bytes = object.read_at(range).await?;
         return Ok(StreamingBlob::from(Body::from(bytes)));
     }
     let length = range.end - range.start;
@@ -219,8 +240,8 @@ async fn body(object: Arc<dyn Object>, range: Range<u64>) -> S3Result<StreamingB
     // The first piece decides whether this becomes an answer or an error.
     let first = match pieces.next().await {
         Some(Ok(first)) => first,
-        Some(Err(status)) => return Err(error::from_status(&status)),
-        None => return Err(error::from_status(&Status::internal("an object ended before its length"))),
+        Some(Err(status)) => return Err(status),
+        None => return Err(Status::internal("an object ended before its length")),
     };
     let rest = pieces.map(|piece| piece.map_err(|status| Box::new(status) as StdError));
     let inner = Box::pin(stream::once(async { Ok(first) }).chain(rest));

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use holdfast_proto::inode::Inode;
 use holdfast_proto::query::{ListObjects, Query};
+use holdfast_support::crc;
 use s3s::dto;
 use s3s::{S3Request, S3Response, S3Result};
 
@@ -44,6 +45,36 @@ impl Encoding {
     pub(super) fn shown(self) -> Option<dto::EncodingType> {
         (self == Self::Url).then(|| dto::EncodingType::from_static(dto::EncodingType::URL))
     }
+}
+
+/// Begins a marker that names a key in base64, with a CRC behind it.
+const EXACT: &str = "holdfast-exact-key:";
+
+/// The marker that a client is to send for the next page. Clients take markers for text, so a key that would not come
+/// back as it is goes another way: what is not UTF-8 comes back with replacement characters, and lists the same page for
+/// ever; what XML does not carry comes back changed, or not at all.
+pub(super) fn marker(next: &[u8], encoding: Encoding) -> String {
+    let xml = |c: char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
+    let comes_back =
+        |text: &&str| !text.starts_with(EXACT) && (encoding == Encoding::Url || text.chars().all(xml));
+    if let Some(text) = std::str::from_utf8(next).ok().filter(comes_back) {
+        return encoding.name(text.as_bytes());
+    }
+    let mut exact = next.to_vec();
+    exact.extend_from_slice(&crc::crc32c(next).to_be_bytes());
+    let text = format!("{EXACT}{}", URL_SAFE_NO_PAD.encode(exact));
+    encoding.name(text.as_bytes())
+}
+
+/// The key that a marker names. What only looks like one of ours is the key itself.
+pub(super) fn after(marker: Option<&str>) -> Bytes {
+    let text = marker.unwrap_or_default();
+    let exact = || {
+        let exact = URL_SAFE_NO_PAD.decode(text.strip_prefix(EXACT)?).ok()?;
+        let (key, sum) = exact.split_last_chunk::<4>()?;
+        (crc::crc32c(key) == u32::from_be_bytes(*sum)).then(|| Bytes::copy_from_slice(key))
+    };
+    exact().unwrap_or_else(|| Bytes::copy_from_slice(text.as_bytes()))
 }
 
 /// What a client asks of a page.
@@ -147,7 +178,7 @@ pub(super) async fn list_objects(
         bucket: input.bucket,
         prefix: input.prefix.unwrap_or_default(),
         delimiter: input.delimiter.unwrap_or_default(),
-        after: Bytes::from(input.marker.clone().unwrap_or_default()),
+        after: after(input.marker.as_deref()),
     };
     let page = page(door, &ask).await?;
     let encoding = ask.encoding;
@@ -160,7 +191,7 @@ pub(super) async fn list_objects(
         is_truncated: Some(page.next.is_some()),
         marker: Some(encoding.name(input.marker.unwrap_or_default().as_bytes())),
         max_keys: Some(ask.max_keys),
-        next_marker: page.next.map(|next| encoding.name(&next)),
+        next_marker: page.next.map(|next| marker(&next, encoding)),
         prefix: Some(encoding.name(ask.prefix.as_bytes())),
         name: Some(ask.bucket),
         request_charged: None,
@@ -229,7 +260,7 @@ pub(super) async fn list_object_versions(
         bucket: input.bucket,
         prefix: input.prefix.unwrap_or_default(),
         delimiter: input.delimiter.unwrap_or_default(),
-        after: Bytes::from(input.key_marker.clone().unwrap_or_default()),
+        after: after(input.key_marker.as_deref()),
     };
     let page = page(door, &ask).await?;
     let encoding = ask.encoding;
@@ -253,7 +284,7 @@ pub(super) async fn list_object_versions(
         key_marker: Some(encoding.name(input.key_marker.unwrap_or_default().as_bytes())),
         max_keys: Some(ask.max_keys),
         next_version_id_marker: page.next.is_some().then(|| "null".to_owned()),
-        next_key_marker: page.next.map(|next| encoding.name(&next)),
+        next_key_marker: page.next.map(|next| marker(&next, encoding)),
         prefix: Some(encoding.name(ask.prefix.as_bytes())),
         name: Some(ask.bucket),
         version_id_marker: input.version_id_marker,
@@ -273,6 +304,26 @@ mod tests {
         for bad in ["", "1", "x", "1***", "2YQ"] {
             assert!(parse_token(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn markers_come_back_as_the_keys_they_name() {
+        let ambiguous = [EXACT.as_bytes(), b"AAAA"].concat();
+        let keys =
+            [&b"a/b c"[..], "\u{fc}\u{fffd}".as_bytes(), b"\xffy", b"a\xc3", b"a\rb", b"a\x01", &ambiguous];
+        for key in keys {
+            for encoding in [Encoding::Plain, Encoding::Url] {
+                let sent = match (marker(key, encoding), encoding) {
+                    (text, Encoding::Plain) => text,
+                    (text, Encoding::Url) => crate::auth::decode_percent(&text, false).expect("it is text"),
+                };
+                assert_eq!(after(Some(&sent)), key, "{sent}");
+            }
+        }
+        assert_eq!(marker(b"a b", Encoding::Plain), "a b");
+        assert_eq!(marker(b"a b", Encoding::Url), "a%20b");
+        assert_eq!(after(std::str::from_utf8(&ambiguous).ok()), ambiguous, "a key that somebody chose");
+        assert_eq!(after(None), "");
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod ingest;
 mod list;
 mod meta;
 mod multipart;
+mod patience;
 mod put;
 mod range;
 mod tagging;

@@ -17,7 +17,7 @@ use subtle::ConstantTimeEq;
 use crate::body::checksum::Algorithm;
 use crate::error;
 use crate::s3::bucket::owner;
-use crate::s3::list::{Encoding, page_size};
+use crate::s3::list::{self, Encoding, page_size};
 use crate::s3::{Operations, meta};
 
 /// Most uploads remembered: what is remembered never changes, it only saves a question per part.
@@ -233,7 +233,7 @@ pub(super) async fn list_multipart_uploads(
         key_marker: Some(name(input.key_marker.as_ref()).unwrap_or_default()),
         upload_id_marker: Some(input.upload_id_marker.unwrap_or_default()),
         max_uploads: Some(most),
-        next_key_marker: gathered.more.then(|| encoding.name(&gathered.last.0)),
+        next_key_marker: gathered.more.then(|| list::marker(&gathered.last.0, encoding)),
         next_upload_id_marker: (gathered.more && gathered.last.1 != 0).then(|| {
             let last = gathered.uploads.iter().find(|u| u.id == gathered.last.1);
             last.map_or_else(String::new, |u| public_id(u.id, &u.nonce))
@@ -253,6 +253,19 @@ fn group<'k>(key: &'k [u8], prefix: &[u8], delimiter: &[u8]) -> Option<&'k [u8]>
     key.get(..prefix.len() + at + delimiter.len())
 }
 
+/// Behind a group: no key that is text lies behind this one and still in the group.
+fn beyond(group: &[u8]) -> Vec<u8> {
+    [group, &[0xff]].concat()
+}
+
+/// What a listing goes on behind. A marker that names a group stands for all of it: the page before listed it.
+fn behind(marker: &[u8], prefix: &[u8], delimiter: &[u8]) -> Vec<u8> {
+    match marker.starts_with(prefix) && group(marker, prefix, delimiter) == Some(marker) {
+        true => beyond(marker),
+        false => marker.to_vec(),
+    }
+}
+
 async fn gather(
     door: &Operations,
     input: &dto::ListMultipartUploadsInput,
@@ -260,7 +273,7 @@ async fn gather(
 ) -> S3Result<Gathered> {
     let prefix = input.prefix.as_deref().unwrap_or("").as_bytes();
     let delimiter = input.delimiter.as_deref().unwrap_or("").as_bytes();
-    let mut after = (input.key_marker.as_deref().unwrap_or("").as_bytes().to_vec(), 0);
+    let mut after = (behind(&list::after(input.key_marker.as_deref()), prefix, delimiter), 0);
     if let Some(marker) = input.upload_id_marker.as_deref().filter(|m| !m.is_empty()) {
         after.1 =
             parse_id(marker).ok_or_else(|| error::invalid("the upload id marker is not an upload id"))?.0;
@@ -298,11 +311,8 @@ async fn gather(
                     if found.prefixes.last().is_none_or(|p| p != group) {
                         found.prefixes.push(group.to_vec());
                     }
-                    // No key that is text lies behind this one and still in the group.
-                    let mut beyond = group.to_vec();
-                    beyond.push(0xff);
                     found.last = (group.to_vec(), 0);
-                    after = (beyond, 0);
+                    after = (beyond(group), 0);
                 }
                 None => {
                     after = (upload.key.to_vec(), upload.id);
@@ -350,6 +360,17 @@ mod tests {
         assert!(!known.is_for("n", "b", "l"));
         uploads.forget(1);
         assert!(uploads.get(1).is_none());
+    }
+
+    #[test]
+    fn a_page_goes_on_behind_the_group_it_ended_with() {
+        assert_eq!(behind(b"a/b/", b"a/", b"/"), b"a/b/\xff");
+        for (marker, prefix, delimiter) in
+            [("a/", "", ""), ("a/b", "", "/"), ("a/", "a/", "/"), ("b/", "a/", "/")]
+        {
+            let (prefix, delimiter) = (prefix.as_bytes(), delimiter.as_bytes());
+            assert_eq!(behind(marker.as_bytes(), prefix, delimiter), marker.as_bytes(), "{marker}");
+        }
     }
 
     #[test]

@@ -30,7 +30,13 @@ pub(crate) struct MemoryStore {
     broken: Arc<Mutex<Option<Status>>>,
     /// Questions and commands so far: round trips.
     calls: Arc<Mutex<(u64, u64)>>,
+    /// Reads that find the file changed.
+    outrun: Arc<Mutex<u32>>,
+    /// Somebody else, who has a command carried out right before each of ours.
+    other: Arc<Mutex<Option<Other>>>,
 }
+
+type Other = Box<dyn FnMut(&Op) -> Option<Op> + Send>;
 
 impl MemoryStore {
     pub(crate) fn new() -> Self {
@@ -39,7 +45,8 @@ impl MemoryStore {
         // Clients compare `Last-Modified` with their own clocks.
         let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
         world.now = since_epoch.as_nanos() as i64;
-        Self { world: Arc::new(Mutex::new(world)), broken: Arc::default(), calls: Arc::default() }
+        let (broken, calls, outrun, other) = Default::default();
+        Self { world: Arc::new(Mutex::new(world)), broken, calls, outrun, other }
     }
 
     pub(crate) fn add_key(&self, id: &str, secret: &str, rules: Vec<KeyRule>) {
@@ -49,6 +56,16 @@ impl MemoryStore {
 
     pub(crate) fn fail_with(&self, status: Option<Status>) {
         *self.broken.lock() = status;
+    }
+
+    /// The next reads find that the file changed before all was known of where it lies.
+    pub(crate) fn outrun(&self, reads: u32) {
+        *self.outrun.lock() = reads;
+    }
+
+    /// Somebody else has `command` carried out right before each of ours.
+    pub(crate) fn beside(&self, command: impl FnMut(&Op) -> Option<Op> + Send + 'static) {
+        *self.other.lock() = Some(Box::new(command));
     }
 
     /// Questions and commands so far.
@@ -66,7 +83,12 @@ impl MemoryStore {
             return Err(status);
         }
         self.calls.lock().1 += 1;
-        self.world.lock().run(op).into_result()
+        let other = self.other.lock().as_mut().and_then(|other| other(&op));
+        let mut world = self.world.lock();
+        if let Some(other) = other {
+            world.ok(other);
+        }
+        world.run(op).into_result()
     }
 
     fn asked(&self, query: Query) -> Outcome<QueryReply> {
@@ -121,7 +143,7 @@ impl Store for MemoryStore {
                 }
             }
         }
-        Ok(Arc::new(MemoryObject { inode, data: data.into() }))
+        Ok(Arc::new(MemoryObject { inode, data: data.into(), outrun: self.outrun.clone() }))
     }
 
     async fn complete(&self, c: Completion) -> Outcome<Reply> {
@@ -196,6 +218,18 @@ impl Written for MemorySink {
 struct MemoryObject {
     inode: Inode,
     data: Bytes,
+    outrun: Arc<Mutex<u32>>,
+}
+
+impl MemoryObject {
+    fn check(&self) -> Outcome<()> {
+        let mut outrun = self.outrun.lock();
+        if *outrun == 0 {
+            return Ok(());
+        }
+        *outrun -= 1;
+        Err(Status::new(Code::StaleInode, "it changed while it was being read"))
+    }
 }
 
 #[async_trait]
@@ -205,10 +239,14 @@ impl Object for MemoryObject {
     }
 
     async fn read_at(&self, range: Range<u64>) -> Outcome<Bytes> {
+        self.check()?;
         Ok(self.data.slice(range.start as usize..range.end as usize))
     }
 
     fn stream(self: Arc<Self>, range: Range<u64>) -> BoxStream<'static, Outcome<Bytes>> {
+        if let Err(status) = self.check() {
+            return stream::iter([Err(status)]).boxed();
+        }
         let data = self.data.slice(range.start as usize..range.end as usize);
         let pieces: Vec<_> = (0..data.len())
             .step_by(1 << 20)
