@@ -22,11 +22,13 @@ use crate::write::commit;
 use crate::write::content::Content;
 use crate::write::writer::{ContentWriter, WriteOptions};
 
-/// A connection to a cluster: one session, one map, one byte budget. Clones share everything but their time limit.
+/// A connection to a cluster: one session, one map, one byte budget. Clones share everything but their limits.
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
     limit: Duration,
+    /// Commands go in this session or not at all.
+    only: Option<SessionId>,
 }
 
 impl std::fmt::Debug for Client {
@@ -44,7 +46,7 @@ impl Client {
         }
         let limit = config.default_deadline;
         let inner = Inner::new(config);
-        let client = Self { inner, limit };
+        let client = Self { inner, limit, only: None };
         let fetched = client.inner.refresh_map(client.deadline()).await;
         fetched.map_err(|status| ClientError::of_question(status, "fetch the cluster map"))?;
         start_upkeep(&client.inner);
@@ -53,7 +55,13 @@ impl Client {
 
     /// The same client with another time limit per operation.
     pub fn within(&self, limit: Duration) -> Self {
-        Self { inner: self.inner.clone(), limit }
+        Self { limit, ..self.clone() }
+    }
+
+    /// The same client, but its commands are carried out in this session or not at all: once it has ended they come to
+    /// [`ClientError::SessionLost`]. For what is right only as long as the session's locks are held.
+    pub fn only_in(&self, session: SessionId) -> Self {
+        Self { only: Some(session), ..self.clone() }
     }
 
     /// The session in use. It changes when the cluster ended the last one.
@@ -68,6 +76,11 @@ impl Client {
     /// When an operation that begins now must be done.
     pub(crate) fn deadline(&self) -> Instant {
         Instant::now() + self.limit
+    }
+
+    /// A pause of about this length, so that retries of many do not fall together.
+    pub fn jittered(&self, length: Duration) -> Duration {
+        self.inner.jittered(length)
     }
 
     /// Asks the metadata. While the answer lives, the chunks it names stay readable.
@@ -110,7 +123,7 @@ impl Client {
             Op::DeleteBucket(op) => Some(op.name.clone()),
             _ => None,
         };
-        let result = steps::command(&self.inner, op, self.limit).await;
+        let result = steps::command(&self.inner, op, self.limit, self.only).await;
         if let Some(bucket) = bucket {
             self.inner.classes.forget(&bucket);
         }
@@ -150,7 +163,7 @@ impl Client {
         content: Content,
         build: impl Fn(inode::Content) -> Op + Send,
     ) -> Result<Reply, ClientError> {
-        Box::pin(commit::commit(&self.inner, content, build, self.limit)).await
+        Box::pin(commit::commit(&self.inner, content, build, self.limit, self.only)).await
     }
 
     /// Opens an object by bucket and key. With conditions that do not hold: [`ClientError::ConditionFailed`].
@@ -200,7 +213,9 @@ impl Client {
     pub async fn close(&self) -> Result<(), ClientError> {
         let session = self.inner.session();
         let result = match session.is_open() && !self.inner.is_closed() {
-            true => self.inner.command(Op::CloseSession(CloseSession {}), self.deadline()).await.map(drop),
+            true => {
+                self.inner.command(Op::CloseSession(CloseSession {}), None, self.deadline()).await.map(drop)
+            }
             false => Ok(()),
         };
         self.inner.stop.cancel();

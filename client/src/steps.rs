@@ -2,29 +2,38 @@
 //! nobody sees, then the command is sent again and takes the draft over.
 //!
 //! What always holds: nothing is visible before the last command, which does everything or nothing. A file that
-//! changes meanwhile makes the steps begin anew, a bounded number of times. Each step has the operation's whole time
-//! limit, because each gets further; the first command keeps its own deadline.
+//! changes meanwhile makes the steps begin anew, with growing pauses, until the operation's time limit has passed. Each
+//! step has that whole limit, because each gets further; the first command keeps its own deadline.
 //!
 //! Called by [`crate::Client::mutate_any`] and by the commit of content.
 
 use std::time::Duration;
 
+use holdfast_proto::ids::SessionId;
 use holdfast_proto::op::{BeginDraft, FillDraft, Op, ReleaseInode, Reply};
 use holdfast_proto::status::{Code, Status};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::error::ClientError;
 use crate::inner::Inner;
 
-/// Times the steps begin anew because the file changed meanwhile.
+/// Times the steps begin anew at least because the file changed meanwhile, however long each took.
 const ROUNDS: usize = 8;
+
+/// First and longest pause before the steps begin anew: whoever changes the file may have more to do.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
 /// Longest wait for the release of a draft that is not needed.
 const RELEASE_LIMIT: Duration = Duration::from_secs(1);
 
 /// As `Inner::command`, in steps if it has to be.
-pub(crate) async fn command(inner: &Inner, op: Op, limit: Duration) -> Result<Reply, ClientError> {
-    command_by(inner, op, Instant::now() + limit, limit).await
+pub(crate) async fn command(
+    inner: &Inner,
+    op: Op,
+    limit: Duration,
+    only: Option<SessionId>,
+) -> Result<Reply, ClientError> {
+    command_by(inner, op, Instant::now() + limit, limit, only).await
 }
 
 /// As [`command`], with a deadline of its own for the command itself.
@@ -33,16 +42,17 @@ pub(crate) async fn command_by(
     mut op: Op,
     deadline: Instant,
     limit: Duration,
+    only: Option<SessionId>,
 ) -> Result<Reply, ClientError> {
     if op.draft_mut().is_none() {
-        return Box::pin(inner.command(op, deadline)).await;
+        return Box::pin(inner.command(op, only, deadline)).await;
     }
     // Boxed, and the rest in a future of its own: callers keep this one on their stacks.
-    let reply = Box::pin(inner.command(op.clone(), deadline)).await?;
+    let reply = Box::pin(inner.command(op.clone(), only, deadline)).await?;
     if code(&reply) != Code::NeedsSteps {
         return Ok(reply);
     }
-    Box::pin(until_done(inner, op, reply, limit)).await
+    Box::pin(until_done(inner, op, reply, limit, only)).await
 }
 
 /// Goes on from a refusal with a plan.
@@ -51,15 +61,24 @@ async fn until_done(
     mut op: Op,
     mut reply: Reply,
     limit: Duration,
+    only: Option<SessionId>,
 ) -> Result<Reply, ClientError> {
-    for _ in 0..ROUNDS {
+    let deadline = Instant::now() + limit;
+    let (mut pause, longest) = PAUSES;
+    for round in 0.. {
+        // Looked at first: what the command said without a draft may be its outcome.
         let Some(plan) = reply.steps.take().filter(|_| code(&reply) == Code::NeedsSteps) else {
             return Ok(reply);
         };
-        match in_steps(inner, &mut op, plan, limit).await? {
+        if round >= ROUNDS && Instant::now() >= deadline {
+            break;
+        }
+        match in_steps(inner, &mut op, plan, limit, only).await? {
             // The file changed, or the draft lay too long: what the command says without it decides.
             done if matches!(code(&done), Code::PreconditionFailed | Code::StaleInode) => {
-                reply = inner.command(op.clone(), Instant::now() + limit).await?;
+                sleep(inner.jittered(pause)).await;
+                pause = (2 * pause).min(longest);
+                reply = inner.command(op.clone(), only, Instant::now() + limit).await?;
             }
             done => return Ok(done),
         }
@@ -79,27 +98,34 @@ async fn in_steps(
     op: &mut Op,
     plan: BeginDraft,
     limit: Duration,
+    only: Option<SessionId>,
 ) -> Result<Reply, ClientError> {
-    let begun = inner.command(Op::BeginDraft(plan), Instant::now() + limit).await?;
+    let begun = inner.command(Op::BeginDraft(plan), only, Instant::now() + limit).await?;
     if code(&begun) != Code::Ok {
         return Ok(begun);
     }
     let draft = begun.id;
-    let done = finish(inner, op, draft, limit).await;
+    let done = finish(inner, op, draft, limit, only).await;
     if !done.as_ref().is_ok_and(|reply| code(reply) == Code::Ok) {
         // Otherwise it would lie until the leader notices. Whether this succeeds changes nothing for the caller, who
         // has waited long enough.
         let release = Op::ReleaseInode(ReleaseInode { ino: draft });
-        if let Err(error) = inner.command(release, Instant::now() + RELEASE_LIMIT.min(limit)).await {
+        if let Err(error) = inner.command(release, None, Instant::now() + RELEASE_LIMIT.min(limit)).await {
             tracing::debug!(draft, %error, "a draft is left to the leader");
         }
     }
     done
 }
 
-async fn finish(inner: &Inner, op: &mut Op, draft: u64, limit: Duration) -> Result<Reply, ClientError> {
+async fn finish(
+    inner: &Inner,
+    op: &mut Op,
+    draft: u64,
+    limit: Duration,
+    only: Option<SessionId>,
+) -> Result<Reply, ClientError> {
     loop {
-        let filled = inner.command(Op::FillDraft(FillDraft { draft }), Instant::now() + limit).await?;
+        let filled = inner.command(Op::FillDraft(FillDraft { draft }), only, Instant::now() + limit).await?;
         if code(&filled) != Code::Ok {
             return Ok(filled);
         }
@@ -108,7 +134,7 @@ async fn finish(inner: &Inner, op: &mut Op, draft: u64, limit: Duration) -> Resu
         }
     }
     name(op, draft);
-    let done = inner.command(op.clone(), Instant::now() + limit).await;
+    let done = inner.command(op.clone(), only, Instant::now() + limit).await;
     name(op, 0);
     done
 }

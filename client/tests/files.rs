@@ -161,12 +161,15 @@ async fn what_is_too_much_for_one_command_is_done_in_steps() {
     client.mutate(Op::CopyObject(copy.clone())).await.unwrap();
     assert!(get(&client, "copy").await == data);
 
-    // The first draft finds the file changed: the steps begin anew.
+    // The first drafts find the file changed: the steps begin anew, as long as the command's time allows.
     let ino = client.stat("/bucket/long").await.unwrap().ino;
-    let mut disturb = Some(SetAttr { ino, size: Some(2090 * CHUNK as u64), ..SetAttr::default() });
+    let mut disturb = (0..12u64).map(move |number| {
+        let size = Some((2090 - number) * CHUNK as u64);
+        SetAttr { ino, size, ..SetAttr::default() }
+    });
     cluster.meta.intercept(move |command, table, index| {
         if matches!(command.op, Some(Op::FillDraft(_)))
-            && let Some(op) = disturb.take()
+            && let Some(op) = disturb.next()
         {
             let reply = fakes::apply(table, index, &fakes::by_leader(Op::SetAttr(op)));
             assert!(reply.is_ok(), "{reply:?}");

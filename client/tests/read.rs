@@ -13,9 +13,9 @@ use futures::StreamExt as _;
 use holdfast_client::{Client, ClientError, DEFAULT_CLASS};
 use holdfast_proto::cluster::Finding;
 use holdfast_proto::ids::Ino;
-use holdfast_proto::inode::Content;
-use holdfast_proto::op::{Compact, Conditions, Op, Piece, Write};
-use holdfast_proto::query::{GetInode, Query};
+use holdfast_proto::inode::{Content, Extent};
+use holdfast_proto::op::{Compact, Conditions, Op, Piece, SetAttr, Write};
+use holdfast_proto::query::{GetExtents, GetInode, Query};
 use holdfast_proto::status::Code;
 use holdfast_state::keys;
 use tokio::time::Instant;
@@ -271,6 +271,69 @@ async fn readers_go_on_when_small_extents_are_joined() {
         assert_eq!(open.read_at(from, 50).await.unwrap(), expected, "at {from}");
     }
     assert_eq!(open.read_at(0, 30_000).await.unwrap(), all);
+}
+
+/// Writes bytes that lie in the metadata.
+async fn write_inline(client: &Client, ino: u64, offset: u64, bytes: &[u8]) {
+    let source = Extent { inline: Some(Bytes::copy_from_slice(bytes)), ..Extent::default() };
+    let pieces = vec![Piece { offset, length: bytes.len() as u64, source: Some(source) }];
+    client.mutate(Op::Write(Write { ino, pieces, ..Write::default() })).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hole_of_any_length_is_one_step() {
+    const FAR: u64 = 1 << 50;
+    let cluster = Cluster::start(Shape::default()).await;
+    let client = cluster.client().await;
+    put(&client, "file", &Bytes::new()).await;
+    let ino = client.open_object(BUCKET, b"file", None).await.unwrap().inode().ino;
+    // More than come with the answer to the open, then a long hole.
+    append_pieces(&client, ino, 300).await;
+    write_inline(&client, ino, FAR, b"data").await;
+    let size = Op::SetAttr(SetAttr { ino, size: Some(2 * FAR), ..SetAttr::default() });
+    client.mutate(size).await.unwrap();
+    let file = client.open_inode(Ino(ino)).await.unwrap();
+    let (mut at, mut found) = (0, Vec::new());
+    while let Some((data, end)) = file.stretch(at).await.unwrap() {
+        found.push((data, end));
+        at = end;
+    }
+    let pages = [(true, 25_600), (true, 30_000), (false, FAR), (true, FAR + 4), (false, 2 * FAR)];
+    assert_eq!(found, pages);
+    assert_eq!(file.carried().await.unwrap(), [(FAR, Bytes::from_static(b"data"))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_range_of_a_file_that_always_changes_is_read_from_one_answer() {
+    let cluster = Cluster::start(Shape::default()).await;
+    let client = cluster.client().await;
+    put(&client, "file", &Bytes::new()).await;
+    let ino = client.open_object(BUCKET, b"file", None).await.unwrap().inode().ino;
+    let all = append_pieces(&client, ino, 300).await;
+    let open = client.open_inode(Ino(ino)).await.unwrap();
+    write_inline(&client, ino, 40_000, b"more").await;
+    let error = open.read_at(27_000, 3000).await.unwrap_err();
+    assert!(matches!(error, ClientError::Changed(_)), "{error}");
+    let ask = |from, to| {
+        let page = GetExtents { ino, offset: from, end: to, if_version: 0 };
+        client.ask(Query::GetExtents(page))
+    };
+    let newer = open.renewed_range(ask(27_000, 50_000).await.unwrap(), 27_000, 50_000).unwrap().unwrap();
+    // Too late for what is known by now.
+    write_inline(&client, ino, 27_000, b"later").await;
+    assert_eq!(newer.size(), 40_004);
+    assert_eq!(newer.read_at(27_000, 3000).await.unwrap(), all.slice(27_000..));
+    assert_eq!(newer.read_at(39_998, 100).await.unwrap(), &b"\0\0more"[..]);
+    // The same version: what was known stays known.
+    let again = open.renewed_range(ask(27_000, 27_100).await.unwrap(), 27_000, 27_100).unwrap().unwrap();
+    let more = again.renewed_range(ask(27_100, 27_200).await.unwrap(), 27_100, 27_200).unwrap().unwrap();
+    write_inline(&client, ino, 0, b"once more").await;
+    assert_eq!(&more.read_at(27_000, 200).await.unwrap()[..5], b"later");
+    put(&client, "small", &bytes(10, 1)).await;
+    let small = client.open_object(BUCKET, b"small", None).await.unwrap();
+    let page = GetExtents { ino: small.inode().ino, ..GetExtents::default() };
+    let answer = client.ask(Query::GetExtents(page)).await.unwrap();
+    assert!(small.renewed_range(answer, 0, 10).unwrap().is_none());
 }
 
 #[tokio::test(start_paused = true)]

@@ -101,6 +101,33 @@ async fn a_client_that_slept_asks_before_it_acts() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_command_that_belongs_to_a_session_goes_with_it() {
+    let cluster = Cluster::start(Shape::default()).await;
+    let client = cluster.client_with(|config| config.heartbeat = Duration::from_secs(3600)).await;
+    client.mutate(create_bucket()).await.unwrap();
+    let first = client.session();
+    let bound = client.only_in(first);
+    bound.mutate(bucket("while".into())).await.unwrap();
+    // Whether it was silent for long and asks first, is refused, or knows already.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    cluster.meta.expire(first.0);
+    for _ in 0..2 {
+        let error = bound.mutate(bucket("after".into())).await.unwrap_err();
+        assert_eq!(error, ClientError::SessionLost(first));
+        assert_ne!(client.session(), first);
+    }
+    client.mutate(bucket("others".into())).await.unwrap();
+    let second = client.session();
+    cluster.meta.expire(second.0);
+    let error = client.only_in(second).mutate(bucket("after".into())).await.unwrap_err();
+    assert_eq!(error, ClientError::SessionLost(second));
+    let listed = client.ask(Query::ListBuckets(ListBuckets::default())).await.unwrap();
+    let names: Vec<_> = listed.reply().buckets.iter().map(|found| found.name.clone()).collect();
+    assert_eq!(names.len(), 3, "{names:?}");
+    assert!(!names.contains(&"after".into()), "{names:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn content_written_in_a_session_that_ended_is_committed_in_the_next() {
     let cluster = Cluster::start(Shape::default()).await;
     let client = cluster.client().await;

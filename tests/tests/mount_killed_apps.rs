@@ -2,7 +2,7 @@
 //! pgbench, a virtual disk under qemu-io, backups with restic and with rsync, all at once on one mount. None of them may
 //! see an error or stand still for good, and in the end everything that was acknowledged is there.
 //!
-//! Programs that are not installed are left out, loudly. `HOLDFAST_APPS_SECONDS` sets how long it goes on (45); five
+//! Programs that are not installed are left out, loudly. `HOLDFAST_APPS_SECONDS` sets how long it goes on (30); four
 //! nodes die at least. Programs on a mount without faults, and more of them: `apps.rs`.
 
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 const MOST: Duration = Duration::from_secs(100);
 
 /// Nodes that die at least.
-const KILLS: u32 = 5;
+const KILLS: u32 = 4;
 
 /// Runs a program; fails unless it succeeds. Returns all it said.
 async fn run(program: &str, args: &[&str], environment: &[(&str, &str)]) -> Result<String> {
@@ -299,7 +299,7 @@ async fn applications_go_on_while_nodes_are_killed() -> Result<()> {
         return Ok(());
     }
     let seconds =
-        std::env::var("HOLDFAST_APPS_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(45);
+        std::env::var("HOLDFAST_APPS_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(30);
     let mut cluster = Builder::new("killed-apps").nodes(3).start().await?;
     cluster.expect(&["mkdir", "/bkt"]).await?;
     let mount = Mount::new(&cluster, "m", "/bkt", &[]).await?;

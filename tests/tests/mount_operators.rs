@@ -65,7 +65,7 @@ async fn counted(cluster: &Cluster, at: &Path) -> Result<Counts> {
                 found.insert("bytes read".into(), read.parse()?);
                 found.insert("bytes written".into(), written.parse()?);
             }
-            ["errors", request, error, count] => {
+            ["errors", error, request, count] => {
                 found.insert(format!("{request} {error}"), count.parse()?);
             }
             ["request", ..] => {}
@@ -147,14 +147,14 @@ async fn counters_and_metrics_are_those_of_what_was_done() -> Result<()> {
         ("rename", 2),
         ("unlink", 4),
         ("rmdir", 1),
-        ("rmdir NOTEMPTY", 1),
+        ("rmdir ENOTEMPTY", 1),
         ("bytes written", 70_000),
         ("bytes read", 10_000),
         ("link", 0),
     ] {
         ensure!(done(name) == count, "{name}: {} were counted, {count} done", done(name));
     }
-    ensure!(done("lookup NOENT") >= 5, "what is not there: {}", done("lookup NOENT"));
+    ensure!(done("lookup ENOENT") >= 5, "what is not there: {}", done("lookup ENOENT"));
     let now = scraped(&cluster, &url).await?;
     for name in ["mkdir", "create", "fsync", "rename", "unlink", "rmdir"] {
         let sample = format!("holdfast_mount_request_seconds_count{{request=\"{name}\"}}");
@@ -162,7 +162,7 @@ async fn counters_and_metrics_are_those_of_what_was_done() -> Result<()> {
         let last = format!("holdfast_mount_request_seconds_bucket{{request=\"{name}\",le=\"+Inf\"}}");
         ensure!(of(&now, &last) == of(&now, &sample), "{last} is {}", of(&now, &last));
     }
-    let errors = "holdfast_mount_errors_total{error=\"NOTEMPTY\",request=\"rmdir\"}";
+    let errors = "holdfast_mount_errors_total{error=\"ENOTEMPTY\",request=\"rmdir\"}";
     ensure!(of(&now, errors) == 1.0 && of(&now, "holdfast_mount_held{what=\"files\"}") == 2.0, "{now:?}");
     for (name, value) in scrape.iter().filter(|(name, _)| name.contains("_total") || name.contains("_count"))
     {
@@ -240,13 +240,14 @@ async fn every_request_is_logged_while_that_is_wanted() -> Result<()> {
     }
     let lines = requests(&log)?.split_off(first);
     for (request, result) in
-        [("mkdir", "None"), ("create", "None"), ("unlink", "None"), ("rmdir", "Some(NOTEMPTY)")]
+        [("mkdir", "None"), ("create", "None"), ("unlink", "None"), ("rmdir", "Some(ENOTEMPTY)")]
     {
         let words = [format!("request=\"{request}\""), format!("error={result}")];
         let found = lines.iter().filter(|line| words.iter().all(|word| line.contains(word))).count();
         ensure!(found == 50, "{found} lines of {request} with {result}: {lines:#?}");
     }
-    let missing = lines.iter().filter(|line| line.contains("lookup") && line.contains("Some(NOENT)")).count();
+    let missing =
+        lines.iter().filter(|line| line.contains("lookup") && line.contains("Some(ENOENT)")).count();
     ensure!(missing >= 50, "{missing} lines of what is not there");
     let odd = lines.iter().find(|line| line.len() > 300 || !line.contains(" ino=") || !line.contains(" ms="));
     ensure!(odd.is_none(), "{odd:?}");

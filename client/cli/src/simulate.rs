@@ -240,7 +240,8 @@ fn assumptions(args: &SimulateArgs, described: &Described, layout: &Layout, rebu
             span_ms(rebuild_s * 1000),
         ),
         "failures are independent: no bad batch of disks, no fire, no fault of power that destroys".into(),
-        "lost members are rebuilt at once and in parallel; a host counts as lost only if it never comes back".into(),
+        "lost members are rebuilt at once and in parallel; a host counts as lost only if it never comes back"
+            .into(),
         format!(
             "repair reads and writes {}/s per disk and {}/s per host; every group holds the same",
             size(args.disk_rate.0),

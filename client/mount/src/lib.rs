@@ -12,4 +12,4 @@ pub mod fuse;
 pub mod stats;
 
 pub use config::{AtimePolicy, MountConfig};
-pub use disk::DiskCacheConfig;
+pub use disk::{DiskCacheConfig, cache_folder, clear_other_caches};

@@ -74,6 +74,11 @@ impl Timer {
         Self { request, ino, started: Instant::now() }
     }
 
+    /// What the request is about.
+    pub(crate) fn ino(&self) -> u64 {
+        self.ino
+    }
+
     /// It is about to be answered.
     pub(crate) fn done<T>(self, outcome: &Outcome<T>) {
         let time = self.started.elapsed();

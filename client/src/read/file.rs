@@ -50,7 +50,8 @@ struct Shared {
     inline: Option<Bytes>,
     class: Option<StorageClass>,
     layout: Arc<Mutex<Layout>>,
-    _pin: Pin,
+    /// Absent: nothing is protected, see [`OpenFile::unprotected`].
+    pin: Option<Pin>,
 }
 
 impl std::fmt::Debug for OpenFile {
@@ -76,7 +77,8 @@ impl OpenFile {
             return Err(ClientError::Refused(Status::internal("the answer lacks the inline content")));
         }
         let layout = Arc::new(Mutex::new(first_layout(&inode, &mut reply)));
-        let shared = Shared { client, inode, inline: reply.inline, class: reply.class, layout, _pin: pin };
+        let shared =
+            Shared { client, inode, inline: reply.inline, class: reply.class, layout, pin: Some(pin) };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -92,7 +94,7 @@ impl OpenFile {
             layout.learn(first.offset, last.end(), extents.iter().cloned());
         }
         let layout = Arc::new(Mutex::new(layout));
-        let shared = Shared { client, inode, inline: None, class: None, layout, _pin: pin };
+        let shared = Shared { client, inode, inline: None, class: None, layout, pin: Some(pin) };
         Ok((Self { shared: Arc::new(shared) }, extents))
     }
 
@@ -100,16 +102,50 @@ impl OpenFile {
     /// content is still the same, and only what lived at the later answer stays protected.
     pub fn renewed(&self, answer: Answer) -> Result<Self, ClientError> {
         let later = Self::new(self.client().clone(), answer)?;
-        let same = later.inode().version == self.inode().version && !later.inode().inline;
-        if !same {
+        if as_known(later.inode()) != as_known(self.inode()) || later.inode().inline {
             return Ok(later);
         }
-        let Shared { inode, inline, class, _pin, .. } = match Arc::try_unwrap(later.shared) {
+        let Shared { inode, inline, class, pin, .. } = match Arc::try_unwrap(later.shared) {
             Ok(shared) => shared,
             Err(shared) => return Ok(Self { shared }),
         };
         let (client, layout) = (self.client().clone(), self.shared.layout.clone());
-        Ok(Self { shared: Arc::new(Shared { client, inode, inline, class, layout, _pin }) })
+        Ok(Self { shared: Arc::new(Shared { client, inode, inline, class, layout, pin }) })
+    }
+
+    /// The same, but its chunks may go: for [`OpenFile::renewed`] later, so that nothing dead is kept in the cluster
+    /// for who may never read again.
+    pub fn unprotected(&self) -> Self {
+        let Shared { client, inode, inline, class, layout, .. } = &*self.shared;
+        let (client, inode, inline) = (client.clone(), inode.clone(), inline.clone());
+        let (class, layout) = (class.clone(), layout.clone());
+        Self { shared: Arc::new(Shared { client, inode, inline, class, layout, pin: None }) }
+    }
+
+    /// Whether its chunks stay while it lives.
+    pub fn is_protected(&self) -> bool {
+        self.shared.pin.is_some()
+    }
+
+    /// The file as an answer to [`GetExtents`] of `from..to`, of any version, tells of it. The answer alone is one
+    /// consistent look at the range (at its beginning, if it takes more than one page), so a file that others never
+    /// stop changing can be read. `None`: the content lies in the metadata and did not come with the answer.
+    pub fn renewed_range(&self, answer: Answer, from: u64, to: u64) -> Result<Option<Self>, ClientError> {
+        let covered = covered(&answer.reply, from, to)?;
+        let Answer { mut reply, pin } = answer;
+        let Some(inode) = reply.inode.take() else {
+            return Err(ClientError::Refused(Status::internal("the answer holds no inode")));
+        };
+        if inode.inline {
+            return Ok(None);
+        }
+        let same = as_known(&inode) == as_known(self.inode());
+        let layout = if same { self.shared.layout.clone() } else { Arc::default() };
+        layout.lock().learn(from, covered, reply.extents);
+        let (client, class) = (self.client().clone(), self.shared.class.clone());
+        Ok(Some(Self {
+            shared: Arc::new(Shared { client, inode, inline: None, class, layout, pin: Some(pin) }),
+        }))
     }
 
     /// The inode as it was when the file was opened.
@@ -170,16 +206,18 @@ impl OpenFile {
         Ok(bytes)
     }
 
-    /// The first byte at or behind `from` that is data (`Some(true)`) or lies in a hole (`Some(false)`), and where
-    /// that stretch ends at the latest; `None` at or behind the end of the file.
+    /// Whether the byte at `from` is data (`Some(true)`) or lies in a hole (`Some(false)`), and up to where that is
+    /// known to go on; `None` at or behind the end of the file. At most one page of extents is fetched.
     pub async fn stretch(&self, from: u64) -> Result<Option<(bool, u64)>, ClientError> {
-        if from >= self.size() {
+        let size = self.size();
+        if from >= size {
             return Ok(None);
         }
-        let pieces = self.pieces(from, self.size(), PIECES_AT_ONCE).await?;
-        let hole = pieces.first().is_some_and(|piece| matches!(piece.source, Source::Hole));
-        let same = pieces.iter().take_while(|piece| matches!(piece.source, Source::Hole) == hole);
-        Ok(same.last().map(|last| (!hole, last.offset + last.length)))
+        if self.shared.inline.is_some() {
+            return Ok(Some((true, size)));
+        }
+        let stretch = |layout: &Layout, known_to| layout.stretch(from, known_to);
+        Ok(Some(self.known(from, size, stretch).await?))
     }
 
     /// The whole content, if it came with the answer.
@@ -190,16 +228,29 @@ impl OpenFile {
     /// The ranges that extents with bytes of their own cover, in order. There are few of them in any file.
     pub async fn carried(&self) -> Result<Vec<(u64, Bytes)>, ClientError> {
         let (mut at, mut found) = (0, Vec::new());
-        while at < self.size() && self.shared.inode.inline_extents > 0 {
-            let pieces = self.pieces(at, self.size(), PIECES_AT_ONCE).await?;
-            let Some(last) = pieces.last() else { break };
-            at = last.offset + last.length;
-            found.extend(pieces.into_iter().filter_map(|piece| match piece.source {
-                Source::Inline(bytes) => Some((piece.offset, bytes)),
-                Source::Hole | Source::Chunk { .. } => None,
-            }));
+        // The inode says how many there are: what lies behind the last one need not be looked at.
+        while at < self.size() && found.len() < self.shared.inode.inline_extents as usize {
+            let carried = |layout: &Layout, known_to| (known_to, layout.carried(at, known_to));
+            let (known_to, carried) = self.known(at, self.size(), carried).await?;
+            found.extend(carried);
+            at = known_to;
         }
         Ok(found)
+    }
+
+    /// Looks at the extents from `from` on, up to where they are known (`to` at the latest), once the first are.
+    async fn known<T>(&self, from: u64, to: u64, look: impl Fn(&Layout, u64) -> T) -> Result<T, ClientError> {
+        loop {
+            {
+                // Under one lock: who fetches other pages may have the layout forget these.
+                let layout = self.shared.layout.lock();
+                let known_to = layout.unknown(from, to).unwrap_or(to);
+                if known_to > from {
+                    return Ok(look(&layout, known_to));
+                }
+            }
+            self.fetch_page(from, to).await?;
+        }
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -223,15 +274,22 @@ impl OpenFile {
             return Ok(vec![Piece { offset: from, length: to - from, source: Source::Inline(bytes) }]);
         }
         let mut pages = 0;
-        while let Some(at) = self.unknown(from, to) {
-            // What is known already is enough to go on with, once the first pages are in.
-            if at > from && pages >= PAGES_AHEAD {
-                return Ok(self.known_pieces(cut_at, from, at, most));
-            }
+        loop {
+            let at = {
+                // Under one lock: what the layout was made to forget meanwhile must not be taken for a hole.
+                let layout = self.shared.layout.lock();
+                match layout.unknown(from, to) {
+                    None => return Ok(layout.pieces(from, to, cut_at, most)),
+                    // What is known already is enough to go on with, once the first pages are in.
+                    Some(at) if at > from && pages >= PAGES_AHEAD => {
+                        return Ok(layout.pieces(from, at, cut_at, most));
+                    }
+                    Some(at) => at,
+                }
+            };
             self.fetch_page(at, to).await?;
             pages += 1;
         }
-        Ok(self.known_pieces(cut_at, from, to, most))
     }
 
     fn unknown(&self, from: u64, to: u64) -> Option<u64> {
@@ -243,10 +301,6 @@ impl OpenFile {
         self.shared.inline.is_none() && self.unknown(from, to) == Some(from)
     }
 
-    fn known_pieces(&self, cut_at: u64, from: u64, to: u64, most: usize) -> Vec<Piece> {
-        self.shared.layout.lock().pieces(from, to, cut_at, most)
-    }
-
     fn piece_bytes(&self) -> u64 {
         self.client().inner().config.read_piece_bytes.max(4096)
     }
@@ -256,7 +310,7 @@ impl OpenFile {
         let query = Query::GetExtents(GetExtents { ino, offset: at, end: to, if_version: version });
         let client = self.client();
         let answer = client.inner().question(query, false, client.deadline()).await?;
-        let status = answer.reply.status.unwrap_or_default();
+        let status = answer.reply.status.clone().unwrap_or_default();
         match status.kind() {
             Code::Ok => {}
             Code::PreconditionFailed | Code::StaleInode | Code::NotFound => {
@@ -264,15 +318,8 @@ impl OpenFile {
             }
             _ => return Err(ClientError::Refused(status)),
         }
-        let extents = answer.reply.extents;
-        let covered = match (answer.reply.more, extents.last()) {
-            (true, Some(last)) if last.end() > at => last.end(),
-            (true, _) => {
-                return Err(ClientError::Refused(Status::internal("a page of extents leads nowhere")));
-            }
-            (false, _) => to,
-        };
-        self.shared.layout.lock().learn(at, covered, extents);
+        let covered = covered(&answer.reply, at, to)?;
+        self.shared.layout.lock().learn(at, covered, answer.reply.extents);
         Ok(())
     }
 
@@ -341,7 +388,7 @@ impl OpenFile {
     async fn look_up_again(&self, want: Want, at: u64) -> Result<Vec<Piece>, ClientError> {
         let end = at + want.length;
         match self.fetch_page(at, end).await {
-            Ok(()) => Ok(self.known_pieces(self.piece_bytes(), at, end, usize::MAX)),
+            Ok(()) => self.pieces(at, end, usize::MAX).await,
             // The inode is gone, but its chunks are kept by our pin: go on with what we have.
             Err(ClientError::Changed(_)) if self.is_gone().await => {
                 let Want { chunk, offset, chunk_bytes, .. } = want;
@@ -370,6 +417,20 @@ impl OpenFile {
             ),
             Err(_) => false,
         }
+    }
+}
+
+/// What is the same as long as the layout is: where small extents were joined, their number tells.
+fn as_known(inode: &Inode) -> (u64, u64) {
+    (inode.version, inode.extent_count)
+}
+
+/// Up to where a page of the extents of `from..to` tells of the file.
+fn covered(reply: &QueryReply, from: u64, to: u64) -> Result<u64, ClientError> {
+    match (reply.more, reply.extents.last()) {
+        (false, _) => Ok(to),
+        (true, Some(last)) if last.end() > from => Ok(last.end()),
+        (true, _) => Err(ClientError::Refused(Status::internal("a page of extents leads nowhere"))),
     }
 }
 

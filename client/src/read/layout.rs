@@ -108,6 +108,30 @@ impl Layout {
         None
     }
 
+    /// Whether the byte at `from` is data, and where that ends, at `to` at the latest; `from..to` must be known. A hole
+    /// is one step, however long: files may be mostly holes.
+    pub(crate) fn stretch(&self, from: u64, to: u64) -> (bool, u64) {
+        let covering = self.extents.range(..=from).next_back().filter(|(_, extent)| extent.end() > from);
+        let Some((_, extent)) = covering else {
+            let next = self.extents.range(from..).next().map_or(to, |(offset, _)| *offset);
+            return (false, next.min(to));
+        };
+        let mut at = extent.end();
+        for (offset, extent) in self.extents.range(at..to.max(at)) {
+            if *offset != at {
+                break;
+            }
+            at = extent.end();
+        }
+        (true, at.min(to))
+    }
+
+    /// The extents of `from..to` that carry bytes of their own.
+    pub(crate) fn carried(&self, from: u64, to: u64) -> Vec<(u64, Bytes)> {
+        let within = self.extents.range(from..to.max(from));
+        within.filter_map(|(offset, extent)| Some((*offset, extent.inline.clone()?))).collect()
+    }
+
     /// The pieces of `from..to`, which must be known, at most `most` of them; chunks are cut at multiples of
     /// `piece_bytes`.
     pub(crate) fn pieces(&self, from: u64, to: u64, piece_bytes: u64, most: usize) -> Vec<Piece> {
@@ -196,6 +220,21 @@ mod tests {
             layout.pieces(700, 710, 512, 9)[0].source,
             Source::Chunk { chunk: ChunkId::new(1, 1), offset: 600, chunk_bytes: 900 }
         );
+    }
+
+    #[test]
+    fn a_hole_is_one_stretch_and_so_are_extents_side_by_side() {
+        const FAR: u64 = 1 << 50;
+        let mut layout = Layout::default();
+        let inline = Extent { inline: Some(Bytes::from_static(b"inline")), ..extent(FAR + 20, 6, 0) };
+        layout.learn(0, 2 * FAR, [extent(FAR, 10, 1), extent(FAR + 10, 10, 2), inline]);
+        assert_eq!(layout.stretch(0, 2 * FAR), (false, FAR));
+        assert_eq!(layout.stretch(7, FAR - 7), (false, FAR - 7));
+        assert_eq!(layout.stretch(FAR + 3, 2 * FAR), (true, FAR + 26));
+        assert_eq!(layout.stretch(FAR + 3, FAR + 15), (true, FAR + 15));
+        assert_eq!(layout.stretch(FAR + 26, 2 * FAR), (false, 2 * FAR));
+        assert_eq!(layout.carried(0, 2 * FAR), [(FAR + 20, Bytes::from_static(b"inline"))]);
+        assert_eq!(layout.carried(0, FAR + 20), []);
     }
 
     #[test]

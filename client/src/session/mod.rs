@@ -163,12 +163,20 @@ impl Inner {
         session
     }
 
-    /// Carries out a command, exactly once. A refusal is in the reply.
-    pub(crate) async fn command(&self, op: Op, deadline: Instant) -> Result<Reply, ClientError> {
+    /// Carries out a command, exactly once. A refusal is in the reply. With `only`, in this session or not at all.
+    pub(crate) async fn command(
+        &self,
+        op: Op,
+        only: Option<SessionId>,
+        deadline: Instant,
+    ) -> Result<Reply, ClientError> {
         if self.is_closed() {
             return Err(ClientError::Closed);
         }
         let session = self.live_session(deadline).await;
+        if let Some(lost) = only.filter(|only| *only != session.id) {
+            return Err(ClientError::SessionLost(lost));
+        }
         let gate = tokio::time::timeout_at(deadline, session.gate());
         let opening = gate.await.map_err(|_| ClientError::Deadline { doing: "open a session" })?;
         self.send(&session, opening, op, deadline).await

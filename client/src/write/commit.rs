@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use holdfast_proto::ids::{ClassId, Epoch};
+use holdfast_proto::ids::{ClassId, Epoch, SessionId};
 use holdfast_proto::map::StorageClass;
 use holdfast_proto::op::{Op, Reply};
 use holdfast_proto::status::{Code, Status};
@@ -28,17 +28,19 @@ use crate::write::place;
 /// Times chunks are written anew before the refusal is passed on.
 const ROUNDS: usize = 8;
 
-/// Sends the command that `build` makes of the content until it is accepted or refused for another reason.
+/// Sends the command that `build` makes of the content until it is accepted or refused for another reason. With
+/// `only`, in this session or not at all.
 pub(crate) async fn commit(
     inner: &Inner,
     mut content: Content,
     build: impl Fn(holdfast_proto::inode::Content) -> Op,
     limit: Duration,
+    only: Option<SessionId>,
 ) -> Result<Reply, ClientError> {
     let deadline = Instant::now() + limit;
     let mut rounds = 0;
     loop {
-        let reply = steps::command_by(inner, build(content.to_message()), deadline, limit).await?;
+        let reply = steps::command_by(inner, build(content.to_message()), deadline, limit, only).await?;
         let Some(status) = reply.status.as_ref().filter(|status| !status.is_ok()) else { return Ok(reply) };
         let code = status.kind();
         let again = matches!(code, Code::ChunksRejected | Code::GrantClosed) && !content.chunks.is_empty();

@@ -24,7 +24,9 @@ use holdfast_proto::op::{
     RegisterNode, Reply,
 };
 use holdfast_proto::query::{Query, QueryReply, QueryRequest};
-use holdfast_proto::session::{KeepOpens, KeepOpensReply, SessionHeartbeat, SessionHeartbeatReply};
+use holdfast_proto::session::{
+    Changes, KeepOpens, KeepOpensReply, SessionHeartbeat, SessionHeartbeatReply, WATCH_MS, Watch,
+};
 use holdfast_proto::status::{Code, Status};
 use holdfast_rpc::fake::FakeNetwork;
 use holdfast_rpc::{Net, NetConfig, Router};
@@ -236,8 +238,29 @@ impl Meta {
         {
             state.opened.push((ask.ino, ask.open));
         }
-        let reply = holdfast_state::query(&state.table, LogIndex(state.index), &request).unwrap();
+        let mut reply = holdfast_state::query(&state.table, LogIndex(state.index), &request).unwrap();
+        if request.lease {
+            reply.lease_term = 1 + state.terms;
+        }
         Ok((reply, Bytes::new()))
+    }
+
+    /// Tells of changes of leader, and never of anything else.
+    async fn watch(self: Arc<Self>, me: usize, watch: Watch) -> Result<(Changes, Bytes), Status> {
+        let term = 1 + self.state.lock().terms;
+        if watch.term == term {
+            tokio::time::sleep(Duration::from_millis(WATCH_MS)).await;
+        }
+        if let Some(status) = self.not_leader(me) {
+            return Err(status);
+        }
+        let state = self.state.lock();
+        if !session_is_open(&state.table, watch.session) {
+            return Err(Status::new(Code::SessionExpired, "ended"));
+        }
+        let term = 1 + state.terms;
+        let all = watch.term != term;
+        Ok((Changes { term, seq: watch.seq + 1, all, changes: Vec::new() }, Bytes::new()))
     }
 
     fn keep(&self, me: usize, beat: SessionHeartbeat) -> Result<(SessionHeartbeatReply, Bytes), Status> {
@@ -286,7 +309,7 @@ impl Meta {
 
     fn router(self: &Arc<Self>, me: usize) -> Router {
         let (a, b, c, d, e) = (self.clone(), self.clone(), self.clone(), self.clone(), self.clone());
-        let f = self.clone();
+        let (f, g) = (self.clone(), self.clone());
         Router::new()
             // As on a real network: who no longer waits for an answer does not call the message back.
             .on::<method::Mutate, _, _>(move |_, command, _| {
@@ -305,6 +328,7 @@ impl Meta {
                 let f = f.clone();
                 async move { f.keep_opens(me, said) }
             })
+            .on::<method::Watch, _, _>(move |_, watch, _| g.clone().watch(me, watch))
             .on::<method::GetMap, _, _>(move |_, request, _| {
                 let d = d.clone();
                 async move { d.map(me, request) }

@@ -7,6 +7,7 @@
 mod background;
 mod helper;
 mod serve;
+mod table;
 mod umount;
 
 use std::path::PathBuf;
@@ -82,6 +83,22 @@ pub(crate) struct MountArgs {
     #[arg(long, hide = true)]
     pub(crate) announce: bool,
 
+    /// No program can be run from it (for fstab)
+    #[arg(long, hide = true)]
+    pub(crate) no_exec: bool,
+
+    /// Every write waits until it is safe (for fstab)
+    #[arg(long, hide = true)]
+    pub(crate) sync: bool,
+
+    /// The source as fstab gives it, by which mount(8) knows again what is mounted; then it is mounted once only
+    #[arg(long, hide = true)]
+    pub(crate) shown_as: Option<String>,
+
+    /// All is looked at, and nothing mounted (for mount(8))
+    #[arg(long, hide = true)]
+    pub(crate) trial: bool,
+
     /// What to mount (`hf:/bucket/dir`), then where; only where: everything
     #[arg(required = true, num_args = 1..=2, value_name = "[SOURCE] TARGET")]
     pub(crate) paths: Vec<PathBuf>,
@@ -101,6 +118,22 @@ impl MountArgs {
         self.paths.last().ok_or_else(|| Failure::usage("where to mount?"))
     }
 
+    /// The same, and nothing in it goes by where it was called.
+    fn absolute(&self) -> Outcome<Self> {
+        let absolute = |path: &PathBuf| {
+            std::path::absolute(path)
+                .map_err(|error| Failure::usage(format!("cannot find {}: {error}", path.display())))
+        };
+        let mut args = self.clone();
+        if let Some(target) = args.paths.last_mut() {
+            *target = absolute(target)?;
+        }
+        for path in [&mut args.cache_dir, &mut args.log_file].into_iter().flatten() {
+            *path = absolute(path)?;
+        }
+        Ok(args)
+    }
+
     fn source(&self) -> PathBuf {
         match self.paths.as_slice() {
             [source, _] => source.clone(),
@@ -115,6 +148,14 @@ pub(crate) fn run(args: &MountArgs, connect: &ConnectArgs) -> Outcome<()> {
         return show_stats(args.target()?);
     }
     check(args)?;
+    if let Some(source) = already(args)? {
+        eprintln!("{source} is mounted at {} already", args.target()?.display());
+        return Ok(());
+    }
+    if args.trial {
+        return Ok(());
+    }
+    let args = &args.absolute()?;
     match args.foreground || args.announce {
         true => serve::run(args, connect),
         false => background::run(args),
@@ -129,6 +170,14 @@ fn show_stats(at: &std::path::Path) -> Outcome<()> {
     text.truncate(length);
     print!("{}", String::from_utf8_lossy(&text));
     Ok(())
+}
+
+/// What a line of fstab means is mounted: its source. Mounting it once more would hide it under another one of its kind.
+fn already(args: &MountArgs) -> Outcome<Option<&str>> {
+    let Some(source) = args.shown_as.as_deref() else { return Ok(None) };
+    let at = table::named(args.target()?);
+    let same = |mounted: &table::Mounted| mounted.is_ours() && mounted.at == at && mounted.source == *source;
+    Ok(table::all()?.iter().any(same).then_some(source))
 }
 
 /// What can be told without the cluster.

@@ -10,7 +10,7 @@ use axum::http::header;
 use axum::routing::get;
 use holdfast_client::{Client, ClientConfig};
 use holdfast_mount::fuse::{self, Mounted, Options};
-use holdfast_mount::{AtimePolicy, DiskCacheConfig, MountConfig, fs::Fs, stats};
+use holdfast_mount::{AtimePolicy, DiskCacheConfig, MountConfig, cache_folder, fs::Fs, stats};
 use holdfast_proto::ids::ClusterId;
 use holdfast_proto::inode::FileKind;
 use holdfast_support::telemetry::{self, LogConfig};
@@ -34,6 +34,10 @@ pub(super) fn run(args: &MountArgs, connect: &ConnectArgs) -> Outcome<()> {
         let _ = rustix::process::setsid();
     }
     log_to(args)?;
+    if args.announce {
+        // Nor the directory in which it was: its file system could not be unmounted.
+        std::env::set_current_dir("/").doing("go to /")?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("mount-worker")
@@ -101,7 +105,8 @@ async fn serve(args: &MountArgs, target: Target) -> Outcome<()> {
         return Err(Failure::usage(format!("{source} is not a directory")));
     }
     let disk = disk_cache(args, remote.client());
-    let fs = Fs::new(remote.client(), MountConfig { disk, ..config }).map_err(|error| {
+    let config = MountConfig { disk: disk.clone(), ..config };
+    let fs = Fs::new(remote.client(), config).map_err(|error| {
         let dir = args.cache_dir.as_deref().unwrap_or(Path::new("")).display();
         match error.kind() {
             std::io::ErrorKind::WouldBlock => Failure::usage(format!(
@@ -110,13 +115,19 @@ async fn serve(args: &MountArgs, target: Target) -> Outcome<()> {
             _ => Failure::usage(format!("cannot use {dir} as a disk cache: {error}")),
         }
     })?;
+    if let Some(DiskCacheConfig { dir, .. }) = disk {
+        // Nobody waits for it, and it may take long.
+        std::thread::spawn(move || holdfast_mount::clear_other_caches(&dir));
+    }
     let root = rustix::process::geteuid().is_root();
     let options = Options {
         top: top.inode.ino,
-        source: format!("holdfast:{source}"),
+        source: shown(args.shown_as.clone().unwrap_or_else(|| format!("holdfast:{source}")), root),
         allow_other: args.allow_other || root,
         read_only: args.read_only,
         trusted: root && !args.untrusted,
+        exec: !args.no_exec,
+        sync: args.sync,
         threads: args.threads.into(),
     };
     if let Some(address) = args.metrics_listen {
@@ -138,11 +149,18 @@ async fn serve(args: &MountArgs, target: Target) -> Outcome<()> {
     outcome
 }
 
-/// A folder by the cluster's name and the life of its metadata: numbers of files mean nothing elsewhere.
+/// The source as it is handed on: for others than root a helper mounts, which takes a list of options apart.
+fn shown(source: String, root: bool) -> String {
+    match root {
+        true => source,
+        false => source.replace('\\', "\\\\").replace(',', "\\,"),
+    }
+}
+
 fn disk_cache(args: &MountArgs, client: &Client) -> Option<DiskCacheConfig> {
     let map = client.map();
     let cluster = ClusterId::from_slice(map.cluster())?;
-    let dir = args.cache_dir.as_ref()?.join(format!("{cluster}-{}", map.meta_incarnation()));
+    let dir = args.cache_dir.as_ref()?.join(cache_folder(cluster, map.meta_incarnation()));
     Some(DiskCacheConfig { dir, bytes: args.cache_mib? << 20 })
 }
 
@@ -216,5 +234,17 @@ async fn until_over(fs: &Fs, mounted: Mounted) -> Outcome<()> {
     match failed {
         0 => Ok(()),
         count => Err(Failure::failed(format!("{count} files could not be committed; the log says why"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_with_commas_stays_one_option() {
+        let source = || "a:1,b:2:/x\\y".to_owned();
+        assert_eq!(shown(source(), true), source());
+        assert_eq!(shown(source(), false), "a:1\\,b:2:/x\\\\y");
     }
 }

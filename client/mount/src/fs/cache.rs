@@ -30,6 +30,8 @@ const INODES: usize = 64 << 10;
 
 /// Names kept at most: some 100 bytes each.
 const NAMES: usize = 128 << 10;
+/// Inodes known to be gone that are remembered.
+const GONE: std::num::NonZeroUsize = std::num::NonZeroUsize::new(4096).unwrap();
 
 /// Changes that an answer under way may be older than.
 const RECENT: usize = 8 << 10;
@@ -87,6 +89,8 @@ struct State {
     known: LruCache<u64, Known>,
     names: usize,
     births: u64,
+    /// Inodes that a request found to be gone while names here still led to them. Their numbers are never used again.
+    gone: LruCache<u64, ()>,
     /// To be told to the leader, and on its way to it.
     forget: HashSet<u64>,
     forgetting: HashSet<u64>,
@@ -115,6 +119,7 @@ impl Cache {
             known: LruCache::unbounded(),
             names: 0,
             births: 0,
+            gone: LruCache::new(GONE),
             forget: HashSet::new(),
             forgetting: HashSet::new(),
         };
@@ -129,7 +134,22 @@ impl Cache {
     /// Attributes of an inode.
     pub(crate) fn inode(&self, client: &Client, ino: u64) -> Option<Inode> {
         let term = client.watching();
-        self.state.lock().valid(term)?.known.get(&ino)?.inode.clone()
+        let mut guard = self.state.lock();
+        let state = guard.valid(term)?;
+        if state.gone.contains(&ino) {
+            return None;
+        }
+        state.known.get(&ino)?.inode.clone()
+    }
+
+    /// A request found an inode gone, before the news of it came. The kernel looks its way up once more, and must not be
+    /// led there again.
+    pub(crate) fn gone(&self, ino: u64) {
+        let mut state = self.state.lock();
+        state.gone.put(ino, ());
+        if let Some(known) = state.known.peek_mut(&ino) {
+            known.inode = None;
+        }
     }
 
     /// What a name stands for; with its attributes if they are known.
@@ -137,8 +157,12 @@ impl Cache {
         let term = client.watching();
         let mut guard = self.state.lock();
         let state = guard.valid(term)?;
+        if state.gone.contains(&dir) {
+            return None;
+        }
         let named = state.known.get(&dir)?.named(name)?;
         let inode = match named {
+            Named::Is(ino) if state.gone.contains(&ino) => return None,
             Named::Is(ino) => state.known.get(&ino).and_then(|known| known.inode.clone()),
             Named::Free => None,
         };
@@ -148,6 +172,7 @@ impl Cache {
     /// An answer told of an inode.
     pub(crate) fn keep_inode(&self, told: Told, inode: &Inode) {
         let mut state = self.state.lock();
+        state.gone.pop(&inode.ino);
         if state.takes(told, inode.ino) {
             state.entry(inode.ino).inode = Some(bare(inode.clone()));
             self.trim(&mut state);
@@ -155,6 +180,11 @@ impl Cache {
             // News are on their way; what they are about is known to be old.
             known.inode.take_if(|old| (old.version, old.ctime_ns) != (inode.version, inode.ctime_ns));
         }
+    }
+
+    /// Whether changes of an inode will be told that came after an answer, all of them.
+    pub(crate) fn follows(&self, told: Told, ino: u64) -> bool {
+        self.state.lock().takes(told, ino)
     }
 
     /// Whether what was given out of an inode is just this. Not so when nothing is kept of it.
@@ -218,9 +248,10 @@ impl Cache {
         }
     }
 
-    fn forgotten(&self) -> Vec<u64> {
+    fn forgotten(&self, is_open: impl Fn(u64) -> bool) -> Vec<u64> {
         let mut state = self.state.lock();
-        let some: Vec<u64> = state.forget.iter().copied().take(MAX_OPENS).collect();
+        let some: Vec<u64> =
+            state.forget.iter().copied().filter(|ino| !is_open(*ino)).take(MAX_OPENS).collect();
         for ino in &some {
             state.forget.remove(ino);
             state.forgetting.insert(*ino);
@@ -253,7 +284,8 @@ impl Cache {
                 state.own_name(told, op.parent, &op.name, Some(Named::Is(inode.ino)));
             }
             (Op::Unlink(op), _) => state.own_name(told, op.parent, &op.name, Some(Named::Free)),
-            (Op::RemoveDir(op), _) => state.own_name(told, op.parent, &op.name, Some(Named::Free)),
+            // An object of the same name, which the directory hid, has it now.
+            (Op::RemoveDir(op), _) => state.own_name(told, op.parent, &op.name, None),
             (Op::Rename(op), _) => state.own_rename(told, op),
             _ => {}
         }
@@ -363,6 +395,13 @@ impl State {
         }
     }
 
+    /// Whether it is known to be no directory.
+    fn hides_nothing(&self, named: Option<Named>) -> bool {
+        let Some(Named::Is(ino)) = named else { return false };
+        let inode = self.known.peek(&ino).and_then(|known| known.inode.as_ref());
+        inode.is_some_and(|inode| inode.kind() != FileKind::Directory)
+    }
+
     fn own_rename(&mut self, told: Told, op: &Rename) {
         let from = self.known.peek(&op.parent).and_then(|known| known.named(&op.name));
         let to = self.known.peek(&op.new_parent).and_then(|known| known.named(&op.new_name));
@@ -370,7 +409,8 @@ impl State {
             // Two names of one file: nothing happened. Not known: perhaps so.
             _ if from == to || from.is_none() => (None, None),
             true => (to, from),
-            false => (Some(Named::Free), from),
+            // An object of the same name, which a directory hid, has it then.
+            false => (self.hides_nothing(from).then_some(Named::Free), from),
         };
         self.own_name(told, op.parent, &op.name, left);
         self.own_name(told, op.new_parent, &op.new_name, arrived);
@@ -417,10 +457,14 @@ impl Keeper for Listener {
     fn all_void(&self, term: u64) {
         let Some(fs) = self.fs.upgrade() else { return };
         fs.cache.clear(term);
+        // Open files, too: the kernel never asks about pages that it holds.
+        fs.voided.notify_one();
     }
 
     fn forgotten(&self) -> Vec<u64> {
-        self.fs.upgrade().map(|fs| fs.cache.forgotten()).unwrap_or_default()
+        let Some(fs) = self.fs.upgrade() else { return Vec::new() };
+        // What is open is followed, whether its attributes are kept or not.
+        fs.cache.forgotten(|ino| fs.files.get(ino).is_some())
     }
 
     fn begin(&self) -> u64 {

@@ -30,6 +30,7 @@ impl Fs {
             let reply = self.client().mutate(Op::SetAttr(change)).await?;
             self.install(&target.file, reply)?;
         }
+        let target_client = self.client_of(&target.file);
         let mut copied = 0;
         while copied < length {
             let op = CopyRange {
@@ -39,7 +40,7 @@ impl Fs {
                 target_offset: target_offset + copied,
                 length: length - copied,
             };
-            let reply = match self.client().mutate(Op::CopyRange(op)).await {
+            let reply = match target_client.mutate(Op::CopyRange(op)).await {
                 Ok(reply) => reply,
                 Err(error) if error.code() == Code::TooLarge && copied > 0 => break,
                 Err(error) if error.code() == Code::TooLarge => return Err(Errno::OPNOTSUPP),

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use holdfast_client::OpenFile;
+use holdfast_proto::ids::SessionId;
 use holdfast_proto::inode::Inode;
 use holdfast_proto::map::StorageClass;
 use parking_lot::Mutex;
@@ -23,6 +24,7 @@ use crate::disk::Image;
 use crate::errno::Errno;
 use crate::fs::attr::Attr;
 use crate::fs::dirty::Dirty;
+use crate::fs::follow::Followed;
 use crate::fs::locks::LockOwner;
 use crate::fs::nearby::Through;
 use crate::fs::pages::Pages;
@@ -77,6 +79,13 @@ pub(crate) struct State {
     pub(crate) failures: Failures,
     /// Who holds locks here.
     pub(crate) lock_owners: HashMap<u64, LockOwner>,
+    /// The session in which a lock was held when the first of what is dirty was written: once it is gone, somebody else
+    /// may hold the lock, and these bytes must not come in between.
+    pub(crate) fence: Option<SessionId>,
+    /// What is dirty must not be committed any more; whoever holds `flushing` next throws it away.
+    pub(crate) lost: Option<Lost>,
+    /// Whether changes made elsewhere will be told.
+    pub(crate) followed: Followed,
     /// Version whose pages the kernel may hold; 0: none that are worth keeping.
     pub(crate) kernel_version: u64,
     /// Readers that ask for a pause of appends.
@@ -88,6 +97,15 @@ pub(crate) struct State {
     pub(crate) through: Through,
     /// The kernel is being told to drop older pages; whoever opens the file must not be told to keep them.
     pub(crate) kernel_dropping: bool,
+}
+
+/// Why what was written is not to be committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// The last descriptor was closed, and its owner was told that it could not be committed.
+    Closed,
+    /// The lock under which it was written was given up.
+    Unlocked,
 }
 
 /// Background writes that failed: how many, and how the last one did.
@@ -112,6 +130,9 @@ impl File {
             kernel_astray: false,
             failures: Failures::default(),
             lock_owners: HashMap::new(),
+            fence: None,
+            lost: None,
+            followed: Followed::default(),
             kernel_version,
             kernel_dropping: false,
             calm: 0,
@@ -223,6 +244,8 @@ impl State {
             self.dirty_since = None;
             self.written_ns = None;
             self.clear_suid = false;
+            self.fence = None;
+            self.lost = None;
         }
     }
 }

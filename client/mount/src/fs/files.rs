@@ -1,7 +1,7 @@
 //! Files that are open or have bytes to commit, and for some others the version that the kernel holds of them.
 //!
 //! What always holds: there is one [`File`] per inode; it leaves the table only when no handle is open and nothing
-//! is dirty. What is remembered of other files is bounded; what was touched longest ago is forgotten first.
+//! is dirty, which is soon after the last close: then bytes are tried once more at most. What is remembered of other files is bounded; what was touched longest ago is forgotten first.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

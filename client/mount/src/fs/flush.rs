@@ -7,12 +7,14 @@
 //!   answer in time) ranges stay and are tried again later; after one that will not (no space, quota, the file is
 //!   gone) they are given up.
 //! - Appended bytes are sent once: when nobody can know whether they arrived, they are given up and the failure told.
+//! - What was written under a lock is committed while the lock is held, or given up and the failure told.
+//! - Of a file that nobody has open any more, nothing is tried twice: its last closer was told how it ended.
 
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use holdfast_client::{ClientError, Content};
-use holdfast_proto::ids::ClassId;
+use holdfast_proto::ids::{ClassId, SessionId};
 use holdfast_proto::inode::{Extent, Inode};
 use holdfast_proto::map::StorageClass;
 use holdfast_proto::op::{self, Op, Reply};
@@ -20,7 +22,7 @@ use holdfast_proto::status::{Code, Retry};
 
 use crate::errno::Errno;
 use crate::fs::dirty::{Block, Dirty, Frozen};
-use crate::fs::file::{File, State};
+use crate::fs::file::{File, Lost, State};
 use crate::fs::pack::{self, Piece, Plan, Source};
 use crate::fs::{Fs, Outcome};
 
@@ -43,8 +45,8 @@ const MOST_INLINE_EXTENTS: usize = 48;
 /// Sessions in which one flush is tried: a mount that was cut off or stood still for too long gets a new one.
 const SESSIONS: usize = 3;
 
-/// Times a conditional commit is tried again because somebody else changed the file.
-const ROUNDS: usize = 16;
+/// Times a conditional commit is tried because somebody else changed the file: each stores its bytes once more.
+const ROUNDS: usize = 4;
 
 /// Which of the file's dirty ranges.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -80,6 +82,8 @@ struct Batch {
     class: Arc<StorageClass>,
     clear_suid: bool,
     mtime_ns: Option<i64>,
+    /// The session that must be alive, see [`State::fence`].
+    fence: Option<SessionId>,
 }
 
 impl Batch {
@@ -108,6 +112,7 @@ impl Fs {
             // Not on the thread that took the request: it has others to take.
             tokio::task::yield_now().await;
         }
+        self.drop_lost(file)?;
         self.flush_layer(file, Layer::Ranges, false).await?;
         self.flush_layer(file, Layer::Tail, false).await
     }
@@ -115,6 +120,7 @@ impl Fs {
     /// Commits whole chunks only; what is being filled goes on being filled.
     pub(crate) async fn flush_sealed(&self, file: &Arc<File>) -> Outcome<()> {
         let Ok(_one) = file.flushing.try_lock() else { return Ok(()) };
+        self.drop_lost(file)?;
         self.flush_layer(file, Layer::Ranges, true).await?;
         self.flush_layer(file, Layer::Tail, true).await
     }
@@ -123,9 +129,9 @@ impl Fs {
         let Some(batch) = take(file, layer, sealed_only) else { return Ok(()) };
         let mut result = self.write_out(file, &batch).await;
         for _ in 1..SESSIONS {
-            // Ranges at offsets may be written twice. Who held a lock in the old session is told by `check_locks`.
+            // Ranges at offsets may be written twice, unless somebody else may hold the lock by now.
             match result {
-                Err(ClientError::SessionLost(_)) if layer == Layer::Ranges => {}
+                Err(ClientError::SessionLost(_)) if layer == Layer::Ranges && batch.fence.is_none() => {}
                 _ => break,
             }
             result = self.write_out(file, &batch).await;
@@ -144,7 +150,8 @@ impl Fs {
             }
             Err(error) => {
                 let errno = Errno::of(&error);
-                let again = layer == Layer::Ranges && may_pass(&error);
+                let wanted = state.handles > 0 && state.lost.is_none();
+                let again = layer == Layer::Ranges && may_pass(&error) && wanted;
                 match errno {
                     // Nobody can ever read them.
                     Errno::STALE => tracing::debug!(ino = file.ino, "written bytes went with their file"),
@@ -173,6 +180,43 @@ impl Fs {
         outcome
     }
 
+    /// Throws away what must not be committed any more. For who holds the file's `flushing`.
+    ///
+    /// # Errors
+    /// There was some, and nobody was told of it yet.
+    pub(crate) fn drop_lost(&self, file: &File) -> Outcome<()> {
+        let mut state = file.state.lock();
+        state.settle();
+        if !state.is_dirty() || !state.is_lost(self.client().session()) {
+            return Ok(());
+        }
+        let (held, lost) = (state.held(), state.lost);
+        state.dirty.truncate(0);
+        state.tail.truncate(0);
+        state.kernel_astray = false;
+        state.reader = None;
+        state.settle();
+        if lost != Some(Lost::Closed) {
+            state.fail(Errno::IO);
+        }
+        let left = state.held();
+        drop(state);
+        self.count_held(held, left);
+        self.invalidate(file.ino);
+        let (ino, bytes) = (file.ino, held);
+        match lost {
+            Some(Lost::Closed) => {
+                tracing::warn!(ino, bytes, "written bytes are given up: the file was closed with an error");
+                return Ok(());
+            }
+            Some(Lost::Unlocked) => {
+                tracing::warn!(ino, bytes, "written bytes are given up: the lock they were written under is");
+            }
+            None => tracing::warn!(ino, bytes, "written bytes are given up: the lock on the file was lost"),
+        }
+        Err(Errno::IO)
+    }
+
     async fn write_out(&self, file: &Arc<File>, batch: &Batch) -> Result<Reply, ClientError> {
         if fits_inline(batch) {
             match self.commit(batch, pack::inline(&batch.ranges), None).await {
@@ -189,7 +233,11 @@ impl Fs {
                     Err(error) if error.code() == Code::TooLarge => {}
                     other => return other,
                 },
-                false => return self.fold(file, batch).await,
+                false => match self.fold(file, batch).await {
+                    // Others change the file all the time. What is new goes into a chunk without the rest.
+                    Err(ClientError::Changed(_)) => {}
+                    other => return other,
+                },
             }
         }
         let chunk_bytes = usize::try_from(batch.class.chunk_bytes).unwrap_or(usize::MAX);
@@ -209,10 +257,15 @@ impl Fs {
         for _ in 0..ROUNDS {
             let reader = self.client().open_inode(holdfast_proto::ids::Ino(file.ino)).await?;
             let inode = reader.inode();
+            let carried = match reader.carried().await {
+                // As if the commit had found it changed.
+                Err(ClientError::Changed(_)) => continue,
+                carried => carried?,
+            };
             let base = if batch.layer == Layer::Tail { inode.size } else { 0 };
             let mut all = Dirty::default();
             let chunk_bytes = usize::try_from(batch.class.chunk_bytes).unwrap_or(usize::MAX);
-            for (offset, bytes) in reader.carried().await? {
+            for (offset, bytes) in carried {
                 all.write(offset, &bytes, chunk_bytes);
             }
             for range in &batch.ranges {
@@ -249,7 +302,10 @@ impl Fs {
             let pieces = pieces.iter().map(|piece| to_message(piece, &content.extents)).collect();
             Op::Write(op::Write { chunks: content.chunks, pieces, ..write.clone() })
         };
-        self.client().commit(content, build).await
+        match batch.fence {
+            Some(session) => self.client().only_in(session).commit(content, build).await,
+            None => self.client().commit(content, build).await,
+        }
     }
 
     async fn stored(
@@ -279,6 +335,7 @@ fn take(file: &File, layer: Layer, sealed_only: bool) -> Option<Batch> {
         class: state.class.clone(),
         clear_suid: state.clear_suid,
         mtime_ns: state.written_ns,
+        fence: state.fence,
     })
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use holdfast_client::Hold;
 use parking_lot::RwLock;
@@ -22,6 +22,8 @@ pub(crate) struct FileHandle {
     pub(crate) flags: i32,
     /// Failures of background writes that this handle's owner was told of, or that came before it was opened.
     pub(crate) told: AtomicU64,
+    /// What its owner was told at the last close: that not everything could be committed.
+    pub(crate) failed: AtomicBool,
     /// Whether reading through it was noted.
     pub(crate) noted: Noted,
     /// Whether the kernel reads for it, past this process.
@@ -33,7 +35,8 @@ pub(crate) struct FileHandle {
 impl FileHandle {
     pub(crate) fn new(file: Arc<File>, flags: i32, hold: Hold) -> Self {
         let (noted, passes) = (Noted::default(), Passes::default());
-        Self { file, flags, told: AtomicU64::new(0), noted, passes, _hold: hold }
+        let (told, failed) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self { file, flags, told, failed, noted, passes, _hold: hold }
     }
 
     pub(crate) fn appends(&self) -> bool {

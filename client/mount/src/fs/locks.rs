@@ -11,20 +11,22 @@
 //!   and given up one after the other.
 //! - The kernel tells of the end of locks that belong to an open file description (`F_OFD_SETLK`) only by the release
 //!   of the handle, and names nobody: so all that were taken through it go then.
+//! - What was written while a lock was held is committed in the session that holds the lock, or not at all: the
+//!   metaserver refuses it once that session has ended, and it is given up ([`State::fence`]).
 //!
 //! The kernel binding does not tell flock(2) from fcntl(2): both lock ranges of one kind here, as over NFS.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_client::ClientError;
+use holdfast_client::{Client, ClientError};
 use holdfast_proto::ids::SessionId;
-use holdfast_proto::op::{FileLock, LockKind, Op, SetLock};
+use holdfast_proto::op::{FileLock, LockKind, Op, Reply, SetLock};
 use holdfast_proto::query::{GetLock, Query};
 use holdfast_proto::status::Code;
 
 use crate::errno::Errno;
-use crate::fs::file::File;
+use crate::fs::file::{File, Lost, State};
 use crate::fs::{Fs, Outcome};
 
 /// First and longest wait between two questions whether a lock is free.
@@ -48,6 +50,9 @@ pub struct LockRequest {
     pub waiter: u32,
 }
 
+/// Sessions in which a lock is asked for: a mount that was cut off or stood still for too long gets a new one.
+const SESSIONS: usize = 3;
+
 /// Who took locks on a file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LockOwner {
@@ -55,6 +60,29 @@ pub(crate) struct LockOwner {
     session: SessionId,
     /// The handle through which it was.
     handle: u64,
+}
+
+impl State {
+    /// The session that holds this file's locks, as far as this mount took any. If they are of several, one that has
+    /// ended.
+    fn lock_session(&self, current: SessionId) -> Option<SessionId> {
+        let mut sessions = self.lock_owners.values().map(|owner| owner.session);
+        let first = sessions.next()?;
+        Some(if first == current { sessions.find(|other| *other != current).unwrap_or(first) } else { first })
+    }
+
+    /// What is dirty must not be committed: somebody else may hold the locks under which it was written, or nobody
+    /// waits for it any more.
+    pub(crate) fn is_lost(&self, current: SessionId) -> bool {
+        self.lost.is_some() || self.fence.is_some_and(|session| session != current)
+    }
+
+    /// What is written now is written under the locks that are held now.
+    pub(crate) fn raise_fence(&mut self, current: SessionId) {
+        if self.fence.is_none() {
+            self.fence = self.lock_session(current);
+        }
+    }
 }
 
 impl Fs {
@@ -99,8 +127,7 @@ impl Fs {
 
     async fn try_lock(&self, file: &Arc<File>, handle: u64, request: LockRequest) -> Outcome<()> {
         let _one = file.locking.lock().await;
-        let reply = self.client().mutate(Op::SetLock(message(file.ino, request))).await.map_err(of_lock)?;
-        let session = self.client().session();
+        let (reply, session) = self.take_lock(file, request).await?;
         let inode = reply.inode.ok_or(Errno::IO)?;
         let void = {
             let mut state = file.state.lock();
@@ -123,11 +150,29 @@ impl Fs {
         Ok(())
     }
 
+    /// Asks for a lock, and says in which session it is held. Who lost one on this file must notice before it gets
+    /// another.
+    async fn take_lock(&self, file: &File, request: LockRequest) -> Outcome<(Reply, SessionId)> {
+        for _ in 0..SESSIONS {
+            let session = self.client().session();
+            self.check_locks(file)?;
+            match self.client().only_in(session).mutate(Op::SetLock(message(file.ino, request))).await {
+                Ok(reply) => return Ok((reply, session)),
+                // If it was taken, it went with the session.
+                Err(ClientError::SessionLost(_)) => {}
+                Err(error) => return Err(of_lock(error)),
+            }
+        }
+        tracing::warn!(ino = file.ino, "a lock cannot be had: sessions end faster than it is taken");
+        Err(Errno::IO)
+    }
+
     /// For who holds the file's `locking`.
     async fn unlock(&self, file: &Arc<File>, request: LockRequest) -> Outcome<()> {
         if let Err(errno) = self.flush(file).await {
             // It is told to who closes or syncs the file. A lock that stayed would be in everybody's way for ever.
             tracing::warn!(ino = file.ino, ?errno, "a lock is given up without what was written under it");
+            self.give_up_fenced(file);
         }
         let whole = request.start == 0 && request.end >= i64::MAX as u64;
         match self.client().mutate(Op::SetLock(message(file.ino, request))).await.map_err(of_lock) {
@@ -139,6 +184,31 @@ impl Fs {
             file.state.lock().lock_owners.remove(&request.owner);
         }
         Ok(())
+    }
+
+    /// What was written under a lock could not be committed, and the lock goes: its next holder must not find these
+    /// bytes coming later.
+    fn give_up_fenced(&self, file: &File) {
+        {
+            let mut state = file.state.lock();
+            if state.fence.is_none() || !state.is_dirty() {
+                return;
+            }
+            state.lost = Some(Lost::Unlocked);
+        }
+        // A flush that is under way decides at its end; the next one throws away what is left.
+        if let Ok(_quiet) = file.flushing.try_lock() {
+            let _ = self.drop_lost(file);
+        }
+    }
+
+    /// For commands that change an open file: where this mount holds locks on it, they are carried out only while it
+    /// does.
+    pub(crate) fn client_of(&self, file: &File) -> Client {
+        match file.state.lock().lock_session(self.client().session()) {
+            Some(session) => self.client().only_in(session),
+            None => self.client().clone(),
+        }
     }
 
     /// A process closed the file: its locks go, through whichever handle it took them.
@@ -180,8 +250,8 @@ impl Fs {
         if state.lock_owners.is_empty() {
             return Ok(());
         }
-        let session = self.client().session();
-        if state.lock_owners.values().all(|owner| owner.session == session) {
+        let current = self.client().session();
+        if state.lock_session(current).is_none_or(|session| session == current) {
             return Ok(());
         }
         tracing::warn!(ino = file.ino, "locks were lost with the session they were taken in");

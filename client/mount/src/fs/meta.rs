@@ -25,9 +25,9 @@ pub enum Time {
 }
 
 impl Time {
-    fn ns(self) -> i64 {
+    fn ns(self, now: i64) -> i64 {
         match self {
-            Self::Now => now_ns(),
+            Self::Now => now,
             Self::At(ns) => ns,
         }
     }
@@ -73,14 +73,15 @@ impl Fs {
         if change.size.is_some_and(|size| size > MAX_FILE_BYTES) {
             return Err(Errno::FBIG);
         }
+        let now = now_ns();
         let op = op::SetAttr {
             ino,
             mode: change.mode.map(|mode| mode & 0o7777),
             uid: change.uid,
             gid: change.gid,
             size: change.size,
-            atime_ns: change.atime.map(Time::ns),
-            mtime_ns: change.mtime.map(Time::ns),
+            atime_ns: change.atime.map(|time| time.ns(now)),
+            mtime_ns: change.mtime.map(|time| time.ns(now)),
             class: None,
             clear_suid: change.clear_suid,
             at_least: change.at_least,
@@ -106,7 +107,10 @@ impl Fs {
             None if op.mode.is_some() && file.state.lock().clear_suid => self.flush_locked(file).await?,
             None => {}
         }
-        let reply = self.client().mutate(Op::SetAttr(op)).await?;
+        let reply = match op.size {
+            Some(_) => self.client_of(file).mutate(Op::SetAttr(op)).await?,
+            None => self.client().mutate(Op::SetAttr(op)).await?,
+        };
         if empties {
             // Not before: a command that is refused leaves the file, and what was written to it, as it was.
             self.discard(file);

@@ -20,6 +20,7 @@ pub(crate) mod file;
 mod files;
 mod flush;
 mod flusher;
+mod follow;
 pub(crate) mod handles;
 mod hear;
 mod locks;
@@ -102,6 +103,8 @@ pub(crate) struct Shared {
     room: Notify,
     /// Told when somebody waits for room.
     pressure: Notify,
+    /// Told when changes of open files may have been missed.
+    voided: Notify,
     kernel: std::sync::OnceLock<Arc<dyn Invalidate>>,
     /// Where background work runs: requests come on threads of the kernel binding.
     runtime: tokio::runtime::Handle,
@@ -129,10 +132,12 @@ impl Fs {
             held: AtomicU64::new(0),
             room: Notify::new(),
             pressure: Notify::new(),
+            voided: Notify::new(),
             kernel: std::sync::OnceLock::new(),
             runtime: tokio::runtime::Handle::current(),
         });
         flusher::start(&shared);
+        follow::start(&shared);
         atime::start(&shared);
         shared.client.watch(Arc::new(Listener { fs: Arc::downgrade(&shared) }));
         Ok(Self { shared })

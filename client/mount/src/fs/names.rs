@@ -69,6 +69,11 @@ impl NewNode {
 }
 
 impl Fs {
+    /// A request about an inode was answered with `ESTALE`: whatever name led there is looked up anew.
+    pub fn is_gone(&self, ino: u64) {
+        self.shared.cache.gone(ino);
+    }
+
     /// What a name stands for, if that needs no question.
     pub fn lookup_now(&self, parent: u64, name: &[u8]) -> Option<Outcome<Attr>> {
         if name.len() > MAX_NAME {

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::errno::Errno;
 use crate::fs::cache::Told;
-use crate::fs::file::{File, Reader};
+use crate::fs::file::{File, Lost, Reader};
 use crate::fs::handles::FileHandle;
 use crate::fs::names::{Caller, NewNode};
 use crate::fs::nearby::Backing;
@@ -35,6 +35,14 @@ pub struct Opened {
     pub backing: Option<Arc<Backing>>,
 }
 
+/// What the answer to an open told.
+struct Content<'a> {
+    inode: &'a Inode,
+    /// For who reads.
+    file: Option<OpenFile>,
+    asked: Instant,
+}
+
 impl Fs {
     /// Opens a file that exists. Flags are those of open(2); truncation is a request of its own.
     pub async fn open(&self, ino: u64, flags: i32) -> Outcome<Opened> {
@@ -42,18 +50,23 @@ impl Fs {
             return Err(Errno::ROFS);
         }
         let (asked, began) = (Instant::now(), self.shared.cache.began());
-        let (answer, hold) = self.client().hold_inode(Ino(ino), true).await?;
+        // Who only writes needs no content, and what nobody may read should not be kept in the cluster.
+        let reads = flags & libc::O_ACCMODE != libc::O_WRONLY;
+        let (answer, hold) = self.client().hold_inode(Ino(ino), reads).await?;
         let told = Told { began, index: answer.reply.index, lease: answer.reply.lease_term };
-        let mut news = true;
-        if let Some(inode) = &answer.reply.inode {
-            news = !self.shared.cache.is_same(inode);
-            self.shared.cache.keep_inode(told, inode);
+        let inode = answer.reply.inode.clone().ok_or(Errno::IO)?;
+        let news = !self.shared.cache.is_same(&inode);
+        self.shared.cache.keep_inode(told, &inode);
+        if inode.kind() == FileKind::Directory {
+            return Err(Errno::ISDIR);
         }
         let class = answer.reply.class.clone();
-        let opened = self.client().opened(answer)?;
+        let content = reads.then(|| self.client().opened(answer)).transpose()?;
         let class = self.class_of(class).await?;
-        let file = self.shared.files.open(ino, |version| File::new(opened.inode().clone(), class, version));
-        let mut opened = self.opened(file.clone(), flags, hold, Some((opened, asked)));
+        let file = self.shared.files.open(ino, |version| File::new(inode.clone(), class, version));
+        self.note_followed(&file, told);
+        let known = Content { inode: &inode, file: content, asked };
+        let mut opened = self.opened(file.clone(), flags, hold, Some(known));
         let shows_zeros = file.state.lock().shows_zeros();
         if shows_zeros {
             // Who opens a file sees all of it, whatever others read through this mount before.
@@ -76,19 +89,14 @@ impl Fs {
         }
     }
 
-    fn opened(
-        &self,
-        file: Arc<File>,
-        flags: i32,
-        hold: Hold,
-        content: Option<(OpenFile, Instant)>,
-    ) -> Opened {
+    fn opened(&self, file: Arc<File>, flags: i32, hold: Hold, content: Option<Content<'_>>) -> Opened {
         let handle = FileHandle::new(file.clone(), flags, hold);
         let mut state = file.state.lock();
-        if let Some((content, at)) = content
-            && state.learn(content.inode())
+        if let Some(Content { inode, file: content, asked: at }) = content
+            && state.learn(inode)
+            && let Some(content) = content
         {
-            let nearby = self.shared.nearby(file.ino, content.inode().version);
+            let nearby = self.shared.nearby(file.ino, inode.version);
             let reader = Reader { file: content, at, nearby };
             if handle.reads() {
                 self.consider(&reader);
@@ -123,17 +131,20 @@ impl Fs {
         node: NewNode,
         flags: i32,
     ) -> Outcome<Opened> {
+        let began = self.shared.cache.began();
         let created = self.client().create_held(node.create(caller, parent, name)).await;
         let (reply, hold) = created.map_err(|error| match Errno::from(error) {
             Errno::EXIST if flags & libc::O_EXCL == 0 => Errno::STALE,
             other => other,
         })?;
+        let told = Told { began, index: reply.index, lease: reply.lease_term };
         let inode: Inode = reply.inode.ok_or(Errno::IO)?;
         if inode.kind() != FileKind::File {
             return Err(Errno::IO);
         }
         let class = self.class_of(self.known_class(&inode)).await?;
         let file = self.shared.files.open(inode.ino, |_| File::new(inode.clone(), class, inode.version));
+        self.note_followed(&file, told);
         Ok(self.opened(file, flags, hold, None))
     }
 
@@ -146,13 +157,17 @@ impl Fs {
     /// are told.
     pub async fn flush_handle(&self, handle: u64, owner: u64) -> Outcome<()> {
         let handle = self.file_handle(handle)?;
+        // Before they are given up: who closes is told that they were lost.
+        let held = self.check_locks(&handle.file);
         self.drop_locks(&handle.file, owner).await;
         if !handle.writes() && !handle.file.state.lock().is_dirty() {
-            return Ok(());
+            return held;
         }
         // Also a flush that did not get its turn in time is a failure of this call.
         let flushed = self.flush(&handle.file).await;
-        self.failures(&handle).and(flushed)
+        let outcome = self.failures(&handle).and(flushed).and(held);
+        handle.failed.store(outcome.is_err(), Ordering::Release);
+        outcome
     }
 
     /// Makes durable what was written: on the members' disks and in the metadata of a majority.
@@ -160,18 +175,43 @@ impl Fs {
         let handle = self.file_handle(handle)?;
         // Also a flush that did not get its turn in time is a failure of this call.
         let flushed = self.flush(&handle.file).await;
-        self.failures(&handle).and(flushed)
+        // Behind it: it is the flush that learns of the end of a session.
+        let held = self.check_locks(&handle.file);
+        self.failures(&handle).and(flushed).and(held)
     }
 
     /// The last descriptor of a handle was closed. Nobody is there to be told of a failure any more.
     pub async fn release(&self, number: u64) {
         let Some(handle) = self.shared.handles.remove_file(number) else { return };
         self.drop_locks_of(&handle.file, number).await;
-        if handle.file.state.lock().is_dirty() {
-            let _ = self.flush(&handle.file).await;
+        // What was written through a mapping since the close was not tried yet; what the close could not commit was
+        // reported as lost.
+        let mut failed = handle.failed.load(Ordering::Acquire);
+        if !failed && handle.file.state.lock().is_dirty() {
+            failed = self.flush(&handle.file).await.is_err();
         }
         self.no_longer_passes(&handle);
         self.shared.files.close(&handle.file);
+        if failed {
+            self.give_up_closed(&handle.file).await;
+        }
+    }
+
+    /// Nobody has the file open, and its last close failed: what is still not committed must not come later, when
+    /// somebody may have written the file anew.
+    async fn give_up_closed(&self, file: &Arc<File>) {
+        {
+            let mut state = file.state.lock();
+            if state.handles > 0 || !state.is_dirty() {
+                return;
+            }
+            state.lost.get_or_insert(Lost::Closed);
+        }
+        // If a flush that is under way does not end in time, the next one throws away what is left.
+        if let Ok(_quiet) = self.quiet(file).await {
+            let _ = self.drop_lost(file);
+        }
+        self.shared.files.tidy(file);
     }
 
     /// What failed behind the back of the handle's owner since it was last told.

@@ -4,11 +4,12 @@
 //! bytes vanish or come twice. Committed content is at most [`MountConfig::attr_ttl`](crate::MountConfig) old.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use holdfast_client::{ClientError, OpenFile};
-use holdfast_proto::query::{GetInode, Query};
-use tokio::time::Instant;
+use holdfast_proto::query::{GetExtents, GetInode, Query};
+use tokio::time::{Instant, sleep_until};
 
 use crate::errno::Errno;
 use crate::fs::file::{File, Pieces, Reader, State};
@@ -17,8 +18,11 @@ use crate::fs::{Fs, Outcome};
 /// Longest read answered at once: the kernel asks for at most 1 MiB.
 const LONGEST: u64 = 16 << 20;
 
-/// Times a read begins anew because the file changed under it.
+/// Times a read begins anew at once because the file changed under it; then it pauses.
 const ROUNDS: usize = 16;
+
+/// First and longest pause between such rounds.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
 
 /// Rounds after which commits of this mount wait for the read.
 const CALM_ROUNDS: usize = 4;
@@ -35,7 +39,7 @@ struct Look {
 }
 
 impl Look {
-    fn at(state: &mut State, from: u64, to: u64, ttl: std::time::Duration) -> Self {
+    fn at(state: &mut State, from: u64, to: u64, ttl: Duration) -> Self {
         let end = state.size();
         if to > end {
             state.pages.read_to(end);
@@ -123,7 +127,26 @@ impl Fs {
 
     pub(crate) async fn read_file(&self, file: &Arc<File>, offset: u64, length: u64) -> Outcome<Pieces> {
         let end = offset.checked_add(length.min(LONGEST)).ok_or(Errno::INVAL)?;
-        let mut quiet = None;
+        let deadline = self.deadline();
+        let (mut pause, longest) = PAUSES;
+        loop {
+            if let Some(pieces) = self.read_rounds(file, offset, end).await? {
+                return Ok(pieces);
+            }
+            // Commits of this mount go on meanwhile: nobody waits for a read for long.
+            let again = Instant::now() + self.client().jittered(pause);
+            if again >= deadline {
+                tracing::warn!(ino = file.ino, "a file changes faster than it can be read");
+                return Err(Errno::IO);
+            }
+            sleep_until(again).await;
+            pause = (2 * pause).min(longest);
+        }
+    }
+
+    /// `None`: the file changed under it each time.
+    async fn read_rounds(&self, file: &Arc<File>, offset: u64, end: u64) -> Outcome<Option<Pieces>> {
+        let (mut quiet, mut outrun) = (None, None);
         for round in 0..ROUNDS {
             // A file that is appended to and committed again and again must not starve its readers.
             if round >= CALM_ROUNDS && quiet.is_none() {
@@ -136,24 +159,23 @@ impl Fs {
                     None => self.flush(file).await?,
                 }
             }
-            let look = {
-                let mut state = file.state.lock();
-                if !state.tail.is_empty() {
-                    continue;
-                }
-                Look::at(&mut state, offset, end, self.config().attr_ttl)
+            let look = match outrun.take() {
+                Some(reader) => self.look_at_range(file, &reader, offset, end).await?,
+                None => look(&mut file.state.lock(), offset, end, self.config().attr_ttl),
             };
+            let Some(look) = look else { continue };
             if look.from < look.to && look.covered() {
-                return Ok(Pieces(look.overlay.into_iter().map(|(_, bytes)| bytes).collect()));
+                return Ok(Some(Pieces(look.overlay.into_iter().map(|(_, bytes)| bytes).collect())));
             }
             let Some(reader) = look.reader.clone() else {
                 self.refresh(file).await?;
                 continue;
             };
             match self.compose(file, &look, &reader).await {
-                Ok(pieces) => return Ok(Pieces(pieces)),
+                Ok(pieces) => return Ok(Some(Pieces(pieces))),
                 Err(ClientError::Changed(_)) => {
                     self.drop_reader(file, &reader.file);
+                    outrun = Some(reader.file);
                 }
                 Err(error) => {
                     // Whoever asks again shall not be led to the same places.
@@ -162,8 +184,21 @@ impl Fs {
                 }
             }
         }
-        tracing::warn!(ino = file.ino, "a file changes faster than it can be read");
-        Err(Errno::IO)
+        Ok(None)
+    }
+
+    /// One look at a range of a file that changed before all was known of what `old` is: one answer tells both what the
+    /// file is by now and where the range lies, so the next change comes too late for this read.
+    async fn look_at_range(
+        &self,
+        file: &Arc<File>,
+        old: &OpenFile,
+        from: u64,
+        to: u64,
+    ) -> Outcome<Option<Look>> {
+        // However long the answer took: it is not older than the read.
+        let look = |state: &mut State| look(state, from, to, Duration::MAX);
+        Ok(self.refresh_range(file, old, from, to, look).await?.flatten())
     }
 
     /// Keeps this mount from committing to the file.
@@ -188,19 +223,56 @@ impl Fs {
             Some(old) => old.file.renewed(answer)?,
             None => self.client().opened(answer)?,
         };
-        let mut state = file.state.lock();
-        let void = state.kernel_version != 0 && state.kernel_version != opened.inode().version;
-        if state.learn(opened.inode()) {
-            let nearby = self.shared.nearby(file.ino, opened.inode().version);
-            state.reader = Some(Reader { file: opened, at: asked, nearby });
-            if void {
-                let version = state.inode.version;
-                state.kernel_drops(version);
-                drop(state);
-                self.invalidate(file.ino);
+        self.adopt(file, opened, asked, |_| ());
+        Ok(())
+    }
+
+    /// As [`Fs::refresh`], for a range of a file that others change all the time: where the range lies is known from the
+    /// same answer. `None`: that was older than what is known here, or came without the content.
+    pub(crate) async fn refresh_range<T>(
+        &self,
+        file: &Arc<File>,
+        old: &OpenFile,
+        from: u64,
+        to: u64,
+        look: impl FnOnce(&mut State) -> T,
+    ) -> Outcome<Option<T>> {
+        let asked = Instant::now();
+        let question = GetExtents { ino: file.ino, offset: from, end: to, if_version: 0 };
+        let answer = self.client().ask(Query::GetExtents(question)).await?;
+        match old.renewed_range(answer, from, to)? {
+            Some(opened) => Ok(self.adopt(file, opened, asked, look)),
+            None => {
+                self.refresh(file).await?;
+                Ok(None)
             }
         }
-        Ok(())
+    }
+
+    /// Takes an answer for what is committed, and looks at the file with it under the same lock. `None`: it is older
+    /// than what is known.
+    fn adopt<T>(
+        &self,
+        file: &File,
+        opened: OpenFile,
+        asked: Instant,
+        look: impl FnOnce(&mut State) -> T,
+    ) -> Option<T> {
+        let mut state = file.state.lock();
+        let void = state.kernel_version != 0 && state.kernel_version != opened.inode().version;
+        if !state.learn(opened.inode()) {
+            return None;
+        }
+        let nearby = self.shared.nearby(file.ino, opened.inode().version);
+        state.reader = Some(Reader { file: opened, at: asked, nearby });
+        let seen = look(&mut state);
+        if void {
+            let version = state.inode.version;
+            state.kernel_drops(version);
+            drop(state);
+            self.invalidate(file.ino);
+        }
+        Some(seen)
     }
 
     /// Puts committed bytes and overlay together.
@@ -238,6 +310,11 @@ impl Fs {
         pieces.extend(zeros(end, to));
         Ok(pieces)
     }
+}
+
+/// One look at the file. `None`: what was appended must be committed first.
+fn look(state: &mut State, from: u64, to: u64, ttl: Duration) -> Option<Look> {
+    state.tail.is_empty().then(|| Look::at(state, from, to, ttl))
 }
 
 fn zeros(from: u64, to: u64) -> impl Iterator<Item = Bytes> {

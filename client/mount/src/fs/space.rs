@@ -1,13 +1,18 @@
 //! Space inside a file: allocate, punch, find data and holes.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_client::{ClientError, OpenFile};
 use holdfast_proto::op::{self, Op, Piece};
 
 use crate::errno::Errno;
+use crate::fs::file::{File, State};
 use crate::fs::write::MAX_FILE_BYTES;
 use crate::fs::{Fs, Outcome, SetAttr};
 
-/// Times that a file is looked at again because somebody changed it meanwhile.
-const LOOKS: usize = 16;
+/// Pause before a file is looked at again because somebody changed it meanwhile.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// What lseek(2) looks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +62,7 @@ impl Fs {
     /// Makes a range a hole.
     async fn clear(
         &self,
-        file: &std::sync::Arc<crate::fs::file::File>,
+        file: &Arc<File>,
         offset: u64,
         length: u64,
         keep_size: bool,
@@ -72,7 +77,7 @@ impl Fs {
             clear_suid,
             ..op::Write::default()
         };
-        let reply = self.client().mutate(Op::Write(write)).await?;
+        let reply = self.client_of(file).mutate(Op::Write(write)).await?;
         self.install(file, reply)
     }
 
@@ -82,30 +87,56 @@ impl Fs {
         let file = &handle.file;
         let _quiet = self.quiet(file).await?;
         self.flush_locked(file).await?;
-        let mut tries = 0..LOOKS;
-        let (reader, size) = loop {
-            self.refresh(file).await?;
-            let state = file.state.lock();
-            match &state.reader {
-                Some(reader) => break (reader.file.clone(), state.size()),
+        let found = tokio::time::timeout_at(self.deadline(), self.find(file, offset, whence)).await;
+        found.unwrap_or_else(|_| {
+            tracing::warn!(ino = file.ino, "looking for data or a hole took too long");
+            Err(Errno::IO)
+        })
+    }
+
+    /// Goes from extent to extent until the deadline of the caller, who holds the file's `flushing`. Where others change
+    /// the file meanwhile, what lies ahead is looked at as it is by then.
+    async fn find(&self, file: &Arc<File>, offset: u64, whence: Whence) -> Outcome<u64> {
+        let (mut at, mut outrun) = (offset, None);
+        loop {
+            let looked = match outrun.take() {
+                Some(old) => self.refresh_range(file, &old, at, u64::MAX, look).await?.flatten(),
+                None => {
+                    self.refresh(file).await?;
+                    look(&mut file.state.lock())
+                }
+            };
+            let Some((reader, size)) = looked else {
                 // The answer was older than what another command told meanwhile.
-                None if tries.next().is_some() => {}
-                None => return Err(Errno::IO),
+                tokio::time::sleep(self.client().jittered(PAUSE)).await;
+                continue;
+            };
+            if offset >= size {
+                return Err(Errno::NXIO);
             }
-        };
-        if offset >= size {
-            return Err(Errno::NXIO);
-        }
-        let mut at = offset;
-        while let Some((data, end)) = reader.stretch(at).await? {
-            if data == (whence == Whence::Data) {
-                return Ok(at);
+            match walk(&reader, &mut at, whence).await {
+                Ok(true) => return Ok(at),
+                Ok(false) if whence == Whence::Hole => return Ok(size),
+                Ok(false) => return Err(Errno::NXIO),
+                Err(ClientError::Changed(_)) => outrun = Some(reader),
+                Err(error) => return Err(error.into()),
             }
-            at = end;
-        }
-        match whence {
-            Whence::Hole => Ok(size),
-            Whence::Data => Err(Errno::NXIO),
         }
     }
+}
+
+fn look(state: &mut State) -> Option<(OpenFile, u64)> {
+    let size = state.size();
+    state.reader.as_ref().map(|reader| (reader.file.clone(), size))
+}
+
+/// Moves `at` to where it is as wanted. False: it is nowhere.
+async fn walk(file: &OpenFile, at: &mut u64, whence: Whence) -> Result<bool, ClientError> {
+    while let Some((data, end)) = file.stretch(*at).await? {
+        if data == (whence == Whence::Data) {
+            return Ok(true);
+        }
+        *at = end;
+    }
+    Ok(false)
 }

@@ -112,7 +112,12 @@ impl Fs {
         if let Err(errno) = self.check_locks(file) {
             return Written::Refused(errno);
         }
+        let session = self.client().session();
         let mut state = file.state.lock();
+        if state.is_lost(session) {
+            // What waits is thrown away first: what is written now does not share its fate.
+            return Written::Wait;
+        }
         let chunk_bytes = usize::try_from(state.class.chunk_bytes.clamp(4096, 64 << 20)).unwrap_or(4096);
         let before = state.held();
         // Pages that the kernel writes back lie where they lie, whichever handle it picks for them.
@@ -137,6 +142,7 @@ impl Fs {
         };
         // Not for writes through the kernel's cache: it has their pages locked until they are answered.
         let shows_zeros = appends && handle.is_direct() && state.shows_zeros();
+        state.raise_fence(session);
         // Under the lock: a flush must not count as freed what is not counted as held yet.
         self.count_held(before, state.held());
         mark_written(&mut state, clear_suid);

@@ -45,8 +45,12 @@ impl Requests {
         work: impl Future<Output = Outcome<T>> + Send + 'static,
         give: impl FnOnce(R, T) + Send + 'static,
     ) {
+        let fs = self.fs.clone();
         begin(&self.runtime, async move {
             let outcome = work.await;
+            if matches!(outcome, Err(crate::errno::Errno::STALE)) {
+                fs.is_gone(timer.ino());
+            }
             timer.done(&outcome);
             match outcome {
                 Ok(value) => give(reply, value),

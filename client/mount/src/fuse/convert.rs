@@ -75,7 +75,20 @@ fn nanoseconds(time: SystemTime) -> i64 {
 pub(crate) fn time(time: TimeOrNow) -> Time {
     match time {
         TimeOrNow::Now => Time::Now,
-        TimeOrNow::SpecificTime(time) => Time::At(nanoseconds(time)),
+        TimeOrNow::SpecificTime(time) => Time::At(given(time)),
+    }
+}
+
+/// A time as the kernel gave it. The binding takes the nanoseconds of times before 1970 away from the seconds, where the
+/// kernel means them to be added.
+fn given(time: SystemTime) -> i64 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(_) => nanoseconds(time),
+        Err(before) => {
+            let (seconds, nanos) = (before.duration().as_secs(), before.duration().subsec_nanos());
+            let ns = i64::from(nanos) as i128 - i128::from(seconds) * 1_000_000_000;
+            i64::try_from(ns).unwrap_or(i64::MIN)
+        }
     }
 }
 

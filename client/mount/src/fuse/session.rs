@@ -27,6 +27,10 @@ pub struct Options {
     pub read_only: bool,
     /// Set-user-id bits and device nodes mean something.
     pub trusted: bool,
+    /// Programs can be run.
+    pub exec: bool,
+    /// Every write is one with `O_SYNC`.
+    pub sync: bool,
     /// Threads that take requests.
     pub threads: usize,
 }
@@ -55,7 +59,8 @@ pub fn mount(fs: &Fs, at: &Path, options: &Options) -> io::Result<Mounted> {
 fn config(options: &Options) -> Config {
     let mut mount_options = vec![
         MountOption::FSName(options.source.clone()),
-        MountOption::Subtype("holdfast".to_owned()),
+        // For the kernel, which then shows the type fuse.holdfast; the binding tells its own option to helpers only.
+        MountOption::CUSTOM("subtype=holdfast".to_owned()),
         MountOption::DefaultPermissions,
         MountOption::NoAtime,
     ];
@@ -65,6 +70,8 @@ fn config(options: &Options) -> Config {
         false => (MountOption::NoSuid, MountOption::NoDev),
     };
     mount_options.extend([suid, dev]);
+    mount_options.push(if options.exec { MountOption::Exec } else { MountOption::NoExec });
+    mount_options.push(if options.sync { MountOption::Sync } else { MountOption::Async });
     let mut config = Config::default();
     config.mount_options = mount_options;
     config.acl = if options.allow_other { SessionACL::All } else { SessionACL::Owner };
