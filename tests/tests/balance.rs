@@ -181,6 +181,7 @@ async fn a_drained_disk_is_left_by_everything_and_then_forgotten() -> Result<()>
     })
     .await?;
     cluster.expect(&["admin", "disks", "remove", &disk]).await?;
+    cluster.announce("the cluster has given it up");
     cluster.node(drained).kill()?;
     let other = if leader == 1 { 4 } else { 1 };
     verify(&cluster.s3_of(other), "without the drained disk").await?;

@@ -49,8 +49,6 @@ const RATE_OVER: Duration = Duration::from_secs(60);
 pub struct Balancing {
     /// Members that take the place of one that is well are not filled now.
     pub rests: bool,
-    /// The run as last read.
-    pub run: Balance,
     /// Bytes that are still to be moved, as of the last plan.
     pub left: u64,
     /// Moves under way.
@@ -133,7 +131,6 @@ fn note<M: Metadata, C: Chunkservers>(
     });
     let mut shown = leader.balancing.lock();
     shown.rests = run.state() == BalanceState::Paused;
-    shown.run = run.clone();
     shown.under_way = moving as u64;
     shown.rate = rate;
     if run.state() == BalanceState::Idle {

@@ -1,9 +1,11 @@
 //! `Balancing`: what the evening out of disks is at, and what would be moved if it began now.
 
 use holdfast_proto::admin::{BalanceLevel, BalanceMove, BalancePlan, BalanceReply, BalanceRequest};
+use holdfast_proto::op::Balance;
 use holdfast_proto::status::Status;
 use holdfast_rpc::Context;
 use holdfast_state::plan::balance::Plan;
+use holdfast_state::{keys, records};
 
 use super::Services;
 use crate::leader::balance;
@@ -18,10 +20,12 @@ pub(super) async fn answer(
 ) -> Result<BalanceReply, Status> {
     let leader = services.leader()?;
     let plan = if request.plan { Some(told(&balance::plan(&leader).await?)) } else { None };
+    // From the state: a leader that just began has not looked at it yet.
+    let run: Option<Balance> = leader.look(|_, view| records::load(view, &keys::balance())).await?;
     let measured = leader.sizes.load().whole;
     let now = leader.balancing.lock();
     Ok(BalanceReply {
-        run: Some(now.run.clone()),
+        run: Some(run.unwrap_or_default()),
         under_way: now.under_way,
         left: now.left,
         rate: now.rate,

@@ -73,7 +73,7 @@ fn a_place_is_taken_by_the_member_that_was_meant_for_it() {
         pg: pg.id,
         member: Some(world.disk_ref(fourth)),
         joined: world.member(fourth).joined,
-        walked_index: u64::MAX,
+        walked_index: world.member(fourth).joined_index,
     };
     world.lead(Op::MemberClean(walked));
     let epoch = world.pg().epoch;
