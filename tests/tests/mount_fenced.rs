@@ -4,8 +4,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::os::fd::IntoRawFd as _;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
-use std::path::Path;
+use std::os::unix::fs::FileExt as _;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -153,25 +152,11 @@ async fn open_descriptors_see_what_changed_while_nobody_told() -> Result<()> {
 }
 
 /// Bytes on the disks of all nodes.
-fn used(cluster: &mut Cluster) -> Result<u64> {
-    let mut bytes = 0;
-    for number in 1..=cluster.len() {
-        for disk in cluster.node(number).spec().disks.clone() {
-            bytes += used_below(&disk)?;
-        }
-    }
-    Ok(bytes)
-}
-
-fn used_below(dir: &Path) -> Result<u64> {
-    let mut bytes = 0;
-    for entry in fs::read_dir(dir)? {
-        let path = entry?.path();
-        // Files come and go meanwhile.
-        let Ok(about) = fs::symlink_metadata(&path) else { continue };
-        bytes += if about.is_dir() { used_below(&path)? } else { about.blocks() * 512 };
-    }
-    Ok(bytes)
+/// Bytes of chunks and of what is waiting to go, as the disks count them: segments are made ahead of what they hold.
+async fn used(cluster: &Cluster) -> Result<u64> {
+    let status: serde_json::Value =
+        serde_json::from_str(&cluster.expect(&["--json", "admin", "status"]).await?)?;
+    status["raw_used_bytes"].as_u64().context("the status says nothing of what is used")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -179,7 +164,7 @@ async fn idle_descriptors_keep_nothing_from_being_freed() -> Result<()> {
     const FILES: usize = 4;
     const LENGTH: usize = 32 << 20;
     skip_unless_mounts!();
-    let mut cluster = Builder::new("idle").start().await?;
+    let cluster = Builder::new("idle").start().await?;
     cluster.expect(&["mkdir", "/bkt"]).await?;
     let here = Mount::new(&cluster, "here", "/bkt", &[]).await?;
     let there = Mount::new(&cluster, "there", "/bkt", &[]).await?;
@@ -187,19 +172,23 @@ async fn idle_descriptors_keep_nothing_from_being_freed() -> Result<()> {
     let reader = File::open(here.path("idle"))?;
     ensure!(first(&reader)? == b'i');
     let writer = OpenOptions::new().write(true).open(here.path("idle"))?;
-    let before = used(&mut cluster)?;
+    let before = used(&cluster).await?;
     for number in 0..FILES {
         put(&there, &format!("big{number}"), number as u8, LENGTH)?;
     }
-    let with = used(&mut cluster)?;
-    ensure!(with >= before + (FILES * LENGTH) as u64 / 2, "{before} and then {with} bytes on the disks");
+    wait::until("the disks to tell of the files", Duration::from_secs(30), || async {
+        let with = used(&cluster).await.map_err(|error| format!("{error:#}"))?;
+        let enough = with >= before + (FILES * LENGTH) as u64 / 2;
+        if enough { Ok(()) } else { Err(format!("{before} and then {with} bytes on the disks")) }
+    })
+    .await?;
     for number in 0..FILES {
         fs::remove_file(there.path(&format!("big{number}")))?;
     }
     let limit = before + LENGTH as u64;
     let end = Instant::now() + Duration::from_secs(120);
     loop {
-        let now = used(&mut cluster)?;
+        let now = used(&cluster).await?;
         if now < limit {
             break;
         }
@@ -227,6 +216,13 @@ async fn what_close_reported_as_lost_does_not_come_later() -> Result<()> {
     ensure!(synced == Some(libc::EIO), "fsync came to {synced:?}");
     let closed = errno(close(file));
     ensure!(closed == Some(libc::EIO), "close came to {closed:?}");
+    // A commit that was on its way then may still arrive; once they are given up, nothing may.
+    let log = mount.process().log().to_owned();
+    wait::until("written bytes to be given up", Duration::from_secs(30), || async {
+        let text = fs::read_to_string(&log).map_err(|error| error.to_string())?;
+        if text.contains("written bytes are given up") { Ok(()) } else { Err(text) }
+    })
+    .await?;
     cluster.start_all().await?;
     wait::until("the mount to work again", Duration::from_secs(60), || {
         let put = put(&mount, "other", b'1', PAGE).map_err(|error| format!("{error:#}"));
@@ -240,8 +236,6 @@ async fn what_close_reported_as_lost_does_not_come_later() -> Result<()> {
         ensure!(seen(&mount, "file")? == b'0', "it is shown though it is lost");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let log = fs::read_to_string(mount.process().log())?;
-    ensure!(log.contains("written bytes are given up"), "the log says nothing of it: {}", mount.said());
     mount.finish(&cluster).await?;
     cluster.finish().await
 }
