@@ -220,7 +220,8 @@ async fn what_close_reported_as_lost_does_not_come_later() -> Result<()> {
     let log = mount.process().log().to_owned();
     wait::until("written bytes to be given up", Duration::from_secs(30), || async {
         let text = fs::read_to_string(&log).map_err(|error| error.to_string())?;
-        if text.contains("written bytes are given up") { Ok(()) } else { Err(text) }
+        let gone = text.contains("written bytes are given up") || text.contains("kept=false");
+        if gone { Ok(()) } else { Err(text) }
     })
     .await?;
     cluster.start_all().await?;
