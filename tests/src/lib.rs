@@ -22,6 +22,7 @@ pub mod mount;
 pub mod netns;
 pub mod node;
 pub mod oracle;
+pub mod outcome;
 pub mod process;
 pub mod raw;
 pub mod rpc;

@@ -36,6 +36,17 @@ macro_rules! skip_unless_root_with {
     };
 }
 
+/// Ends the test, loudly, when nothing can be mounted here.
+#[macro_export]
+macro_rules! skip_unless_mounts {
+    () => {
+        if let Some(why) = $crate::mount::missing() {
+            eprintln!("SKIPPED {}: {why}", module_path!());
+            return Ok(());
+        }
+    };
+}
+
 /// Says, loudly, that a test ends because a program of somebody else's is not installed.
 pub fn announce_missing(test: &str, program: &str, package: &str) {
     eprintln!("SKIPPED {test}: needs {program}; on Debian: apt-get install {package}");

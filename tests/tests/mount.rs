@@ -8,23 +8,13 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 use holdfast_tests::cluster::Builder;
-use holdfast_tests::mount::{Mount, missing};
+use holdfast_tests::mount::Mount;
 use holdfast_tests::oracle::Content;
-use holdfast_tests::wait;
+use holdfast_tests::{skip_unless_mounts, wait};
 
 /// Lengths around every border: empty, inline limit, block, request, chunk.
 const SIZES: [u64; 10] =
     [0, 1, 4095, 4096, 4097, 100_000, 1 << 20, (8 << 20) - 1, (8 << 20) + 1, (20 << 20) + 17];
-
-/// Ends the test, loudly, where mounts are not possible.
-macro_rules! skip_unless_mounts {
-    () => {
-        if let Some(why) = missing() {
-            eprintln!("SKIPPED {}: {why}", module_path!());
-            return Ok(());
-        }
-    };
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_go_in_through_the_mount_and_come_out_of_every_door() -> Result<()> {

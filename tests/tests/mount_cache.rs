@@ -8,23 +8,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use holdfast_tests::cluster::{Builder, Cluster};
-use holdfast_tests::mount::{Mount, missing};
+use holdfast_tests::mount::Mount;
 use holdfast_tests::oracle::Content;
-use holdfast_tests::wait;
+use holdfast_tests::{skip_unless_mounts, wait};
 
 const LENGTH: u64 = (9 << 20) + 12_345;
 
 /// A byte far from both ends, and what a damaged disk shows there.
 const SPOT: u64 = 5_000_000;
-
-macro_rules! skip_unless_mounts {
-    () => {
-        if let Some(why) = missing() {
-            eprintln!("SKIPPED {}: {why}", module_path!());
-            return Ok(());
-        }
-    };
-}
 
 /// Reads the whole file as if it had never been read: without what the kernel keeps of it.
 fn read_anew(path: &Path) -> Result<Vec<u8>> {

@@ -9,23 +9,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use holdfast_tests::cluster::{Builder, Cluster};
-use holdfast_tests::mount::{Mount, missing};
-use holdfast_tests::wait;
+use holdfast_tests::mount::Mount;
+use holdfast_tests::{skip_unless_mounts, wait};
 use rustix::fs::{FlockOperation, fcntl_lock};
 
 /// A session ends after 30 s of silence; a leader that is new counts from its election.
 const SESSION: Duration = Duration::from_secs(90);
 
 const PAGE: usize = 4096;
-
-macro_rules! skip_unless_mounts {
-    () => {
-        if let Some(why) = missing() {
-            eprintln!("SKIPPED {}: {why}", module_path!());
-            return Ok(());
-        }
-    };
-}
 
 fn both_ways() -> OpenOptions {
     let mut options = OpenOptions::new();

@@ -10,41 +10,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use holdfast_tests::cluster::{Builder, Cluster};
-use holdfast_tests::mount::{is_mounted, missing};
+use holdfast_tests::mount::is_mounted;
+use holdfast_tests::outcome::{refused, said, text};
 use holdfast_tests::process::Process;
-use holdfast_tests::{addresses, binary, logs, node, skip_unless_root_with, wait};
+use holdfast_tests::{addresses, binary, logs, node, skip_unless_mounts, skip_unless_root_with, wait};
 use rustix::mount::{UnmountFlags, unmount};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Longest time for what should take a second.
 const SOON: Duration = Duration::from_secs(30);
-
-macro_rules! skip_unless_mounts {
-    () => {
-        if let Some(why) = missing() {
-            eprintln!("SKIPPED {}: {why}", module_path!());
-            return Ok(());
-        }
-    };
-}
-
-fn text(path: &Path) -> Result<&str> {
-    path.to_str().context("a path in UTF-8")
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// Ends the test unless a command failed with this exit code and all these words.
-fn refused(output: &Output, code: i32, words: &[&str]) -> Result<()> {
-    let why = said(output);
-    ensure!(output.status.code() == Some(code), "{}, not exit code {code}: {why}", output.status);
-    for word in words {
-        ensure!(why.contains(word), "no word of '{word}': {why}");
-    }
-    Ok(())
-}
 
 /// A world with mounts of its own, in which `/sbin/mount.holdfast` is a link to the binary.
 struct Machine {

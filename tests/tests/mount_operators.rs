@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use holdfast_tests::cluster::{Builder, Cluster};
-use holdfast_tests::mount::{Mount, is_mounted, missing};
+use holdfast_tests::mount::{Mount, is_mounted};
+use holdfast_tests::outcome::{refused, said, text};
 use holdfast_tests::process::Process;
-use holdfast_tests::{addresses, wait};
+use holdfast_tests::{addresses, skip_unless_mounts, wait};
 use rustix::fs::{CWD, FileType, Mode, XattrFlags, mknodat, setxattr};
 
 /// Longest time for what should take milliseconds.
@@ -22,34 +23,7 @@ const SOON: Duration = Duration::from_secs(30);
 /// Anybody but root.
 const NOBODY: u32 = 65_534;
 
-macro_rules! skip_unless_mounts {
-    () => {
-        if let Some(why) = missing() {
-            eprintln!("SKIPPED {}: {why}", module_path!());
-            return Ok(());
-        }
-    };
-}
-
 type Counts = BTreeMap<String, u64>;
-
-fn text(path: &Path) -> Result<&str> {
-    path.to_str().context("a path in UTF-8")
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// Ends the test unless a command failed with this exit code and all these words.
-fn refused(output: &Output, code: i32, words: &[&str]) -> Result<()> {
-    let why = said(output);
-    ensure!(output.status.code() == Some(code), "{}, not exit code {code}: {why}", output.status);
-    for word in words {
-        ensure!(why.contains(word), "no word of '{word}': {why}");
-    }
-    Ok(())
-}
 
 /// What `holdfast mount --stats` shows: requests by kind, errors by kind and error, bytes by direction, what is open.
 async fn counted(cluster: &Cluster, at: &Path) -> Result<Counts> {
