@@ -152,6 +152,16 @@ impl Cache {
         }
     }
 
+    /// A request found that a name is not what it was known to be, before the news of it came.
+    pub(crate) fn doubt(&self, dir: u64, name: &[u8]) {
+        let mut state = self.state.lock();
+        if let Some(known) = state.known.peek_mut(&dir).and_then(|known| known.names.get_mut(name)) {
+            *known = None;
+        } else if let Some(known) = state.known.peek_mut(&dir) {
+            known.whole = false;
+        }
+    }
+
     /// What a name stands for; with its attributes if they are known.
     pub(crate) fn name(&self, client: &Client, dir: u64, name: &[u8]) -> Option<(Named, Option<Inode>)> {
         let term = client.watching();

@@ -1,7 +1,9 @@
 //! Files that are open or have bytes to commit, and for some others the version that the kernel holds of them.
 //!
 //! What always holds: there is one [`File`] per inode; it leaves the table only when no handle is open and nothing
-//! is dirty, which is soon after the last close: then bytes are tried once more at most. What is remembered of other files is bounded; what was touched longest ago is forgotten first.
+//! is dirty, which is soon after the last close: then bytes are tried once more at most. One that left never takes
+//! another one, opened since, with it. What is remembered of other files is bounded; what was touched longest ago is
+//! forgotten first.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -51,8 +53,7 @@ impl Files {
         let over = state.handles == 0 && !state.is_dirty();
         let version = if state.kernel_dropping { 0 } else { state.kernel_version };
         drop(state);
-        if over {
-            open.remove(&file.ino);
+        if over && take_out(&mut open, file) {
             drop(open);
             self.remember(file.ino, version);
         }
@@ -63,7 +64,7 @@ impl Files {
         let mut open = self.open.lock();
         let state = file.state.lock();
         if state.handles == 0 && !state.is_dirty() {
-            open.remove(&file.ino);
+            take_out(&mut open, file);
         }
     }
 
@@ -99,9 +100,35 @@ impl Files {
     }
 }
 
+/// Takes a file out of the table. False: it is there no longer, or another one is, of somebody who opened it since.
+fn take_out(open: &mut HashMap<u64, Arc<File>>, file: &Arc<File>) -> bool {
+    let there = open.get(&file.ino).is_some_and(|there| Arc::ptr_eq(there, file));
+    if there {
+        open.remove(&file.ino);
+    }
+    there
+}
+
 #[cfg(test)]
 mod tests {
+    use holdfast_proto::inode::Inode;
+
     use super::*;
+
+    #[test]
+    fn who_opens_a_file_anew_is_not_put_out_by_who_had_it_before() {
+        let files = Files::new(2);
+        let make = |version| File::new(Inode { ino: 7, ..Inode::default() }, Arc::default(), version);
+        let before = files.open(7, make);
+        files.close(&before);
+        let after = files.open(7, make);
+        // Somebody who works through a list of files gets to it only now.
+        files.tidy(&before);
+        files.close(&before);
+        assert!(files.get(7).is_some_and(|there| Arc::ptr_eq(&there, &after)));
+        files.close(&after);
+        assert!(files.get(7).is_none());
+    }
 
     #[test]
     fn the_longest_untouched_is_forgotten_first() {

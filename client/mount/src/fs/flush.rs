@@ -244,11 +244,20 @@ impl Fs {
         let mut last = None;
         for group in batch.ranges.chunks(PIECES_PER_COMMAND) {
             if let Some(reply) = last.take() {
-                note(file, reply);
+                self.note(file, reply);
             }
             last = Some(self.commit(batch, pack::chunks(group, chunk_bytes), None).await?);
         }
         last.ok_or_else(|| ClientError::Invalid("nothing to write".to_owned()))
+    }
+
+    /// One of several commits of a flush is done; its ranges stay in the overlay until the last one is.
+    fn note(&self, file: &File, reply: Reply) {
+        let Some(inode) = reply.inode else { return };
+        let void = file.state.lock().committed(inode, reply.replaced_version);
+        if void {
+            self.invalidate(file.ino);
+        }
     }
 
     /// Too many extents carry bytes of their own: all of them go into one chunk together with what is new. Only if
@@ -337,13 +346,6 @@ fn take(file: &File, layer: Layer, sealed_only: bool) -> Option<Batch> {
         mtime_ns: state.written_ns,
         fence: state.fence,
     })
-}
-
-/// One of several commits of a flush is done; its ranges stay in the overlay until the last one is.
-fn note(file: &File, reply: Reply) {
-    if let Some(inode) = reply.inode {
-        file.state.lock().committed(inode, reply.replaced_version);
-    }
 }
 
 /// The whole file is small enough to lie in the metadata.

@@ -55,6 +55,12 @@ impl Fs {
         let (answer, hold) = self.client().hold_inode(Ino(ino), reads).await?;
         let told = Told { began, index: answer.reply.index, lease: answer.reply.lease_term };
         let inode = answer.reply.inode.clone().ok_or(Errno::IO)?;
+        if inode.nlink == 0 && self.shared.files.get(ino).is_none() {
+            // Whoever came by a name came by one that it no longer has: the kernel looks the name up anew. Who has the
+            // file open may open it again (`/proc/self/fd`).
+            self.shared.cache.gone(ino);
+            return Err(Errno::STALE);
+        }
         let news = !self.shared.cache.is_same(&inode);
         self.shared.cache.keep_inode(told, &inode);
         if inode.kind() == FileKind::Directory {
@@ -134,7 +140,11 @@ impl Fs {
         let began = self.shared.cache.began();
         let created = self.client().create_held(node.create(caller, parent, name)).await;
         let (reply, hold) = created.map_err(|error| match Errno::from(error) {
-            Errno::EXIST if flags & libc::O_EXCL == 0 => Errno::STALE,
+            Errno::EXIST if flags & libc::O_EXCL == 0 => {
+                // The news of it has not come yet, and the kernel must not be told once more that the name is free.
+                self.shared.cache.doubt(parent, name);
+                Errno::STALE
+            }
             other => other,
         })?;
         let told = Told { began, index: reply.index, lease: reply.lease_term };

@@ -11,11 +11,27 @@ use crate::fs::{Caller, Fs, Outcome};
 const ACCESS_LIST: &[u8] = b"system.posix_acl_access";
 const DEFAULT_LIST: &[u8] = b"system.posix_acl_default";
 
-/// What the kernel keeps for itself; access lists are all there is of it.
-const SYSTEM: &[u8] = b"system.";
+/// For administrators only; the kernel checks who reads and sets them.
+const TRUSTED: &[u8] = b"trusted.";
+
+/// Spaces of names that a file system of Linux has, but for access lists.
+const SPACES: [&[u8]; 3] = [b"user.", TRUSTED, b"security."];
 
 /// Longest value, as Linux has it.
 const MAX_VALUE: usize = 64 << 10;
+
+/// Whether an attribute may have this name.
+fn check_name(name: &[u8]) -> Outcome<()> {
+    if name == ACCESS_LIST || name == DEFAULT_LIST {
+        return Ok(());
+    }
+    let rest = SPACES.iter().find_map(|space| name.strip_prefix(*space));
+    match rest {
+        Some([]) => Err(Errno::INVAL),
+        Some(_) => Ok(()),
+        None => Err(Errno::OPNOTSUPP),
+    }
+}
 
 impl Fs {
     /// The value of an attribute.
@@ -35,11 +51,12 @@ impl Fs {
         state.inode.xattr_count == 0 && state.at.elapsed() < self.config().attr_ttl
     }
 
-    /// Names of all attributes, each with a zero byte behind it.
-    pub async fn listxattr(&self, ino: u64) -> Outcome<Vec<u8>> {
+    /// Names of the attributes that somebody may know of, each with a zero byte behind it.
+    pub async fn listxattr(&self, caller: Caller, ino: u64) -> Outcome<Vec<u8>> {
         let answer = self.client().ask(Query::ListXattr(ListXattr { ino })).await?;
         let mut names = Vec::new();
-        for name in &answer.reply.names {
+        let hidden = |name: &[u8]| caller.uid != 0 && name.starts_with(TRUSTED);
+        for name in answer.reply.names.iter().filter(|name| !hidden(name)) {
             names.extend_from_slice(name);
             names.push(0);
         }
@@ -64,9 +81,7 @@ impl Fs {
             libc::XATTR_REPLACE => XattrMode::Replace,
             _ => return Err(Errno::INVAL),
         };
-        if name.starts_with(SYSTEM) && name != ACCESS_LIST && name != DEFAULT_LIST {
-            return Err(Errno::OPNOTSUPP);
-        }
+        check_name(name)?;
         // Who is not in the file's group may not make a program of that group.
         let clear_sgid = name == ACCESS_LIST && caller.uid != 0 && self.getattr(ino).await?.gid != caller.gid;
         let (name, value) = (Bytes::copy_from_slice(name), Bytes::copy_from_slice(value));

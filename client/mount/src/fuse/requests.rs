@@ -483,10 +483,11 @@ impl Filesystem for Requests {
         });
     }
 
-    fn listxattr(&self, _: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
+    fn listxattr(&self, request: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
         let timer = Timer::start("listxattr", self.inodes.ours(ino));
         let (fs, ino) = (self.fs.clone(), self.inodes.ours(ino));
-        self.answer(timer, reply, async move { fs.listxattr(ino).await }, move |reply, names| {
+        let caller = caller(request);
+        self.answer(timer, reply, async move { fs.listxattr(caller, ino).await }, move |reply, names| {
             sized(reply, size, &names);
         });
     }
