@@ -204,7 +204,7 @@ pub async fn plan<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>) -> Result
             |disk, pg| leaving.contains(&(disk, pg)),
         )
     };
-    tokio::task::spawn_blocking(work).await.map_err(|_| Status::internal("planning did not finish"))
+    leader.meta.aside(work).await.ok_or_else(|| Status::internal("planning did not finish"))
 }
 
 /// Whether groups lack redundancy and something is being done about it.

@@ -119,8 +119,8 @@ impl<M: Metadata, C: Chunkservers> Leader<M, C> {
         see: impl FnOnce(LogIndex, &M::View) -> Result<T, Broken> + Send + 'static,
     ) -> Result<T, Status> {
         let (index, view) = self.meta.read(Instant::now() + META_PATIENCE).await?;
-        let seen = tokio::task::spawn_blocking(move || see(index, &view)).await;
-        seen.map_err(|_| Status::internal("reading the state did not finish"))?
+        let seen = self.meta.aside(move || see(index, &view)).await;
+        seen.ok_or_else(|| Status::internal("reading the state did not finish"))?
             .map_err(|broken| Status::internal(broken.to_string()))
     }
 
@@ -129,7 +129,7 @@ impl<M: Metadata, C: Chunkservers> Leader<M, C> {
         if self.stop.is_cancelled() {
             return Err(Status::not_leader(None, ""));
         }
-        let command = Command { now_ns: now_ns(), op: Some(op), ..Command::default() };
+        let command = Command { now_ns: self.meta.now_ns(), op: Some(op), ..Command::default() };
         self.meta.propose(command, Instant::now() + META_PATIENCE).await?.into_result()
     }
 
@@ -169,6 +169,7 @@ impl<M: Metadata, C: Chunkservers> Leader<M, C> {
     /// Sleeps; false when leadership ended meanwhile.
     pub async fn pause(&self, time: Duration) -> bool {
         tokio::select! {
+            biased;
             () = self.stop.cancelled() => false,
             () = tokio::time::sleep(time) => true,
         }
@@ -179,15 +180,6 @@ impl<M: Metadata, C: Chunkservers> Leader<M, C> {
 pub fn endpoint(cluster: &Cluster, node: u64) -> Option<Endpoint> {
     let record = cluster.nodes.get(&node)?;
     Some(Endpoint { node: NodeId(node), address: record.address.clone() })
-}
-
-/// The wall clock in nanoseconds since 1970.
-pub fn now_ns() -> i64 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .ok()
-        .and_then(|since| i64::try_from(since.as_nanos()).ok())
-        .unwrap_or(0)
 }
 
 /// Whether trying again with a fresh look may help at once: the plan was overtaken by a change.

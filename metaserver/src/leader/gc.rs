@@ -274,6 +274,7 @@ async fn drop_leaves<M: Metadata, C: Chunkservers>(
 ) -> Result<u64, Status> {
     let after = place.leave;
     let page = leader.look(move |_, view| facts::leaves(view, after, ITEMS)).await?;
+    forget_missing(leader, &page).await?;
     place.leave = if page.len() < ITEMS { None } else { page.last().map(|left| (left.disk.disk, left.pg)) };
     let mut dropped = 0;
     let due: Vec<_> = page.into_iter().filter(|left| left.index <= barrier).collect();
@@ -292,6 +293,49 @@ async fn drop_leaves<M: Metadata, C: Chunkservers>(
         }
     }
     Ok(dropped)
+}
+
+/// What a disk lacks of groups that it left is not to be counted, even while it is away and cannot let go of the rest.
+async fn forget_missing<M: Metadata, C: Chunkservers>(
+    leader: &Leader<M, C>,
+    page: &[Left],
+) -> Result<(), Status> {
+    if page.is_empty() {
+        return Ok(());
+    }
+    let page = page.to_vec();
+    let lacking = leader
+        .look(move |_, view| {
+            let mut lacking = Vec::new();
+            if facts::state(view)?.missing > 0 {
+                for left in page {
+                    if !facts::missing(view, left.disk.disk, left.pg, None, 1)?.is_empty() {
+                        lacking.push(left);
+                    }
+                }
+            }
+            Ok(lacking)
+        })
+        .await?;
+    for left in lacking {
+        clear_leave(leader, &left, true).await?;
+    }
+    Ok(())
+}
+
+/// Whether the leave, or what was recorded beside it, is gone.
+async fn clear_leave<M: Metadata, C: Chunkservers>(
+    leader: &Leader<M, C>,
+    left: &Left,
+    holds: bool,
+) -> Result<bool, Status> {
+    for _ in 0..STEPS {
+        let clear = ClearLeave { pg: left.pg, disk: Some(left.disk), holds };
+        if leader.propose(Op::ClearLeave(clear)).await?.progress == 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 async fn drop_leave<M: Metadata, C: Chunkservers>(
@@ -324,13 +368,7 @@ async fn drop_leave<M: Metadata, C: Chunkservers>(
         };
         leader.servers.delete(&to, order, Instant::now() + PATIENCE).await?;
     }
-    for _ in 0..STEPS {
-        let reply = leader.propose(Op::ClearLeave(ClearLeave { pg: left.pg, disk: Some(left.disk) })).await?;
-        if reply.progress == 0 {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    clear_leave(leader, left, false).await
 }
 
 async fn free_inodes<M: Metadata, C: Chunkservers>(

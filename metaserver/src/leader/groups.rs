@@ -35,6 +35,7 @@ pub(crate) async fn run<M: Metadata, C: Chunkservers>(leader: Arc<Leader<M, C>>)
             Err(status) => leader.board.set(NAME, Doing::Waiting, status.to_string()),
         }
         tokio::select! {
+            biased;
             () = leader.stop.cancelled() => return,
             () = tokio::time::sleep(ROUND) => {}
         }

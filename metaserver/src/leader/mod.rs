@@ -85,6 +85,7 @@ pub async fn follow<M: Metadata + Council, C: Chunkservers + Clone>(
             crate::metrics::forget_redundancy();
         }
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             changed = leadership.changed() => if changed.is_err() { return },
         }
@@ -101,6 +102,7 @@ async fn lead<M: Metadata + Council, C: Chunkservers>(
     let ended = async {
         let lost = leadership.wait_for(|now| !now.is_leader || now.term != leader.term);
         tokio::select! {
+            biased;
             () = stop.cancelled() => {}
             _ = lost => {}
         }
@@ -125,6 +127,7 @@ async fn lead<M: Metadata + Council, C: Chunkservers>(
         std::future::pending::<()>().await;
     };
     tokio::select! {
+        biased;
         () = ended => {}
         () = work => {}
     }

@@ -67,6 +67,7 @@ pub(crate) async fn run<M: Metadata, C: Chunkservers>(leader: Arc<Leader<M, C>>)
             },
         }
         tokio::select! {
+            biased;
             () = leader.stop.cancelled() => return,
             () = tokio::time::sleep(ROUND) => {}
             () = leader.opens.stir.notified() => if !leader.pause(GATHER).await { return },

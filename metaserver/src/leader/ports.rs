@@ -41,6 +41,20 @@ pub trait Metadata: Send + Sync + 'static {
 
     /// Whether reads may be confirmed by the age of the last voter round instead of by one of their own.
     fn set_lease_reads(&self, allowed: bool);
+
+    /// Does work that reads a view or plans for long. `None`: it did not finish. Here, on a thread of its own, since a
+    /// view may wait for the disk; who keeps the table in memory may do it in place.
+    fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = Option<T>> + Send {
+        async { tokio::task::spawn_blocking(work).await.ok() }
+    }
+
+    /// The wall clock in nanoseconds since 1970, as commands of the leader carry it.
+    fn now_ns(&self) -> i64 {
+        now_ns()
+    }
 }
 
 /// Orders to chunkservers.
@@ -118,6 +132,15 @@ impl Chunkservers for Net {
     ) -> Result<VerifyReply, Status> {
         call::<Verify>(self, to, &request, deadline).await
     }
+}
+
+/// The wall clock in nanoseconds since 1970.
+pub fn now_ns() -> i64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .ok()
+        .and_then(|since| i64::try_from(since.as_nanos()).ok())
+        .unwrap_or(0)
 }
 
 /// How long the leader waits for its own metadata.

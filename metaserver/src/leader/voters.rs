@@ -90,6 +90,7 @@ pub(crate) async fn run<M: Metadata + Council, C: Chunkservers>(leader: Arc<Lead
             }
         };
         let outcome = tokio::select! {
+            biased;
             () = leader.stop.cancelled() => return,
             outcome = making => outcome,
         };

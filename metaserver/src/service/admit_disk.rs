@@ -5,7 +5,7 @@ use holdfast_proto::status::{Code, Status};
 use holdfast_rpc::Context;
 
 use super::Services;
-use crate::leader::context::now_ns;
+use crate::leader::ports::now_ns;
 
 /// Bytes of a fingerprint at least, so that two disks never share one.
 const FINGERPRINT_BYTES: usize = 16;

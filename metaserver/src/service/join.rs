@@ -12,7 +12,7 @@ use holdfast_state::table::View;
 use holdfast_state::{keys, records, work};
 
 use super::Services;
-use crate::leader::context::now_ns;
+use crate::leader::ports::now_ns;
 
 /// Bytes of a nonce at least, so that it cannot be guessed.
 const NONCE_BYTES: usize = 16;

@@ -4,7 +4,7 @@ use holdfast_proto::op::{BalanceAction, Command, Op};
 use holdfast_proto::status::{Code, Status};
 use prost::Message;
 
-use crate::leader::context::now_ns;
+use crate::leader::ports::now_ns;
 
 /// Largest encoded command.
 pub(super) const MOST_BYTES: usize = 1 << 20;

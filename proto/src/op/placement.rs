@@ -279,4 +279,7 @@ pub struct ClearLeave {
     /// The disk, with the incarnation that left.
     #[prost(message, optional, tag = "2")]
     pub disk: Option<DiskRef>,
+    /// It may still hold chunks of the group: only its `missing/` records go, which are nobody's worry any more.
+    #[prost(bool, tag = "3")]
+    pub holds: bool,
 }

@@ -67,6 +67,7 @@ pub async fn run<M: Metadata, C: Chunkservers>(leader: Arc<Leader<M, C>>) {
         leader.board.set(NAME, round.0, round.1);
         leader.outlook.lock().running = jobs.len() as u64;
         tokio::select! {
+            biased;
             () = leader.stop.cancelled() => return,
             Some(done) = jobs.join_next(), if !jobs.is_empty() => finish(&leader, &mut memory, done.ok()),
             () = leader.stir.notified() => {

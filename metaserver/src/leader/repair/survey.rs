@@ -39,7 +39,8 @@ struct Seen {
 }
 
 /// Which of these groups can spare a copy that is not a member's: looked at now, and after silence had the time to show.
-/// Groups that are gone need nothing.
+/// Groups that are gone need nothing. One that is at risk and has no disk to be repaired on can spare it, too: a disk
+/// joins again only when it has let go of what it held before, and it may be the only one there is.
 pub async fn doing_well<M: Metadata, C: Chunkservers>(
     leader: &Leader<M, C>,
     pgs: &[u32],
@@ -49,8 +50,11 @@ pub async fn doing_well<M: Metadata, C: Chunkservers>(
         return Ok(BTreeSet::new());
     }
     let mut well: BTreeSet<u32> = pgs.iter().copied().collect();
-    for ailing in survey(leader, pgs).await?.iter().filter(|survey| survey.found.risk <= Risk::AtRisk) {
-        well.remove(&ailing.pg.id);
+    for seen in survey(leader, pgs).await? {
+        let needs_room = seen.found.risk == Risk::AtRisk && seen.found.no_room;
+        if seen.found.risk <= Risk::AtRisk && !needs_room {
+            well.remove(&seen.pg.id);
+        }
     }
     Ok(well)
 }

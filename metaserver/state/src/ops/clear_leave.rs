@@ -1,4 +1,5 @@
-//! A disk that left a group holds nothing of it any more. What is still recorded as missing on it goes too.
+//! A disk that left a group holds nothing of it any more. What is still recorded as missing on it goes too, and may go
+//! before: a disk that is lost cannot say that it let go, and what it lacks is not to be counted until it is replaced.
 
 use holdfast_proto::op::{ClearLeave, Reply};
 use holdfast_proto::status::Code;
@@ -26,7 +27,7 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &ClearLeave) -> Outcome {
     for (key, _) in missing {
         cx.remove(key);
     }
-    if left == 0 {
+    if left == 0 && !op.holds {
         cx.remove(key);
     }
     Ok(Reply { progress: left as u64, ..cx.reply() })

@@ -119,6 +119,21 @@ fn the_only_holder_of_a_chunk_cannot_leave() {
 }
 
 #[test]
+fn what_a_lost_disk_lacks_is_not_counted_for_ever() {
+    let mut world = with_four();
+    let chunk = world.chunk_on(b"x", &[1, 3]);
+    let extents = vec![whole(&chunk, 0)];
+    assert!(world.put("a", Content { size: 1, chunks: vec![chunk], extents, ..Content::default() }).is_ok());
+    world.lead(change(&world, Some(2), Some(4), false));
+    assert_eq!(work::state(&world.table).unwrap().missing, 1);
+    let disk = Some(work::leaving(&world.table, (0, 0), 9).unwrap()[0].disk);
+    world.lead(Op::ClearLeave(ClearLeave { pg: world.pg, disk, holds: true }));
+    assert_eq!(work::state(&world.table).unwrap().missing, 0);
+    // It may still have what it was given before, so it stays where it was: out.
+    assert_eq!(work::leaving(&world.table, (0, 0), 9).unwrap().len(), 1);
+}
+
+#[test]
 fn a_disk_that_left_cannot_come_back_before_it_dropped_the_group() {
     let mut world = with_four();
     let content = world.content(&[b"x"]);
@@ -130,7 +145,11 @@ fn a_disk_that_left_cannot_come_back_before_it_dropped_the_group() {
     assert_eq!(left.len(), 1);
     assert_eq!((left[0].disk.disk, left[0].pg), (2, world.pg));
     world.lead_refused(change(&world, Some(4), Some(2), false), Code::PreconditionFailed);
-    let clear = |incarnation| ClearLeave { pg: left[0].pg, disk: Some(DiskRef { disk: 2, incarnation }) };
+    let clear = |incarnation| ClearLeave {
+        pg: left[0].pg,
+        disk: Some(DiskRef { disk: 2, incarnation }),
+        holds: false,
+    };
     world.lead(Op::ClearLeave(clear(12345)));
     assert_eq!(work::leaving(&world.table, (0, 0), 9).unwrap().len(), 1);
     world.lead(Op::ClearLeave(clear(left[0].disk.incarnation)));
