@@ -137,9 +137,10 @@ fn give_back(store: &Store, config: &StoreConfig, bell: &Bell) -> Result<(), Sto
 
 /// Scrubs for one tick, if it is time to.
 fn scrub_on(store: &Store, bell: &Bell, scrub: &mut Scrubbing<'_>) -> Result<(), StoreError> {
-    let scrubbed = scrub
-        .follow(store)
-        .and_then(|()| if scrub.wants(store) { read_on(store, bell, scrub) } else { Ok(()) });
+    let scrubbed = scrub.follow(store).and_then(|()| match scrub.wants(store, TICK) {
+        true => read_on(store, bell, scrub),
+        false => Ok(()),
+    });
     scrub.pause(store);
     scrubbed
 }
@@ -147,18 +148,21 @@ fn scrub_on(store: &Store, bell: &Bell, scrub: &mut Scrubbing<'_>) -> Result<(),
 /// What one record cost too much is rested off in later ticks: deletes and compaction do not wait for it.
 fn read_on(store: &Store, bell: &Bell, scrub: &mut Scrubbing<'_>) -> Result<(), StoreError> {
     let until = Instant::now() + TICK;
-    while Instant::now() < until && !bell.is_stopping() {
+    let nap = |early: Duration| {
+        let early = early.min(until.saturating_duration_since(Instant::now()));
+        if early > WORTH_SLEEPING {
+            bell.sleep(early);
+        }
+        Instant::now() < until && !bell.is_stopping()
+    };
+    let mut goes_on = nap(scrub.rest());
+    while goes_on {
         let reached = store.scrub_step(scrub.cursor(), |looked| {
-            let early = scrub.looked(looked).min(until.saturating_duration_since(Instant::now()));
-            if early > WORTH_SLEEPING {
-                bell.sleep(early);
-            }
-            Instant::now() < until && !bell.is_stopping()
+            goes_on = nap(scrub.looked(looked));
+            goes_on
         })?;
         scrub.reached(reached);
-        if reached.is_none() {
-            break;
-        }
+        goes_on &= reached.is_some();
     }
     Ok(())
 }

@@ -104,8 +104,8 @@ impl<'h> Scrubbing<'h> {
         (told.rate.unwrap_or(self.configured.0), told.period.unwrap_or(self.configured.1))
     }
 
-    /// Whether to read now. Begins a round if it is time to.
-    pub(crate) fn wants(&mut self, store: &Store) -> bool {
+    /// Whether to read now, or within so long. Begins a round if it is time to.
+    pub(crate) fn wants(&mut self, store: &Store, within: Duration) -> bool {
         let Some(told) = self.desk.told() else { return false };
         let (rate, period) = self.limits();
         if rate == 0 {
@@ -123,7 +123,13 @@ impl<'h> Scrubbing<'h> {
             }
             self.begin(store.live_bytes(), if ordered { told.order } else { 0 });
         }
-        self.debt.owed(Instant::now(), rate).is_zero()
+        self.rest() <= within
+    }
+
+    /// How long to read nothing, because of what was read too early.
+    pub(crate) fn rest(&mut self) -> Duration {
+        // The rate may have become 0 meanwhile.
+        self.debt.owed(Instant::now(), self.limits().0.max(1))
     }
 
     fn is_due(&mut self, period: Duration) -> bool {
@@ -187,7 +193,7 @@ impl<'h> Scrubbing<'h> {
             }
         }
         self.debt.spend(looked.bytes);
-        self.debt.owed(Instant::now(), self.limits().0.max(1))
+        self.rest()
     }
 
     /// The store has put it among what the leader is to hear.

@@ -82,7 +82,7 @@ impl Rig {
     /// Looks at `most` records of the round, if there is one; whether there was.
     fn read(&self, scrub: &mut Scrubbing<'_>, most: usize) -> bool {
         scrub.follow(&self.store).unwrap();
-        let wants = scrub.wants(&self.store);
+        let wants = scrub.wants(&self.store, Duration::ZERO);
         if wants {
             let mut left = most;
             let reached = self.store.scrub_step(scrub.cursor(), |looked| {
@@ -138,7 +138,7 @@ fn a_kill_before_the_first_record_keeps_the_order() {
     let rig = Rig::new(3);
     let mut scrub = rig.scrub();
     rig.order(5);
-    assert!(scrub.wants(&rig.store));
+    assert!(scrub.wants(&rig.store, Duration::ZERO));
     // Nothing was written yet: the next process finds the order in the map and begins.
     drop(scrub);
     assert!(rig.read(&mut rig.scrub(), 100));
