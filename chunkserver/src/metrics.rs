@@ -4,9 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use holdfast_proto::cluster::ScrubReport;
 use holdfast_support::telemetry;
 use parking_lot::Mutex;
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+
+use crate::store::scrub::{Looked, Verdict};
 
 /// Figures of the whole role, registered once per process.
 #[derive(Clone)]
@@ -17,6 +20,12 @@ pub struct Metrics {
     committed_bytes: IntCounterVec,
     scrubbed_bytes: IntCounterVec,
     damaged: IntCounterVec,
+    scrub_damaged: IntCounterVec,
+    scrub_rounds: IntGaugeVec,
+    scrub_ended: IntGaugeVec,
+    scrub_open: IntGaugeVec,
+    scrub_to_do: IntGaugeVec,
+    scrub_done: IntGaugeVec,
     capacity: IntGaugeVec,
     used: IntGaugeVec,
     free: IntGaugeVec,
@@ -61,6 +70,18 @@ impl Metrics {
             committed_bytes: counters("holdfast_chunk_committed_bytes_total", "Bytes of records written"),
             scrubbed_bytes: counters("holdfast_chunk_scrubbed_bytes_total", "Bytes read back and checked"),
             damaged: counters("holdfast_chunk_damaged_total", "Damaged records found"),
+            scrub_damaged: counters("holdfast_chunk_scrub_damaged_total", "Damaged records found by scrub"),
+            scrub_rounds: gauges("holdfast_disk_scrub_rounds", "Rounds of scrub begun on this disk so far"),
+            scrub_ended: gauges(
+                "holdfast_disk_scrub_last_end_seconds",
+                "When the last whole round of scrub ended, unix time; 0: none is known",
+            ),
+            scrub_open: gauges("holdfast_disk_scrub_open", "Damaged records scrub found, not mended yet"),
+            scrub_to_do: gauges(
+                "holdfast_disk_scrub_round_bytes",
+                "Bytes the round of scrub under way has to read; 0: there is none",
+            ),
+            scrub_done: gauges("holdfast_disk_scrub_round_done_bytes", "Bytes it has read"),
             compacted_bytes: counters("holdfast_chunk_compacted_bytes_total", "Bytes copied by compaction"),
             capacity: gauges("holdfast_disk_capacity_bytes", "Bytes the disk can keep"),
             used: gauges("holdfast_disk_used_bytes", "Bytes of records, live and dead"),
@@ -87,6 +108,12 @@ impl Metrics {
                 committed_bytes: self.committed_bytes.with_label_values(of),
                 scrubbed_bytes: self.scrubbed_bytes.with_label_values(of),
                 damaged: self.damaged.with_label_values(of),
+                scrub_damaged: self.scrub_damaged.with_label_values(of),
+                scrub_rounds: self.scrub_rounds.with_label_values(of),
+                scrub_ended: self.scrub_ended.with_label_values(of),
+                scrub_open: self.scrub_open.with_label_values(of),
+                scrub_to_do: self.scrub_to_do.with_label_values(of),
+                scrub_done: self.scrub_done.with_label_values(of),
                 capacity: self.capacity.with_label_values(of),
                 used: self.used.with_label_values(of),
                 free: self.free.with_label_values(of),
@@ -103,6 +130,10 @@ impl Metrics {
 
 const RECENT: usize = 64;
 
+fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
 struct Inner {
     commit_seconds: Histogram,
     commits: IntCounter,
@@ -110,6 +141,12 @@ struct Inner {
     committed_bytes: IntCounter,
     scrubbed_bytes: IntCounter,
     damaged: IntCounter,
+    scrub_damaged: IntCounter,
+    scrub_rounds: IntGauge,
+    scrub_ended: IntGauge,
+    scrub_open: IntGauge,
+    scrub_to_do: IntGauge,
+    scrub_done: IntGauge,
     capacity: IntGauge,
     used: IntGauge,
     free: IntGauge,
@@ -141,8 +178,22 @@ impl DiskMetrics {
         }
     }
 
-    pub(crate) fn scrubbed(&self, bytes: u64) {
-        self.inner.scrubbed_bytes.inc_by(bytes);
+    pub(crate) fn scrubbed(&self, looked: &Looked) {
+        self.inner.scrubbed_bytes.inc_by(looked.bytes);
+        if looked.verdict == Verdict::Damaged {
+            self.inner.scrub_damaged.inc();
+        }
+    }
+
+    /// How the scrub is: rounds begun, unix seconds of the last end, and the rest from the report.
+    pub(crate) fn scrub(&self, rounds: u64, ended: u64, report: &ScrubReport) {
+        let inner = &self.inner;
+        let round = report.round.unwrap_or_default();
+        inner.scrub_rounds.set(number(rounds));
+        inner.scrub_ended.set(number(ended));
+        inner.scrub_open.set(number(report.open));
+        inner.scrub_to_do.set(number(round.to_do));
+        inner.scrub_done.set(number(round.bytes));
     }
 
     pub(crate) fn damaged(&self) {
@@ -155,7 +206,6 @@ impl DiskMetrics {
 
     pub(crate) fn usage(&self, usage: &crate::store::Usage, failed: bool) {
         let inner = &self.inner;
-        let number = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
         inner.capacity.set(number(usage.capacity));
         inner.used.set(number(usage.used));
         inner.free.set(number(usage.free));

@@ -173,6 +173,11 @@ impl Shared {
     /// Notes a damaged chunk for the reporter.
     fn found_damaged(&self, chunk: ChunkId) {
         self.metrics.damaged();
+        self.tell_damaged(chunk);
+    }
+
+    /// Bounded: what is too much is found, and told, again.
+    fn tell_damaged(&self, chunk: ChunkId) {
         let mut damaged = self.damaged.lock();
         if damaged.len() < MOST_DAMAGED && !damaged.contains(&chunk) {
             damaged.push(chunk);

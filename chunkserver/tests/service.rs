@@ -14,7 +14,7 @@ use holdfast_chunkserver::{ChunkConfig, Chunkserver, DiskConfig};
 use holdfast_proto::chunk::{
     DeleteChunks, ListRecords, Order, PullChunks, PullItem, ReadChunk, Source, VerifyChunks, WriteChunk,
 };
-use holdfast_proto::cluster::{Empty, HeartbeatReply, Peer};
+use holdfast_proto::cluster::{DiskReport, Empty, Heartbeat, HeartbeatReply, Peer, ScrubReport, ScrubState};
 use holdfast_proto::ids::{ClusterId, NodeId};
 use holdfast_proto::map::{Disk, MapReply, Member, Pg, Redundancy, Standing, StorageClass};
 use holdfast_proto::method::{AdmitDisk, Beat, Delete, GetMap, Pull, Read, Records, Report, Verify, Write};
@@ -42,6 +42,8 @@ struct State {
     disks: Vec<Disk>,
     pgs: Vec<Pg>,
     reports: Vec<(u32, u64)>,
+    scrub_rate: Option<u64>,
+    beats: Vec<Heartbeat>,
 }
 
 impl Leader {
@@ -93,6 +95,11 @@ impl Leader {
         epoch
     }
 
+    /// What it says about scrub.
+    fn limits(&self) -> HeartbeatReply {
+        HeartbeatReply { scrub_rate: self.state.lock().scrub_rate, ..HeartbeatReply::default() }
+    }
+
     fn router(self: &Arc<Self>) -> Router {
         let (maps, beats, admits, reports) = (self.clone(), self.clone(), self.clone(), self.clone());
         Router::new()
@@ -100,10 +107,14 @@ impl Leader {
                 let map = maps.map();
                 async move { Ok((map, Bytes::new())) }
             })
-            .on::<Beat, _, _>(move |_, _, _| {
+            .on::<Beat, _, _>(move |_, beat, _| {
+                beats.state.lock().beats.push(beat);
                 let term = beats.term.load(Ordering::SeqCst);
                 let map_epoch = beats.state.lock().epoch;
-                async move { Ok((HeartbeatReply { term, map_epoch, meta_incarnation: 1 }, Bytes::new())) }
+                let limits = beats.limits();
+                async move {
+                    Ok((HeartbeatReply { term, map_epoch, meta_incarnation: 1, ..limits }, Bytes::new()))
+                }
             })
             .on::<AdmitDisk, _, _>(move |_, request, _| {
                 let mut state = admits.state.lock();
@@ -383,5 +394,59 @@ async fn damage_met_by_scrub_reaches_the_leader() {
     let verify = VerifyChunks { disk: Some(disk), pg: 5, numbers: vec![1] };
     assert_eq!(rig.call::<Verify>(verify, Bytes::new()).await.unwrap().0.damaged, [1]);
     rig.until("the report", |rig| rig.leader.state.lock().reports.contains(&(5, 1))).await;
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_in_the_map_begins_a_round_whose_progress_and_findings_the_leader_hears() {
+    let (dir, leader) = (common::scratch(), Leader::new());
+    let path = dir.path().join("a");
+    let mut rig = Rig::start(&leader, &[&path]);
+    rig.ready().await;
+    let disk = rig.disk(0);
+    let epoch = leader.set_group(5, &[disk.disk]);
+    for number in 1..=3 {
+        rig.write(disk, 5, number, epoch, &content(number, 100_000)).await.unwrap();
+    }
+    let mut segments = std::fs::read_dir(path.join("segments")).unwrap().map(|entry| entry.unwrap().path());
+    let segment = segments.find(|path| path.extension().is_some()).unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(segment).unwrap();
+    std::os::unix::fs::FileExt::write_at(&file, b"flipped", 60_000).unwrap();
+    file.sync_all().unwrap();
+    {
+        let mut state = leader.state.lock();
+        state.scrub_rate = Some(0);
+        state.epoch += 1;
+        let epoch = state.epoch;
+        state.disks[0].epoch = epoch;
+        state.disks[0].scrub_ordered = 4711;
+    }
+    let last = |rig: &Rig, good: fn(&ScrubReport) -> bool| {
+        let state = rig.leader.state.lock();
+        let report = state.beats.last().and_then(|beat| beat.disks.first()).and_then(|d| d.scrub.clone());
+        report.is_some_and(|report| good(&report))
+    };
+    rig.until("the rate of 0 heard", |rig| last(rig, |scrub| scrub.state() == ScrubState::Off)).await;
+    assert!(leader.state.lock().reports.is_empty());
+    leader.state.lock().scrub_rate = Some(1 << 30);
+    rig.until("the order carried out", |rig| {
+        last(rig, |scrub| scrub.state() == ScrubState::Waiting && scrub.order == 4711 && scrub.open == 1)
+    })
+    .await;
+    rig.until("the report", |rig| rig.leader.state.lock().reports.contains(&(5, 1))).await;
+    let told = |disk: &DiskReport| disk.scrub.as_ref().map_or(0, |scrub| scrub.history.len());
+    {
+        let state = leader.state.lock();
+        let all: Vec<&DiskReport> = state.beats.iter().flat_map(|beat| &beat.disks).collect();
+        let with: Vec<&DiskReport> = all.iter().copied().filter(|disk| told(disk) > 0).collect();
+        assert!(
+            with.len() < 5 && with.len() < all.len(),
+            "{} of {} heartbeats have rounds",
+            with.len(),
+            all.len()
+        );
+        let round = with.last().unwrap().scrub.as_ref().unwrap().history[0];
+        assert_eq!((round.order, round.chunks, round.damaged, round.bytes), (4711, 3, 1, round.to_do));
+    }
     rig.stop().await;
 }

@@ -1,7 +1,7 @@
 //! Messages behind `holdfast admin` and the dashboard: the leader's soft state, membership of the metadata group.
 
-use crate::cluster::{DiskReport, Peer};
-use crate::map::NodeLiveness;
+use crate::cluster::{DiskReport, Peer, ScrubReport};
+use crate::map::{Liveness, NodeLiveness, Standing};
 use crate::op::Balance;
 
 /// Ask for the cluster's condition. Any metaserver answers what it knows; `leader_view` says which.
@@ -305,4 +305,47 @@ pub struct BalanceLevel {
     /// What it may hold at most.
     #[prost(uint64, tag = "6")]
     pub cap: u64,
+}
+
+/// Ask how the scrub of disks is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
+pub struct ScrubRequest {
+    /// With the last rounds of each disk.
+    #[prost(bool, tag = "1")]
+    pub history: bool,
+}
+
+/// How the scrub of every disk is that was not removed, in order of id.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub struct ScrubReply {
+    /// One for each.
+    #[prost(message, repeated, tag = "1")]
+    pub disks: Vec<ScrubDisk>,
+}
+
+/// A disk and its scrub.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub struct ScrubDisk {
+    /// The disk.
+    #[prost(uint32, tag = "1")]
+    pub disk: u32,
+    /// Which life of it.
+    #[prost(uint64, tag = "2")]
+    pub incarnation: u64,
+    /// Its node.
+    #[prost(uint64, tag = "3")]
+    pub node: u64,
+    /// The worse of its own standing and its node's.
+    #[prost(enumeration = "Standing", tag = "4")]
+    pub standing: i32,
+    /// How the leader sees it.
+    #[prost(enumeration = "Liveness", tag = "5")]
+    pub liveness: i32,
+    /// The last order given for it; 0: none.
+    #[prost(uint64, tag = "6")]
+    pub ordered: u64,
+    /// What its node said last; absent: nothing since this leader was elected. The round that ended last is its whole
+    /// `history`, unless more was asked for.
+    #[prost(message, optional, tag = "7")]
+    pub report: Option<ScrubReport>,
 }

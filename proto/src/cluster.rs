@@ -89,6 +89,94 @@ pub struct DiskReport {
     /// Median time of a group commit in the last seconds, in microseconds.
     #[prost(uint64, tag = "9")]
     pub commit_us: u64,
+    /// Its scrub; absent while it is out of service.
+    #[prost(message, optional, tag = "10")]
+    pub scrub: Option<ScrubReport>,
+}
+
+/// What the scrub of a disk does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum ScrubState {
+    /// Waits until the next round is due.
+    Waiting = 0,
+    /// A round is under way.
+    Running = 1,
+    /// It may read nothing: the rate is 0. A round that was under way rests.
+    Off = 2,
+}
+
+/// One round of a disk's scrub: every record that lay on the disk when it began is read back and checked.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
+pub struct ScrubRound {
+    /// Which one it is on this disk, from 1.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// The order it carries out ([`crate::map::Disk::scrub_ordered`]); 0: it was due.
+    #[prost(uint64, tag = "2")]
+    pub order: u64,
+    /// Unix seconds of its beginning, by the node's clock.
+    #[prost(uint64, tag = "3")]
+    pub began: u64,
+    /// Unix seconds of its end; 0: it is under way.
+    #[prost(uint64, tag = "4")]
+    pub ended: u64,
+    /// Bytes of records on the disk when it began.
+    #[prost(uint64, tag = "5")]
+    pub to_do: u64,
+    /// Bytes of records read so far.
+    #[prost(uint64, tag = "6")]
+    pub bytes: u64,
+    /// Records read so far.
+    #[prost(uint64, tag = "7")]
+    pub chunks: u64,
+    /// Records found damaged.
+    #[prost(uint64, tag = "8")]
+    pub damaged: u64,
+    /// Of these, replaced by repair since.
+    #[prost(uint64, tag = "9")]
+    pub mended: u64,
+    /// Of these, deleted since.
+    #[prost(uint64, tag = "10")]
+    pub gone: u64,
+    /// It ended before it was through, because an order began a new one.
+    #[prost(bool, tag = "11")]
+    pub cut_short: bool,
+}
+
+/// A disk's scrub in a heartbeat.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub struct ScrubReport {
+    /// What it does.
+    #[prost(enumeration = "ScrubState", tag = "1")]
+    pub state: i32,
+    /// The round under way.
+    #[prost(message, optional, tag = "2")]
+    pub round: Option<ScrubRound>,
+    /// Bytes per second it may read.
+    #[prost(uint64, tag = "3")]
+    pub cap: u64,
+    /// Bytes per second it read lately.
+    #[prost(uint64, tag = "4")]
+    pub rate: u64,
+    /// Seconds from the end of a round to the next one.
+    #[prost(uint64, tag = "5")]
+    pub period_s: u64,
+    /// Unix seconds at which the next round is due.
+    #[prost(uint64, tag = "6")]
+    pub due: u64,
+    /// The last order for which a round was begun; 0: none.
+    #[prost(uint64, tag = "7")]
+    pub order: u64,
+    /// Damaged records that were found and are neither replaced nor deleted yet.
+    #[prost(uint64, tag = "8")]
+    pub open: u64,
+    /// Changes whenever `history` does, within one life of the process.
+    #[prost(uint64, tag = "9")]
+    pub revision: u64,
+    /// The last rounds, oldest first, at most 16. Left out when the leader has been told.
+    #[prost(message, repeated, tag = "10")]
+    pub history: Vec<ScrubRound>,
 }
 
 /// Sent by every chunkserver to the leader once a second, and at once when a disk's condition changes.
@@ -129,6 +217,12 @@ pub struct HeartbeatReply {
     /// Which life of the metadata.
     #[prost(uint64, tag = "3")]
     pub meta_incarnation: u64,
+    /// Bytes per second that scrub may read of each disk, 0: no scrub; absent: what the node's configuration says.
+    #[prost(uint64, optional, tag = "4")]
+    pub scrub_rate: Option<u64>,
+    /// Seconds between two rounds of scrub of a disk; absent: what the node's configuration says.
+    #[prost(uint64, optional, tag = "5")]
+    pub scrub_period_s: Option<u64>,
 }
 
 /// What a reader found wrong.

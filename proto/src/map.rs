@@ -116,6 +116,9 @@ pub struct Disk {
     /// Its directory on the node, for people.
     #[prost(string, tag = "9")]
     pub path: String,
+    /// Log index of the last order to scrub it; 0: there was none. The node begins a round for each it has not seen.
+    #[prost(uint64, tag = "10")]
+    pub scrub_ordered: u64,
 }
 
 /// Copies.

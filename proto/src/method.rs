@@ -105,6 +105,8 @@ methods! {
     Check = 52, Meta, admin::CheckRequest => admin::CheckReply;
     /// What balancing is at, and what it would do.
     Balancing = 53, Meta, admin::BalanceRequest => admin::BalanceReply;
+    /// How the scrub of disks is.
+    Scrubs = 54, Meta, admin::ScrubRequest => admin::ScrubReply;
     /// A round trip that does nothing: liveness of a connection, latency.
     Ping = 60, RaftControl, cluster::Empty => cluster::Empty;
 }

@@ -82,12 +82,12 @@ macro_rules! messages {
 
 messages! {
     admin: BalanceLevel, BalanceMove, BalancePlan, BalanceReply, BalanceRequest, ChangeMembership, CheckReply, CheckRequest, ClusterStatus, HealthIssue, LoopStatus,
-        MemberProgress, MetaStatus, RedundancyStatus, StatusRequest;
+        MemberProgress, MetaStatus, RedundancyStatus, ScrubDisk, ScrubReply, ScrubRequest, StatusRequest;
     chunk: DeleteChunks, DeleteReply, ListRecords, Order, PullChunks, PullFailure, PullItem, PullReply,
         ReadChunk, ReadReply, RecordEntry, RecordList, Source, VerifyChunks, VerifyReply, WriteChunk,
         WriteReply;
     cluster: DiskReport, Empty, Heartbeat, HeartbeatReply, JoinReply, JoinRequest, Peer, RaftEnvelope,
-        ReportProblem, SnapshotPiece, SnapshotPieceReply;
+        ReportProblem, ScrubReport, ScrubRound, SnapshotPiece, SnapshotPieceReply;
     hello: Hello, HelloReply;
     inode: ChunkAck, ChunkCommit, Content, Extent, Inode, KeyValue, ObjectChecksum, ObjectMeta;
     map: Disk, DiskLoad, Erasure, MapReply, MapRequest, Member, Node, NodeLiveness, Pg, Redundancy,
@@ -97,7 +97,7 @@ messages! {
         CountUptime, Create, CreateBucket, CreatePgs, CreateUpload, DeleteBucket, DeleteKey,
         DeleteObjects, DiskRef, DropDraft, ExpireSession, FileLock, FillDraft, FinishUpload, FreeNameless, FreeStep,
         FreeUploadStep, GcCursor, Genesis, KeyRule, Link, MakeDirs, MemberClean, NamedPart, NewPg,
-        Noop, Piece, PutClass, PutJoinToken, PutKey, PutObject, PutPart, PutSetting, QuotaStep, RegisterDisk,
+        Noop, OrderScrub, Piece, PutClass, PutJoinToken, PutKey, PutObject, PutPart, PutSetting, QuotaStep, RegisterDisk,
         RegisterNode, ReleaseInode, RemoveDir, RemoveXattr, Rename, RenewGrant, Reply, SetAccessTimes, SetAttr,
         SetDisk, SetLock, SetNode, SetObjectMeta, SetPgState, SetQuota, SetXattr, Span, SteerBalance, Unheld, Unlink, Write;
     query: Bucket, ChunkEntry, Entry, GetBucket, GetExtents, GetInode, GetLock, GetObject, GetQuota, GetXattr, ListBuckets, ListFragmented,

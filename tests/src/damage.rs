@@ -1,4 +1,4 @@
-//! Damage to what lies on a disk, done while its node is down.
+//! Damage to what lies on a disk, done while its node is down, or while it runs.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -26,6 +26,40 @@ pub fn flip_bits(disk: &Path) -> Result<usize> {
                 flipped += 1;
             }
         }
+    }
+    Ok(flipped)
+}
+
+/// Records begin at multiples of this.
+const ALIGN: usize = 4096;
+
+/// Flips one bit in the payload of every `every`th record with at least 64 KiB; says how many records that was. They are
+/// found by their first bytes, so this can be done while the node runs: nothing of a record that is durable moves.
+pub fn flip_records(disk: &Path, every: usize) -> Result<usize> {
+    let (mut seen, mut flipped) = (0, 0);
+    let segments = disk.join("segments");
+    for entry in std::fs::read_dir(&segments).with_context(|| format!("read {}", segments.display()))? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|extension| extension != "seg") {
+            continue;
+        }
+        let bytes = std::fs::read(&path)?;
+        let file = File::options().write(true).open(&path)?;
+        for (block, header) in bytes.chunks_exact(ALIGN).enumerate() {
+            let payload = u64::from_le_bytes(header[24..32].try_into()?);
+            if !header.starts_with(b"HFR1") || payload < 64 << 10 {
+                continue;
+            }
+            seen += 1;
+            if seen % every == 0 {
+                // Behind header and table, within the payload.
+                let at = block * ALIGN + 40_000;
+                let byte = *bytes.get(at).context("a record is cut short")?;
+                file.write_all_at(&[byte ^ 0x10], at as u64)?;
+                flipped += 1;
+            }
+        }
+        file.sync_all()?;
     }
     Ok(flipped)
 }

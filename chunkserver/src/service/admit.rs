@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use super::Inner;
 use super::home::DiskHome;
 use super::maintain::Maintenance;
+use super::scrubbing::ScrubDesk;
 use super::served::ServedDisk;
 use crate::config::DiskConfig;
 use crate::disk::real::RealDisk;
@@ -298,9 +299,10 @@ async fn open(
     .await?;
     tracing::info!(disk = %superblock.disk, rebuilt = recovered.rebuilt, replayed = recovered.replayed,
         skipped = recovered.skipped.len(), torn = recovered.torn, cut = recovered.cut_bytes, "the disk is in service");
-    let upkeep = Maintenance::start(store.clone(), home.clone(), inner.config.store.clone())
+    let desk = Arc::new(ScrubDesk::default());
+    let upkeep = Maintenance::start(store.clone(), home.clone(), inner.config.store.clone(), desk.clone())
         .map_err(OpenError::io("start the disk's upkeep"))?;
-    inner.serve(ServedDisk::new(home, superblock, store), Some(upkeep));
+    inner.serve(ServedDisk::new(home, superblock, store, desk), Some(upkeep));
     Ok(())
 }
 

@@ -1,14 +1,15 @@
-//! Telling the leader that this node lives and how its disks are; following the map; reporting damage.
+//! Telling the leader that this node lives and how its disks are; following the map; reporting damage; passing on what
+//! the leader says about scrub.
 //!
 //! What always holds: one heartbeat at a time, each second and at once when a disk's condition changes. The answer's
 //! term and map epoch are taken over. Damage found by reads, scrub and compaction is reported until the leader has
 //! heard it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_proto::cluster::{Finding, Heartbeat, ReportProblem};
+use holdfast_proto::cluster::{DiskReport, Finding, Heartbeat, HeartbeatReply, ReportProblem};
 use holdfast_proto::ids::ChunkId;
 use holdfast_proto::method::{Beat, Report};
 use holdfast_proto::op::DiskRef;
@@ -17,6 +18,7 @@ use tokio::time::Instant;
 
 use super::Inner;
 use super::orders::Authority;
+use super::scrubbing::ScrubTold;
 
 /// For one heartbeat, however often they are sent.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -29,8 +31,9 @@ const MOST_REPORTS: usize = 10_000;
 pub(super) async fn run(inner: Arc<Inner>) {
     let mut heard = true;
     let mut reports = VecDeque::new();
+    let mut rounds = RoundsTold::default();
     while !inner.stopping() {
-        match beat(&inner).await {
+        match beat(&inner, &mut rounds).await {
             Ok(()) => {
                 if !heard {
                     tracing::info!("the leader answers heartbeats again");
@@ -53,12 +56,34 @@ pub(super) async fn run(inner: Arc<Inner>) {
     }
 }
 
-async fn beat(inner: &Arc<Inner>) -> Result<(), Status> {
+/// What leaders were told of the last rounds of scrub: (term, revision) of each disk. A heartbeat has them only when
+/// they are news.
+#[derive(Default)]
+struct RoundsTold(BTreeMap<DiskRef, (u64, u64)>);
+
+impl RoundsTold {
+    /// Takes out what the leader of this term knows; says what is left.
+    fn leave_out(&self, disks: &mut [DiskReport], term: u64) -> Vec<(DiskRef, u64)> {
+        let mut left = Vec::new();
+        for report in disks {
+            let (Some(disk), Some(scrub)) = (report.disk, &mut report.scrub) else { continue };
+            if self.0.get(&disk) == Some(&(term, scrub.revision)) {
+                scrub.history.clear();
+            } else {
+                left.push((disk, scrub.revision));
+            }
+        }
+        left
+    }
+}
+
+async fn beat(inner: &Arc<Inner>, rounds: &mut RoundsTold) -> Result<(), Status> {
     let deadline = Instant::now() + PATIENCE;
     let reporter = inner.clone();
     // Counting may ask the file system.
     let disks = tokio::task::spawn_blocking(move || reporter.reports()).await;
-    let disks = disks.map_err(|error| Status::internal(format!("gather disk reports: {error}")))?;
+    let mut disks = disks.map_err(|error| Status::internal(format!("gather disk reports: {error}")))?;
+    let news = rounds.leave_out(&mut disks, inner.orders.seen().term);
     let heartbeat = Heartbeat {
         node: inner.node.0,
         disks,
@@ -70,11 +95,28 @@ async fn beat(inner: &Arc<Inner>) -> Result<(), Status> {
     };
     let reply = inner.meta.call::<Beat>(&heartbeat, deadline).await?;
     inner.orders.learn(Authority { meta_incarnation: reply.meta_incarnation, term: reply.term });
+    rounds.0.extend(news.into_iter().map(|(disk, revision)| (disk, (reply.term, revision))));
     if reply.map_epoch > inner.map.epoch() || reply.meta_incarnation > inner.map.incarnation() {
         let authority = inner.map.refresh(deadline).await?;
         inner.orders.learn(authority);
     }
+    tell_scrub(inner, &reply);
     Ok(())
+}
+
+/// Orders come with the map, limits with the answer to a heartbeat.
+fn tell_scrub(inner: &Inner, reply: &HeartbeatReply) {
+    let known = inner.map.disks_of(inner.node.0);
+    for disk in inner.disks() {
+        let here = disk.reference();
+        let record =
+            known.iter().find(|record| (record.id, record.incarnation) == (here.disk, here.incarnation));
+        disk.scrub.tell(ScrubTold {
+            rate: reply.scrub_rate,
+            period: reply.scrub_period_s.map(Duration::from_secs),
+            order: record.map_or(0, |record| record.scrub_ordered),
+        });
+    }
 }
 
 async fn send_reports(inner: &Inner, waiting: &mut VecDeque<(DiskRef, ChunkId)>) {
@@ -99,5 +141,39 @@ async fn send_reports(inner: &Inner, waiting: &mut VecDeque<(DiskRef, ChunkId)>)
             waiting.push_front((disk, chunk));
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_proto::cluster::{ScrubReport, ScrubRound};
+
+    use super::*;
+
+    fn report(disk: u32, revision: u64) -> DiskReport {
+        let history = vec![ScrubRound::default(); 16];
+        DiskReport {
+            disk: Some(DiskRef { disk, incarnation: 1 }),
+            scrub: Some(ScrubReport { revision, history, ..ScrubReport::default() }),
+            ..DiskReport::default()
+        }
+    }
+
+    #[test]
+    fn rounds_are_told_once_to_each_leader_and_when_they_change() {
+        let mut told = RoundsTold::default();
+        let beat = |told: &mut RoundsTold, seen: u64, answered: u64, revisions: [u64; 2]| {
+            let mut disks = vec![report(1, revisions[0]), report(2, revisions[1])];
+            let news = told.leave_out(&mut disks, seen);
+            told.0.extend(news.into_iter().map(|(disk, revision)| (disk, (answered, revision))));
+            disks.iter().map(|d| d.scrub.as_ref().unwrap().history.len()).collect::<Vec<_>>()
+        };
+        assert_eq!(beat(&mut told, 0, 3, [1, 1]), [16, 16]);
+        assert_eq!(beat(&mut told, 3, 3, [1, 1]), [0, 0]);
+        assert_eq!(beat(&mut told, 3, 3, [1, 2]), [0, 16]);
+        // Another leader answers: it was not told, and hears it next.
+        assert_eq!(beat(&mut told, 3, 4, [1, 2]), [0, 0]);
+        assert_eq!(beat(&mut told, 4, 4, [1, 2]), [16, 16]);
+        assert_eq!(beat(&mut told, 4, 4, [1, 2]), [0, 0]);
     }
 }

@@ -111,9 +111,12 @@ impl DiskHome {
         crashsafe::write_file(&self.path.join(AUTHORITY), &bytes)
     }
 
-    /// How far its scrub is. Lost or damaged, the disk is scrubbed from its start.
-    pub(crate) fn scrub(&self) -> Option<ScrubPosition> {
-        ScrubPosition::decode(&crashsafe::read_file(&self.path.join(SCRUB)).ok().flatten()?)
+    /// How far its scrub is. `None`: there is no such file, the disk is new; `Some(None)`: it cannot be read.
+    pub(crate) fn scrub(&self) -> Option<Option<ScrubPosition>> {
+        match crashsafe::read_file(&self.path.join(SCRUB)) {
+            Ok(bytes) => Some(ScrubPosition::decode(&bytes?)),
+            Err(_) => Some(None),
+        }
     }
 
     pub(crate) fn write_scrub(&self, position: &ScrubPosition) -> std::io::Result<()> {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use super::home::DiskHome;
-use super::scrubbing::Scrubbing;
+use super::scrubbing::{ScrubDesk, Scrubbing};
 use crate::config::StoreConfig;
 use crate::error::StoreError;
 use crate::store::Store;
@@ -20,8 +20,10 @@ use crate::store::Store;
 const TICK: Duration = Duration::from_secs(1);
 /// On a full disk segments are compacted one after another for this long before anything else gets its turn.
 const GIVING_BACK: Duration = Duration::from_secs(10);
-/// Longest rest for work that was done too fast: with a lower rate than this implies, the rate is a little higher.
+/// Longest rest of compaction for what it did too fast: with a lower rate than this implies, it is a little higher.
 const MOST_OWED: Duration = Duration::from_secs(3600);
+/// Shorter rests are left for later.
+const WORTH_SLEEPING: Duration = Duration::from_millis(5);
 /// A full disk takes no new chunks, so compaction may be this many times as fast.
 const FULL_HASTE: u64 = 4;
 
@@ -57,12 +59,17 @@ impl Bell {
 }
 
 impl Maintenance {
-    pub(crate) fn start(store: Store, home: Arc<DiskHome>, config: StoreConfig) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        store: Store,
+        home: Arc<DiskHome>,
+        config: StoreConfig,
+        desk: Arc<ScrubDesk>,
+    ) -> std::io::Result<Self> {
         let bell = Arc::new(Bell::default());
         let thread = std::thread::Builder::new().name("disk-upkeep".into()).spawn({
             let bell = bell.clone();
             move || {
-                let work = std::panic::AssertUnwindSafe(|| run(&store, &home, &config, &bell));
+                let work = std::panic::AssertUnwindSafe(|| run(&store, &home, &config, &desk, &bell));
                 if std::panic::catch_unwind(work).is_err() {
                     store.fail("the disk's upkeep panicked; the log has the details");
                 }
@@ -83,8 +90,8 @@ impl Maintenance {
     }
 }
 
-fn run(store: &Store, home: &DiskHome, config: &StoreConfig, bell: &Bell) {
-    let mut scrub = Scrubbing::go_on(home, config.scrub_period);
+fn run(store: &Store, home: &DiskHome, config: &StoreConfig, desk: &ScrubDesk, bell: &Bell) {
+    let mut scrub = Scrubbing::go_on(home, desk, config);
     let mut said = String::new();
     let mut result = store.find_unpunched();
     while store.failure().is_none() {
@@ -98,7 +105,7 @@ fn run(store: &Store, home: &DiskHome, config: &StoreConfig, bell: &Bell) {
             Ok(()) => said.clear(),
         }
         let begun = Instant::now();
-        result = give_back(store, config, bell).and_then(|()| scrub_on(store, config, bell, &mut scrub));
+        result = give_back(store, config, bell).and_then(|()| scrub_on(store, bell, &mut scrub));
         if !bell.sleep(TICK.saturating_sub(begun.elapsed())) {
             break;
         }
@@ -129,36 +136,40 @@ fn give_back(store: &Store, config: &StoreConfig, bell: &Bell) -> Result<(), Sto
 }
 
 /// Scrubs for one tick, if it is time to.
-fn scrub_on(
-    store: &Store,
-    config: &StoreConfig,
-    bell: &Bell,
-    scrub: &mut Scrubbing<'_>,
-) -> Result<(), StoreError> {
-    if config.scrub_rate == 0 || !scrub.is_due() || scrub.rests() {
-        return Ok(());
-    }
+fn scrub_on(store: &Store, bell: &Bell, scrub: &mut Scrubbing<'_>) -> Result<(), StoreError> {
+    let scrubbed = scrub.follow(store).and_then(|()| match scrub.wants(store, TICK) {
+        true => read_on(store, bell, scrub),
+        false => Ok(()),
+    });
+    scrub.pause(store);
+    scrubbed
+}
+
+/// What one record cost too much is rested off in later ticks: deletes and compaction do not wait for it.
+fn read_on(store: &Store, bell: &Bell, scrub: &mut Scrubbing<'_>) -> Result<(), StoreError> {
     let until = Instant::now() + TICK;
-    let mut pace = Pace { until: Some(until), ..Pace::new(config.scrub_rate, bell) };
-    while Instant::now() < until && !bell.is_stopping() {
-        let cursor = store.scrub_step(scrub.cursor(), |bytes| {
-            pace.spend(bytes);
-            Instant::now() < until && !bell.is_stopping()
-        })?;
-        scrub.reached(cursor);
-        if cursor.is_none() {
-            break;
+    let nap = |early: Duration| {
+        let early = early.min(until.saturating_duration_since(Instant::now()));
+        if early > WORTH_SLEEPING {
+            bell.sleep(early);
         }
+        Instant::now() < until && !bell.is_stopping()
+    };
+    let mut goes_on = nap(scrub.rest());
+    while goes_on {
+        let reached = store.scrub_step(scrub.cursor(), |looked| {
+            goes_on = nap(scrub.looked(looked));
+            goes_on
+        })?;
+        scrub.reached(reached);
+        goes_on &= reached.is_some();
     }
-    // What one chunk cost too much is slept off in later ticks: deletes and compaction do not wait for it.
-    scrub.rest(pace.owed());
     Ok(())
 }
 
-/// Keeps work under a rate by sleeping off what was spent too early, until a moment at most.
+/// Keeps compaction under a rate by sleeping off what was spent too early.
 struct Pace<'b> {
     rate: u64,
-    until: Option<Instant>,
     begun: Instant,
     spent: u64,
     bell: &'b Bell,
@@ -166,20 +177,14 @@ struct Pace<'b> {
 
 impl<'b> Pace<'b> {
     fn new(rate: u64, bell: &'b Bell) -> Self {
-        Self { rate: rate.max(1), until: None, begun: Instant::now(), spent: 0, bell }
-    }
-
-    /// Time that should have passed for what was spent, beyond what has.
-    fn owed(&self) -> Duration {
-        let due = Duration::try_from_secs_f64(self.spent as f64 / self.rate as f64).unwrap_or(MOST_OWED);
-        due.min(MOST_OWED).saturating_sub(self.begun.elapsed())
+        Self { rate: rate.max(1), begun: Instant::now(), spent: 0, bell }
     }
 
     fn spend(&mut self, bytes: u64) {
         self.spent += bytes;
-        let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
-        let early = self.owed().min(left.unwrap_or(MOST_OWED));
-        if early > Duration::from_millis(5) {
+        let due = Duration::try_from_secs_f64(self.spent as f64 / self.rate as f64).unwrap_or(MOST_OWED);
+        let early = due.min(MOST_OWED).saturating_sub(self.begun.elapsed());
+        if early > WORTH_SLEEPING {
             self.bell.sleep(early);
         }
     }
@@ -188,16 +193,6 @@ impl<'b> Pace<'b> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_small_rate_holds_up_nothing_but_the_scrub() {
-        let bell = Bell::default();
-        let begun = Instant::now();
-        let mut pace = Pace { until: Some(begun + Duration::from_millis(50)), ..Pace::new(1, &bell) };
-        pace.spend(8 << 20);
-        assert!(begun.elapsed() < Duration::from_secs(20));
-        assert!(pace.owed() > Duration::from_secs(3000) && pace.owed() <= MOST_OWED);
-    }
 
     #[test]
     fn pace_keeps_the_rate_and_stops_when_told() {

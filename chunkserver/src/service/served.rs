@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 
 use super::home::DiskHome;
 use super::orders::Authority;
+use super::scrubbing::ScrubDesk;
 use crate::format::superblock::Superblock;
 use crate::store::Store;
 
@@ -19,21 +20,28 @@ pub(crate) struct ServedDisk {
     pub(crate) superblock: Superblock,
     /// `None`: it failed in an earlier life of the process and waits to be re-admitted.
     pub(crate) store: Option<Store>,
+    /// Where its upkeep hears about scrub and tells how it is.
+    pub(crate) scrub: Arc<ScrubDesk>,
     failure: Option<String>,
     /// Highest authority durable on this disk.
     obeyed: Mutex<Authority>,
 }
 
 impl ServedDisk {
-    pub(crate) fn new(home: Arc<DiskHome>, superblock: Superblock, store: Store) -> Self {
+    pub(crate) fn new(
+        home: Arc<DiskHome>,
+        superblock: Superblock,
+        store: Store,
+        scrub: Arc<ScrubDesk>,
+    ) -> Self {
         let obeyed = Mutex::new(home.authority());
-        Self { home, superblock, store: Some(store), failure: None, obeyed }
+        Self { home, superblock, store: Some(store), scrub, failure: None, obeyed }
     }
 
     /// A disk that is known, but out of service.
     pub(crate) fn out_of_service(home: Arc<DiskHome>, superblock: Superblock, why: String) -> Self {
         let obeyed = Mutex::new(home.authority());
-        Self { home, superblock, store: None, failure: Some(why), obeyed }
+        Self { home, superblock, store: None, scrub: Arc::default(), failure: Some(why), obeyed }
     }
 
     pub(crate) fn id(&self) -> DiskId {
@@ -121,6 +129,7 @@ impl ServedDisk {
             report.records = usage.records;
             report.garbage = usage.garbage;
             report.commit_us = store.metrics().commit_us();
+            report.scrub = self.scrub.report();
         } else if let Some(store) = &self.store {
             store.metrics().usage(&crate::store::Usage::default(), true);
         }

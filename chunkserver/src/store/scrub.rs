@@ -29,31 +29,47 @@ pub enum Verdict {
     Absent,
 }
 
+/// A record that was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Looked {
+    /// The chunk.
+    pub chunk: ChunkId,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// Bytes of the record that were read.
+    pub bytes: u64,
+    /// Which writing of it: moves keep it, a repair makes another. 0: it is not here.
+    pub sequence: u64,
+}
+
 /// How far a scrub is: the last chunk it looked at.
 pub type ScrubCursor = Option<ChunkId>;
 
 impl Store {
     /// Checks one record on the platters. Blocks.
     pub fn verify(&self, chunk: ChunkId) -> Result<Verdict, StoreError> {
-        self.verify_with(chunk, &mut Aligned::new(0)).map(|(verdict, _)| verdict)
+        self.look_at(chunk, &mut Aligned::new(0)).map(|looked| looked.verdict)
     }
 
-    fn verify_with(&self, chunk: ChunkId, buffer: &mut Aligned) -> Result<(Verdict, u64), StoreError> {
+    fn look_at(&self, chunk: ChunkId, buffer: &mut Aligned) -> Result<Looked, StoreError> {
         let shared = &self.shared;
         shared.health.check()?;
         let _pass = shared.gate.enter();
         let entry = shared.entry(chunk)?.filter(|entry| !shared.is_group_dead(chunk.pg.0, entry.epoch));
-        let Some(entry) = entry else { return Ok((Verdict::Absent, 0)) };
+        let Some(entry) = entry else {
+            return Ok(Looked { chunk, verdict: Verdict::Absent, bytes: 0, sequence: 0 });
+        };
         let bytes = Shape::of(entry.payload_bytes).record_bytes;
+        let looked = Looked { chunk, verdict: Verdict::Good, bytes, sequence: entry.sequence };
         match self.check_entry(chunk, &entry, buffer) {
-            Ok(()) => Ok((Verdict::Good, bytes)),
+            Ok(()) => Ok(looked),
             Err(bad) => {
                 if matches!(bad, Bad::Io(_)) {
                     shared.health.read_error();
                 }
                 tracing::error!(%chunk, segment = entry.at.segment, offset = entry.at.offset, %bad, "damaged record");
                 shared.found_damaged(chunk);
-                Ok((Verdict::Damaged, bytes))
+                Ok(Looked { verdict: Verdict::Damaged, ..looked })
             }
         }
     }
@@ -71,12 +87,29 @@ impl Store {
         if means { Ok(()) } else { Err(Bad::Damaged("another record lies in its place".into())) }
     }
 
-    /// Checks the next few records behind `cursor`; `go_on` is called with the bytes of each, and the step ends when it
-    /// says no. Returns the new cursor; `None`: that was the end.
+    /// Which writing of a chunk is here; `None`: none is. Looks into the index only.
+    pub fn sequence(&self, chunk: ChunkId) -> Result<Option<u64>, StoreError> {
+        let entry = self.shared.entry(chunk)?;
+        let entry = entry.filter(|entry| !self.shared.is_group_dead(chunk.pg.0, entry.epoch));
+        Ok(entry.map(|entry| entry.sequence))
+    }
+
+    /// Puts a chunk that is known to be damaged among what the leader is to hear.
+    pub fn tell_damaged(&self, chunk: ChunkId) {
+        self.shared.tell_damaged(chunk);
+    }
+
+    /// Bytes of live records: what a scrub has to read.
+    pub fn live_bytes(&self) -> u64 {
+        self.shared.segments.all().iter().map(|segment| segment.stat.lock().live_bytes).sum()
+    }
+
+    /// Checks the next few records behind `cursor`; `go_on` hears of each, and the step ends when it says no. Returns
+    /// the new cursor; `None`: that was the end.
     pub fn scrub_step(
         &self,
         cursor: ScrubCursor,
-        mut go_on: impl FnMut(u64) -> bool,
+        mut go_on: impl FnMut(&Looked) -> bool,
     ) -> Result<ScrubCursor, StoreError> {
         let mut chunks = Vec::with_capacity(STEP);
         let from = cursor.map_or_else(|| b"r".to_vec(), |chunk| [&key::record(chunk)[..], &[0]].concat());
@@ -87,9 +120,9 @@ impl Store {
         scanned.map_err(|error| self.shared.index_failed(&error))?;
         let mut buffer = Aligned::new(0);
         for chunk in &chunks {
-            let (_, bytes) = self.verify_with(*chunk, &mut buffer)?;
-            self.shared.metrics.scrubbed(bytes);
-            if !go_on(bytes) {
+            let looked = self.look_at(*chunk, &mut buffer)?;
+            self.shared.metrics.scrubbed(&looked);
+            if !go_on(&looked) {
                 return Ok(Some(*chunk));
             }
         }

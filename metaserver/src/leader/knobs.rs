@@ -42,6 +42,10 @@ pub struct Knobs {
     pub lease_reads: bool,
     /// Uploads that nobody touched for this long are given up; zero: never.
     pub upload_expiry: Duration,
+    /// Bytes per second that scrub may read of each disk; `None`: as each node is configured.
+    pub scrub_rate: Option<u64>,
+    /// Time between two rounds of scrub of a disk; `None`: as each node is configured.
+    pub scrub_period: Option<Duration>,
     /// Bounds of a session's time to live.
     pub ttl: (Duration, Duration),
 }
@@ -65,6 +69,8 @@ impl Default for Knobs {
             hold_percent: 25,
             lease_reads: false,
             upload_expiry: Duration::from_secs(7 * 24 * 3600),
+            scrub_rate: None,
+            scrub_period: None,
             ttl: (Duration::from_secs(5), Duration::from_secs(300)),
         }
     }
@@ -100,6 +106,8 @@ impl Knobs {
             hold_percent: small(settings::MASS_FAILURE_PERCENT)?,
             lease_reads: settings::text(view, settings::READ_POLICY)? == "lease",
             upload_expiry: secs(settings::UPLOAD_EXPIRY_DAYS)?.saturating_mul(24 * 3600),
+            scrub_rate: settings::over(view, settings::SCRUB_BYTES_PER_SECOND)?,
+            scrub_period: settings::over(view, settings::SCRUB_PERIOD_SECONDS)?.map(Duration::from_secs),
             ttl: (millis(settings::SESSION_TTL_MS_MIN)?, millis(settings::SESSION_TTL_MS_MAX)?),
         })
     }

@@ -10,8 +10,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use holdfast_proto::cluster::{DiskCondition, DiskReport, Heartbeat};
+use holdfast_proto::cluster::{DiskCondition, DiskReport, Heartbeat, ScrubRound};
 use holdfast_proto::map::{Liveness, NodeLiveness};
+use holdfast_proto::op::DiskRef;
 use tokio::time::Instant;
 
 /// When silence means what.
@@ -45,6 +46,9 @@ const MOST_COMPLAINERS: usize = 16;
 /// Different complainers that make a node suspect although it still sends heartbeats (its data network is cut).
 const ENOUGH_COMPLAINERS: usize = 3;
 
+/// Rounds of scrub remembered per disk.
+const MOST_ROUNDS: usize = 16;
+
 #[derive(Debug)]
 struct NodeState {
     heard: Instant,
@@ -56,6 +60,19 @@ struct NodeState {
     /// When it last named each disk.
     named: BTreeMap<u32, Instant>,
     complaints: BTreeMap<u64, Instant>,
+    /// The last rounds of scrub of each disk, with the life it lived: told only when they change.
+    rounds: BTreeMap<u32, (u64, Vec<ScrubRound>)>,
+}
+
+impl NodeState {
+    /// Takes the rounds out of a report, if it tells them.
+    fn keep_rounds(&mut self, disk: DiskRef, report: &mut DiskReport) {
+        let told = report.scrub.as_mut().map(|scrub| std::mem::take(&mut scrub.history)).unwrap_or_default();
+        if !told.is_empty() {
+            let first = told.len().saturating_sub(MOST_ROUNDS);
+            self.rounds.insert(disk.disk, (disk.incarnation, told.into_iter().skip(first).collect()));
+        }
+    }
 }
 
 /// What is known of one disk right now.
@@ -100,6 +117,7 @@ impl Hearing {
             first: since,
             named: BTreeMap::new(),
             complaints: BTreeMap::new(),
+            rounds: BTreeMap::new(),
         })
     }
 
@@ -112,11 +130,13 @@ impl Hearing {
         }
         state.ever = true;
         state.map_epoch = beat.map_epoch;
-        state.disks = beat
-            .disks
-            .iter()
-            .filter_map(|report| report.disk.map(|disk| (disk.disk, report.clone())))
-            .collect();
+        state.disks.clear();
+        for report in &beat.disks {
+            let Some(disk) = report.disk else { continue };
+            let mut report = report.clone();
+            state.keep_rounds(disk, &mut report);
+            state.disks.insert(disk.disk, report);
+        }
         state.named.extend(state.disks.keys().map(|disk| (*disk, now)));
     }
 
@@ -211,6 +231,12 @@ impl Hearing {
         self.nodes.get(&node)?.disks.get(&disk)
     }
 
+    /// The last rounds of scrub of a disk in this life, oldest first.
+    pub fn scrub_rounds(&self, node: u64, disk: u32, incarnation: u64) -> &[ScrubRound] {
+        let rounds = self.nodes.get(&node).and_then(|state| state.rounds.get(&disk));
+        rounds.filter(|(life, _)| *life == incarnation).map_or(&[], |(_, rounds)| rounds)
+    }
+
     /// Every last report.
     pub fn reports(&self) -> impl Iterator<Item = &DiskReport> {
         self.nodes.values().flat_map(|state| state.disks.values())
@@ -224,7 +250,7 @@ impl Hearing {
 
 #[cfg(test)]
 mod tests {
-    use holdfast_proto::op::DiskRef;
+    use holdfast_proto::cluster::ScrubReport;
 
     use super::*;
 
@@ -289,6 +315,28 @@ mod tests {
         hearing.beat(start, &beat(7, DiskCondition::Failed));
         assert_eq!(hearing.disk(start, 7, 1, 5).liveness, Liveness::Failed);
         assert_eq!(hearing.disk(after(start, 10_000), 7, 1, 5).liveness, Liveness::Down);
+    }
+
+    #[test]
+    fn rounds_of_scrub_are_kept_until_others_are_told() {
+        let start = Instant::now();
+        let mut hearing = Hearing::new(start, Patience::default());
+        let telling = |rounds: std::ops::Range<u64>| {
+            let mut beat = beat(7, DiskCondition::Good);
+            let history = rounds.map(|number| ScrubRound { number, ..ScrubRound::default() }).collect();
+            beat.disks[0].scrub = Some(ScrubReport { history, ..ScrubReport::default() });
+            beat
+        };
+        let known = |hearing: &Hearing, life| {
+            hearing.scrub_rounds(7, 1, life).iter().map(|round| round.number).collect::<Vec<_>>()
+        };
+        hearing.beat(start, &telling(1..3));
+        hearing.beat(start, &telling(0..0));
+        assert_eq!(known(&hearing, 5), [1, 2], "a report without rounds takes none away");
+        assert!(hearing.report(7, 1).unwrap().scrub.as_ref().unwrap().history.is_empty());
+        assert!(known(&hearing, 4).is_empty(), "another life of the disk");
+        hearing.beat(start, &telling(1..100));
+        assert_eq!(known(&hearing, 5), (84..100).collect::<Vec<_>>(), "bounded, whatever a node tells");
     }
 
     #[test]

@@ -52,7 +52,14 @@ pub(super) async fn answer(
     }
     let map_epoch = leader.cluster.lock().epoch;
     let meta_incarnation = leader.meta_incarnation.load(Ordering::Acquire);
-    Ok(HeartbeatReply { term: leader.term, map_epoch, meta_incarnation })
+    let knobs = leader.knobs.load();
+    Ok(HeartbeatReply {
+        term: leader.term,
+        map_epoch,
+        meta_incarnation,
+        scrub_rate: knobs.scrub_rate,
+        scrub_period_s: knobs.scrub_period.map(|period| period.as_secs()),
+    })
 }
 
 fn is_known(leader: &Leader<Group, holdfast_rpc::Net>, node: u64) -> bool {

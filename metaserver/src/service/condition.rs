@@ -181,6 +181,15 @@ fn disk_issues(leader: &Leader<Group, Net>, now: Instant) -> Vec<HealthIssue> {
             }
             (Liveness::Alive | Liveness::Suspect, _) => {}
         }
+        let scrub = hearing.report(disk.node, disk.id).and_then(|report| report.scrub.as_ref());
+        let open = scrub.map_or(0, |scrub| scrub.open);
+        if open > 0 {
+            let what = format!(
+                "scrub found {open} damaged records on {name} that are not mended yet; they are copied anew from \
+                 other members"
+            );
+            issues.push(issue("scrub_damage", WARNING, what, 0));
+        }
         let recovering =
             hearing.report(disk.node, disk.id).is_some_and(|r| r.condition() == DiskCondition::Recovering);
         if recovering {

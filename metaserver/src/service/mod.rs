@@ -21,6 +21,7 @@ mod mutate;
 mod opens;
 mod prepare;
 mod report;
+mod scrubs;
 mod session;
 mod watch;
 
@@ -30,7 +31,7 @@ use bytes::Bytes;
 use holdfast_proto::cluster::Empty;
 use holdfast_proto::method::{
     AdmitDisk, Ask, Balancing, Beat, Check, Condition, GetMap, Join, KeepOpens, KeepSession, Membership,
-    Mutate, Ping, Report, Watch,
+    Mutate, Ping, Report, Scrubs, Watch,
 };
 use holdfast_proto::status::Status;
 use holdfast_rpc::{Net, Router};
@@ -87,6 +88,7 @@ impl Services {
         let router = on!(router, AdmitDisk, admit_disk);
         let router = on!(router, Condition, condition);
         let router = on!(router, Balancing, balancing);
+        let router = on!(router, Scrubs, scrubs);
         let router = on!(router, Membership, membership);
         let router = on!(router, Check, check);
         router.on::<Ping, _, _>(|_, _, _| async { Ok((Empty {}, Bytes::new())) })

@@ -98,6 +98,7 @@ fn sort(op: &Op) -> Sort {
         | Op::PutKey(_)
         | Op::DeleteKey(_)
         | Op::PutSetting(_)
+        | Op::OrderScrub(_)
         | Op::PutJoinToken(_) => Sort::Taken,
         Op::SteerBalance(op) => match op.action() {
             BalanceAction::Finish | BalanceAction::Count => Sort::Leaders,

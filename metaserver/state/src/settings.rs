@@ -25,7 +25,17 @@ pub enum Kind {
     Switch,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// A whole number within the range, or [`AS_CONFIGURED`].
+    Override {
+        /// Smallest.
+        least: u64,
+        /// Largest.
+        most: u64,
+    },
 }
+
+/// The word with which a setting leaves something to the configuration of each node.
+pub const AS_CONFIGURED: &str = "node";
 
 /// One setting.
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +95,10 @@ settings! {
         "Pull orders that may run at once per disk.";
     REPAIR_PARALLEL_TOTAL = "repair_parallel_total", number(1, 10_000), "64",
         "Pull orders that may run at once in the cluster.";
+    SCRUB_BYTES_PER_SECOND = "scrub_bytes_per_second", Kind::Override { least: 0, most: 1 << 40 }, "node",
+        "What scrub may read of each disk, in bytes per second; 0: no scrub; node: chunk.scrub_rate of each node.";
+    SCRUB_PERIOD_SECONDS = "scrub_period_seconds", Kind::Override { least: 0, most: 315_360_000 }, "node",
+        "Time from the end of a scrub of a disk to the next, in seconds; node: chunk.scrub_period of each node.";
     SESSION_TTL_MS_MAX = "session_ttl_ms_max", number(1_000, 3_600_000), "300000",
         "Longest silence a session may ask for, in milliseconds.";
     SESSION_TTL_MS_MIN = "session_ttl_ms_min", number(1_000, 3_600_000), "5000",
@@ -122,6 +136,11 @@ impl About {
                 Ok(number) if (least..=most).contains(&number) => Ok(()),
                 _ => Err(format!("{} takes a whole number from {least} to {most}", self.name)),
             },
+            Kind::Override { .. } if value == AS_CONFIGURED => Ok(()),
+            Kind::Override { least, most } => match value.parse::<u64>() {
+                Ok(number) if (least..=most).contains(&number) => Ok(()),
+                _ => Err(format!("{} takes a whole number from {least} to {most}, or node", self.name)),
+            },
             Kind::Switch if matches!(value, "true" | "false") => Ok(()),
             Kind::Switch => Err(format!("{} takes true or false", self.name)),
             Kind::Choice(words) if words.contains(&value) => Ok(()),
@@ -146,6 +165,11 @@ pub fn text(view: &dyn View, name: &str) -> Result<String, Broken> {
 pub fn integer(view: &dyn View, name: &str) -> Result<u64, Broken> {
     let text = text(view, name)?;
     text.parse().map_err(|_| Broken::Inconsistent(format!("setting {name} is not a number")))
+}
+
+/// The value of a number that may be left to each node: `None`.
+pub fn over(view: &dyn View, name: &str) -> Result<Option<u64>, Broken> {
+    Ok(text(view, name)?.parse().ok())
 }
 
 /// The value of a switch.
@@ -177,5 +201,8 @@ mod tests {
         assert!(about(GRACE_SECONDS).unwrap().check("5").is_err());
         assert!(about(GC_ENABLED).unwrap().check("yes").is_err());
         assert!(about(READ_POLICY).unwrap().check("lease").is_ok());
+        let rate = about(SCRUB_BYTES_PER_SECOND).unwrap();
+        assert!(rate.check("0").is_ok() && rate.check("node").is_ok());
+        assert!(rate.check("").is_err() && rate.check("16MiB").is_err() && rate.check("-1").is_err());
     }
 }

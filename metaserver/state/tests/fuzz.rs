@@ -96,6 +96,8 @@ fn populated() -> World {
     world.open_with(SESSION + 1, true);
     world.run(Op::Create(Create { parent: bucket, name: "open".into(), open: 1, ..Create::default() }));
     world.run(Op::Unlink(Unlink { parent: bucket, name: "open".into(), unheld: Some(Unheld::default()) }));
+    let disks = [1, 3].map(|disk| DiskRef { disk, incarnation: 0 }).to_vec();
+    world.run(Op::OrderScrub(OrderScrub { disks }));
     world.try_lead(Op::ExpireSession(ExpireSession { session: SESSION + 1 }));
     world.try_lead(Op::FreeStep(FreeStep { ino: inode.ino, most: 10 }));
     world.check();

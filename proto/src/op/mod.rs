@@ -31,7 +31,7 @@ pub use objects::{
 };
 pub use placement::{
     AddMissing, AdvanceGc, ChangePg, ClearLeave, ClearMissing, CreatePgs, DiskRef, GcCursor, MemberClean,
-    NewPg, PutClass, RegisterDisk, RegisterNode, SetDisk, SetNode, SetPgState,
+    NewPg, OrderScrub, PutClass, RegisterDisk, RegisterNode, SetDisk, SetNode, SetPgState,
 };
 pub use quotas::{QuotaStep, SetQuota};
 pub use sessions::{
@@ -66,7 +66,7 @@ pub struct Command {
     /// What to do.
     #[prost(
         oneof = "Op",
-        tags = "10, 11, 12, 13, 14, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 40, 41, 42, 43, 44, 45, 46, 50, 51, 52, 53, 54, 55, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 80, 81, 82, 83, 84"
+        tags = "10, 11, 12, 13, 14, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 40, 41, 42, 43, 44, 45, 46, 50, 51, 52, 53, 54, 55, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 80, 81, 82, 83, 84, 85"
     )]
     pub op: Option<Op>,
 }
@@ -257,6 +257,9 @@ pub enum Op {
     /// Start, pause, resume, cancel or end the evening out of disks.
     #[prost(message, tag = "84")]
     SteerBalance(SteerBalance),
+    /// Begin a round of scrub on disks.
+    #[prost(message, tag = "85")]
+    OrderScrub(OrderScrub),
 }
 
 /// What a command came to.

@@ -100,6 +100,14 @@ pub struct SetDisk {
     pub capacity: Option<u64>,
 }
 
+/// See [`super::Op::OrderScrub`]. All or none: refused if one of the disks is not there, removed, or given up.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub struct OrderScrub {
+    /// The disks, at most 1,000; incarnation 0: whichever it lives.
+    #[prost(message, repeated, tag = "1")]
+    pub disks: Vec<DiskRef>,
+}
+
 /// See [`super::Op::PutClass`].
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub struct PutClass {

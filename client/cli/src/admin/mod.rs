@@ -9,6 +9,7 @@ mod meta;
 mod nodes;
 mod pgs;
 mod quotas;
+mod scrub;
 mod settings;
 mod status;
 mod token;
@@ -52,6 +53,8 @@ pub(crate) enum AdminCommand {
     Quota(quotas::QuotaArgs),
     /// Even out how full disks are: status, plan, start, pause, resume, cancel, throttle
     Balance(balance::BalanceArgs),
+    /// Check what lies on disks: status, history, a round now
+    Scrub(scrub::ScrubArgs),
 }
 
 pub(crate) async fn run(remote: &Remote, command: AdminCommand, output: Output) -> Outcome<()> {
@@ -68,6 +71,7 @@ pub(crate) async fn run(remote: &Remote, command: AdminCommand, output: Output) 
         AdminCommand::Classes(args) => classes::run(remote, &args, output).await,
         AdminCommand::Quota(args) => quotas::run(remote, &args, output).await,
         AdminCommand::Balance(args) => balance::run(remote, &args, output).await,
+        AdminCommand::Scrub(args) => scrub::run(remote, args, output).await,
     }
 }
 

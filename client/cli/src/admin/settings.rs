@@ -3,13 +3,23 @@
 use clap::Args;
 use holdfast_proto::op::{Op, PutSetting};
 use holdfast_proto::query::{ListSettings, Query};
+use holdfast_state::settings;
 use serde::Serialize;
 
 use crate::failure::{Doing, Failure, Outcome};
 use crate::output::{Output, Table};
 use crate::remote::Remote;
 
+/// What each setting means and takes.
+fn meanings() -> String {
+    let about = settings::ALL
+        .iter()
+        .map(|about| format!("  {} (default {})\n      {}\n", about.name, about.default, about.meaning));
+    format!("Settings:\n{}", about.collect::<String>())
+}
+
 #[derive(Args, Debug)]
+#[command(after_help = meanings())]
 pub(crate) struct SetArgs {
     /// Which; all are shown when none is named
     name: Option<String>,

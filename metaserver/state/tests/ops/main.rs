@@ -21,6 +21,7 @@ mod opens;
 mod placement;
 mod quotas;
 mod rename;
+mod scrub;
 mod sessions;
 mod uploads;
 mod write;
