@@ -179,7 +179,11 @@ impl Scene {
                 let all = work::leaving(&self.world.table, (0, 0), 9).unwrap();
                 let Some(left) = all.iter().find(|left| left.disk.disk == disk) else { return false };
                 self.tombs.insert(disk, pg.epoch.max(left.epoch));
-                self.world.lead(Op::ClearLeave(ClearLeave { pg: pg.id, disk: Some(left.disk), holds: false }));
+                self.world.lead(Op::ClearLeave(ClearLeave {
+                    pg: pg.id,
+                    disk: Some(left.disk),
+                    holds: false,
+                }));
                 true
             }
             Step::Write(disk) => self.is_member(disk) && self.write(disk, pg.epoch),
