@@ -26,9 +26,9 @@ use crate::write::writer::{ContentWriter, WriteOptions};
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
-    limit: Duration,
+    pub(crate) limit: Duration,
     /// Commands go in this session or not at all.
-    only: Option<SessionId>,
+    pub(crate) only: Option<SessionId>,
 }
 
 impl std::fmt::Debug for Client {

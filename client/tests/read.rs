@@ -227,19 +227,37 @@ async fn append_pieces(client: &Client, ino: u64, count: usize) -> Bytes {
     all
 }
 
-/// Joins the extents of a page into one chunk, as a worker would.
-async fn join(client: &Client, ino: u64) {
+/// Joins the extents of a page into one chunk, as a worker would. False: it was not to be.
+async fn join(client: &Client, ino: u64) -> bool {
     let page = client.extents(Ino(ino), 0).await.unwrap();
     let length = page.extents().last().unwrap().end();
     let class = client.class(DEFAULT_CLASS).await.unwrap();
     let stored = client.store_chunk(&class, page.read(0, length).await.unwrap()).await.unwrap();
-    assert!(client.is_whole(&stored));
     let compact = |content: Content| {
         let pieces = vec![Piece { offset: 0, length, source: content.extents.first().cloned() }];
         let expected = page.extents().to_vec();
         Op::Compact(Compact { ino, chunks: content.chunks, pieces, expected, ..Compact::default() })
     };
-    client.commit(holdfast_client::Content::of_chunks(DEFAULT_CLASS, vec![stored]), compact).await.unwrap();
+    let content = holdfast_client::Content::of_chunks(DEFAULT_CLASS, vec![stored]);
+    client.replace(content, compact).await.unwrap().is_some()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_read_back_replaces_nothing() {
+    let cluster = Cluster::start(Shape { nodes: 3, ..Shape::default() }).await;
+    let client = cluster.client().await;
+    put(&client, "file", &Bytes::new()).await;
+    let ino = client.open_object(BUCKET, b"file", None).await.unwrap().inode().ino;
+    let all = append_pieces(&client, ino, 10).await;
+    for node in &cluster.chunks {
+        node.mode.lock().rots = true;
+        assert!(!join(&client, ino).await, "one of them has it damaged");
+        node.mode.lock().rots = false;
+    }
+    assert_eq!(client.extents(Ino(ino), 0).await.unwrap().extents().len(), 10);
+    assert!(join(&client, ino).await);
+    assert_eq!(client.extents(Ino(ino), 0).await.unwrap().extents().len(), 1);
+    assert_eq!(client.open_inode(Ino(ino)).await.unwrap().read_at(0, 1000).await.unwrap(), all);
 }
 
 #[tokio::test(start_paused = true)]
@@ -253,7 +271,7 @@ async fn readers_go_on_when_small_extents_are_joined() {
     let ask = || Query::GetInode(GetInode { ino, content: true, open: 0 });
     let mut open = client.opened(client.ask(ask()).await.unwrap()).unwrap();
     assert_eq!(open.read_at(0, 100).await.unwrap(), all.slice(..100));
-    join(&client, ino).await;
+    assert!(join(&client, ino).await);
     // The part that was not known lies differently now, and the version is the same.
     assert_eq!(open.read_at(27_000, 3000).await.unwrap(), all.slice(27_000..));
     // The pin goes, and with it what the layout that is known names.

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use holdfast_proto::ids::ClassId;
-use holdfast_proto::map::{Member, StorageClass};
+use holdfast_proto::map::StorageClass;
 use holdfast_support::budget::ByteBudget;
 
 use crate::client::Client;
@@ -43,15 +43,6 @@ impl StoredChunk {
 }
 
 impl Client {
-    /// Whether every regular member of its group has the chunk: less is enough for new data, but not for replacing
-    /// what is safe already.
-    pub fn is_whole(&self, chunk: &StoredChunk) -> bool {
-        let map = self.map();
-        let Some(pg) = map.pg(chunk.stored.chunk.pg) else { return false };
-        let has = |member: &Member| chunk.stored.acks.iter().any(|ack| ack.disk == member.disk);
-        pg.members.iter().filter(|member| !member.temporary).all(has)
-    }
-
     /// Makes bytes (at most the class's chunk size, more than none) durable as one chunk. They are kept until the
     /// chunk is dropped, for the case that it must be written anew.
     pub async fn store_chunk(&self, class: &StorageClass, data: Bytes) -> Result<StoredChunk, ClientError> {

@@ -59,6 +59,22 @@ pub(crate) async fn commit(
     }
 }
 
+/// Sends the command that `build` makes of the content, once: a refusal of its chunks is an error.
+pub(crate) async fn as_it_is(
+    inner: &Inner,
+    content: &Content,
+    build: impl Fn(holdfast_proto::inode::Content) -> Op,
+    limit: Duration,
+    only: Option<SessionId>,
+) -> Result<Reply, ClientError> {
+    let deadline = Instant::now() + limit;
+    let reply = steps::command_by(inner, build(content.to_message()), deadline, limit, only).await?;
+    match reply.status.as_ref().filter(|status| !status.is_ok()) {
+        Some(status) => Err(ClientError::Refused(status.clone())),
+        None => Ok(reply),
+    }
+}
+
 fn named(content: &Content, rejected: &[u32]) -> BTreeSet<usize> {
     if rejected.is_empty() {
         return (0..content.chunks.len()).collect();

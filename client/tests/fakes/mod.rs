@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use holdfast_client::{Client, ClientConfig, PutOptions};
-use holdfast_proto::chunk::{ReadChunk, ReadReply, WriteChunk, WriteReply};
+use holdfast_proto::chunk::{ReadChunk, ReadReply, VerifyChunks, VerifyReply, WriteChunk, WriteReply};
 use holdfast_proto::cluster::{Empty, ReportProblem};
 use holdfast_proto::geometry::member_bytes;
 use holdfast_proto::ids::{LogIndex, NodeId};
@@ -364,6 +364,8 @@ pub struct Mode {
     pub refuse_writes: Option<Status>,
     /// Writes of a map older than this are refused.
     pub least_epoch: u64,
+    /// What it stored does not read back.
+    pub rots: bool,
 }
 
 pub struct ChunkNode {
@@ -453,9 +455,23 @@ impl ChunkNode {
         Ok((reply, record.data.slice(first as usize..end as usize)))
     }
 
+    fn verify(&self, request: VerifyChunks) -> Result<(VerifyReply, Bytes), Status> {
+        let disk = self.check_disk(request.disk)?;
+        let mut reply = VerifyReply::default();
+        for number in request.numbers {
+            match self.store.lock().contains_key(&(disk, request.pg, number)) {
+                true if self.mode.lock().rots => reply.damaged.push(number),
+                true => reply.good.push(number),
+                false => reply.absent.push(number),
+            }
+        }
+        Ok((reply, Bytes::new()))
+    }
+
     fn router(self: &Arc<Self>) -> Router {
-        let (a, b, c) = (self.clone(), self.clone(), self.clone());
+        let (a, b, c, d) = (self.clone(), self.clone(), self.clone(), self.clone());
         Router::new()
+            .on::<method::Verify, _, _>(move |_, request, _| std::future::ready(d.verify(request)))
             .on::<method::Write, _, _>(move |_, request, payload| {
                 let arrived = tokio::spawn(a.clone().write(request, payload));
                 async move { arrived.await.unwrap() }

@@ -3,7 +3,7 @@
 //!
 //! What always holds:
 //! - Old chunks stay until the command that names their successors, and that one is sent only when every member of the
-//!   new groups has its copy or shard: redundancy is never lower than before.
+//!   new groups has its copy or shard and has read it back from its disk: redundancy is never lower than before.
 //! - Bytes are checked when they are read, and every member checks what it is given.
 
 use holdfast_client::{Client, ClientError, Content, ExtentPage};
@@ -11,7 +11,6 @@ use holdfast_proto::ids::{ClassId, Ino};
 use holdfast_proto::inode::{self, Extent};
 use holdfast_proto::map::{StorageClass, redundancy::Kind};
 use holdfast_proto::op::{Compact, Op, Piece};
-use holdfast_proto::status::Code;
 
 use crate::files::Done;
 use crate::metrics::METRICS;
@@ -129,20 +128,17 @@ async fn convert(
     for length in cut(class, bytes(window)) {
         let chunk = client.store_chunk(class, data.split_to(length as usize)).await?;
         let of = client.class_of_group(chunk.group()).await?;
-        if !client.is_whole(&chunk) || !of.is_some_and(|of| stays(class, of, length)) {
+        if !of.is_some_and(|of| stays(class, of, length)) {
             return Ok(false);
         }
         stored.push(chunk);
     }
     let content = Content::of_chunks(ClassId(class.id), stored);
-    match client.commit(content, |content| Op::Compact(command(ino, window, &content))).await {
-        Ok(_) => {
-            METRICS.converted.inc_by(bytes(window));
-            Ok(true)
-        }
-        Err(error) if error.code() == Code::PreconditionFailed => Ok(false),
-        Err(error) => Err(error),
+    let replaced = client.replace(content, |content| Op::Compact(command(ino, window, &content))).await?;
+    if replaced.is_some() {
+        METRICS.converted.inc_by(bytes(window));
     }
+    Ok(replaced.is_some())
 }
 
 fn command(ino: u64, window: &[Extent], content: &inode::Content) -> Compact {

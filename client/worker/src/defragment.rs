@@ -8,7 +8,6 @@ use holdfast_proto::ids::{ClassId, Ino};
 use holdfast_proto::inode;
 use holdfast_proto::map::StorageClass;
 use holdfast_proto::op::{Compact, Op, Piece};
-use holdfast_proto::status::Code;
 
 use crate::files::Done;
 use crate::metrics::METRICS;
@@ -60,20 +59,14 @@ async fn join(
 ) -> Result<bool, ClientError> {
     let bytes = page.read(window.from(), window.bytes()).await?;
     let stored = client.store_chunk(class, bytes).await?;
-    if !client.is_whole(&stored) {
-        // The old extents may have more copies than this one.
-        return Ok(false);
-    }
     let content = Content::of_chunks(ClassId(class.id), vec![stored]);
-    match client.commit(content, |content| Op::Compact(command(ino, window, &content))).await {
-        Ok(_) => {
-            METRICS.extents.inc_by(window.extents.len() as u64 - 1);
-            METRICS.bytes.inc_by(window.bytes());
-            Ok(true)
-        }
-        Err(error) if error.code() == Code::PreconditionFailed => Ok(false),
-        Err(error) => Err(error),
+    // Only when every member has it: the old extents may have more copies than new data needs.
+    let replaced = client.replace(content, |content| Op::Compact(command(ino, window, &content))).await?;
+    if replaced.is_some() {
+        METRICS.extents.inc_by(window.extents.len() as u64 - 1);
+        METRICS.bytes.inc_by(window.bytes());
     }
+    Ok(replaced.is_some())
 }
 
 fn command(ino: u64, window: &Window, content: &inode::Content) -> Compact {
