@@ -10,7 +10,7 @@ CARGO ?= cargo
 BIN := $(CARGO_TARGET_DIR)/release/holdfast
 DEMO := $(CARGO_TARGET_DIR)/release/demo
 
-.PHONY: help build test test-only demo demo-stop demo-status fmt lint bench deny packages doc
+.PHONY: help build test test-only demo demo-stop demo-status fmt lint bench seeds deny packages doc
 
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ test-only:
 	else \
 		set -x; $(CARGO) test --release --workspace --no-fail-fast; \
 	fi
+
+seeds: packages ## Run 20,000 seeds of the simulated cluster (an hour); SEEDS=n for another number
+	HOLDFAST_SIM_SEEDS=$(or $(SEEDS),20000) $(CARGO) test --release --workspace --test simulation -- --nocapture
 
 demo: ## Start a real cluster of three nodes here, load a real tree, compare every byte
 	@deploy/demo/run.sh

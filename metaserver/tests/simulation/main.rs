@@ -3,7 +3,7 @@
 //! happens follows from a seed; every command is followed by the whole-state checker and by a look whether every byte
 //! that was acknowledged is still somewhere.
 //!
-//! `HOLDFAST_SIM_SEED=n` runs one seed, `HOLDFAST_SIM_SEEDS=n` that many instead of the usual number (nightly: 5000),
+//! `HOLDFAST_SIM_SEED=n` runs one seed, `HOLDFAST_SIM_SEEDS=n` that many instead of the usual number (`make seeds`),
 //! `HOLDFAST_SIM_TRACE=1` prints what happens.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
