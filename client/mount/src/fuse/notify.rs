@@ -77,18 +77,16 @@ impl Told {
 }
 
 impl Waiting {
-    /// True: everybody is busy, and another thread may begin.
+    /// True: there are fewer idle threads than inodes, and another one may begin.
     fn add(&self, ino: u64, void: Void) -> bool {
         let mut state = self.state.lock();
         let known = state.inodes.entry(ino).or_insert(void);
         *known = known.and(void);
-        if state.idle > 0 {
-            drop(state);
-            self.more.notify_one();
-            return false;
-        }
-        let more = state.threads < MOST_THREADS && !state.over;
+        // An idle thread takes one of those that wait, and may hang with it.
+        let more = state.idle < state.inodes.len() && state.threads < MOST_THREADS && !state.over;
         state.threads += usize::from(more);
+        drop(state);
+        self.more.notify_one();
         more
     }
 
@@ -261,5 +259,9 @@ mod tests {
         // It never comes back for more.
         assert!(waiting.add(2, Void::Attributes), "another one is wanted");
         assert_eq!(waiting.take(), Some((2, Void::Attributes)));
+        // One is idle, and two come before it wakes.
+        waiting.state.lock().idle = 1;
+        assert!(!waiting.add(3, Void::Attributes));
+        assert!(waiting.add(4, Void::Attributes), "the idle one may hang with the first");
     }
 }
