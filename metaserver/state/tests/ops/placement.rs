@@ -1,11 +1,12 @@
 //! Groups and their members.
 
+use holdfast_proto::inode::Content;
 use holdfast_proto::map::{PgState, Standing};
 use holdfast_proto::op::*;
 use holdfast_proto::status::Code;
 use holdfast_state::{map_view, work};
 
-use crate::common::{World, delete_objects};
+use crate::common::{World, delete_objects, whole};
 
 fn change(world: &World, remove: Option<u32>, add: Option<u32>, temporary: bool) -> Op {
     let pg = world.pg();
