@@ -83,7 +83,7 @@ fn the_same_seed_gives_the_same_history() {
 #[test]
 fn mistakes_are_noticed() {
     let busy = Scenario { kills: true, losses: true, damage: true, moves: true, ..Scenario::default() };
-    for mistake in [run::Mistake::EmptyPulls, run::Mistake::ForgetfulAcks, run::Mistake::OldOrders] {
+    for mistake in [run::Mistake::EmptyPulls, run::Mistake::ForgetfulAcks, run::Mistake::LazyDeletes] {
         let scenario = Scenario { mistake: Some(mistake), ..busy.clone() };
         let found = (1..100).find_map(|seed| run(seed, &scenario).violation.map(|what| (seed, what)));
         println!("{mistake:?}: {found:?}");

@@ -27,8 +27,8 @@ const REST: Duration = Duration::from_secs(3600);
 /// A mistake that a chunkserver makes, to see that it is noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mistake {
-    /// It obeys whoever says to be leader, on whatever map.
-    OldOrders,
+    /// It says to have deleted what it has not.
+    LazyDeletes,
     /// It says to have copied what it has not.
     EmptyPulls,
     /// It acknowledges some writes that it forgets.
