@@ -3,19 +3,24 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use holdfast_tests::cluster::{Builder, Cluster};
 use holdfast_tests::mount::Mount;
-use holdfast_tests::skip_unless_mounts;
+use holdfast_tests::{skip_unless_mounts, wait};
 
 /// Rounds: the news takes milliseconds, and each round is a race with it.
 const ROUNDS: usize = 100;
 
+/// Longest time for news that takes milliseconds.
+const SOON: Duration = Duration::from_secs(10);
+
 struct Two {
-    cluster: Cluster,
+    // The mounts go first: without a cluster they would wait for it.
     here: Mount,
     there: Mount,
+    cluster: Cluster,
 }
 
 impl Two {
@@ -53,7 +58,10 @@ async fn a_name_that_was_taken_elsewhere_leads_to_no_dead_file() -> Result<()> {
         file.write_all(b"again")?;
         file.sync_all()?;
         drop(file);
-        let seen = fs::read(&theirs).with_context(|| format!("round {round}: written, synced and gone"))?;
+        let seen =
+            wait::until("what was written and synced to be there", SOON, || async { fs::read(&theirs) })
+                .await
+                .with_context(|| format!("round {round}"))?;
         ensure!(seen == b"again", "round {round}: {seen:?}");
 
         // Replaced there: who opens it here reads what replaced it.
