@@ -69,10 +69,12 @@ pub(crate) async fn as_it_is(
 ) -> Result<Reply, ClientError> {
     let deadline = Instant::now() + limit;
     let reply = steps::command_by(inner, build(content.to_message()), deadline, limit, only).await?;
-    match reply.status.as_ref().filter(|status| !status.is_ok()) {
-        Some(status) => Err(ClientError::Refused(status.clone())),
-        None => Ok(reply),
+    let Some(status) = reply.status.as_ref().filter(|status| !status.is_ok()) else { return Ok(reply) };
+    if status.kind() == Code::GrantClosed {
+        // Whoever comes again must not number chunks by it once more.
+        retire_grants(inner, content, &reply.rejected);
     }
+    Err(ClientError::Refused(status.clone()))
 }
 
 fn named(content: &Content, rejected: &[u32]) -> BTreeSet<usize> {
