@@ -41,6 +41,7 @@ pub struct Builder {
     settings: Table,
     environment: Vec<(String, String)>,
     volume: Option<(Kind, u64)>,
+    disk_volume: Option<(Kind, u64)>,
     network: Option<Arc<Network>>,
 }
 
@@ -56,6 +57,7 @@ impl Builder {
             settings: Table::new(),
             environment: Vec::new(),
             volume: None,
+            disk_volume: None,
             network: None,
         }
     }
@@ -102,6 +104,25 @@ impl Builder {
         self
     }
 
+    /// Every disk is a file system of its own, of this many MiB. Needs root.
+    pub fn disk_volumes(mut self, kind: Kind, mib: u64) -> Self {
+        self.disk_volume = Some((kind, mib));
+        self
+    }
+
+    /// Where the disks of a node are, on volumes of their own if that was asked for.
+    fn make_disks(&self, count: usize, home: &Path, data: &Path) -> Result<(Vec<PathBuf>, Vec<Volume>)> {
+        let Some((kind, mib)) = self.disk_volume else {
+            return Ok(((0..count).map(|disk| data.join(format!("disk{disk}"))).collect(), Vec::new()));
+        };
+        std::fs::create_dir_all(home)?;
+        let volumes: Vec<Volume> = (0..count)
+            .map(|disk| Volume::make(kind, mib, &home.join(format!("disk{disk}"))))
+            .collect::<Result<_>>()?;
+        // Below the mount point: where nothing is mounted there is no disk, and not an empty one.
+        Ok((volumes.iter().map(|volume| volume.path().join("store")).collect(), volumes))
+    }
+
     /// Nodes live in namespaces of this network; the test must run inside of it.
     pub fn network(mut self, network: &Arc<Network>) -> Self {
         self.network = Some(Arc::clone(network));
@@ -113,7 +134,7 @@ impl Builder {
         let exclusive = tokio::task::spawn_blocking(exclusive).await.context("wait for other tests")??;
         let dir = tempfile::Builder::new().prefix(&format!("holdfast-{}-", self.name)).tempdir()?;
         let loopback = addresses::Loopback::pick();
-        let (mut nodes, mut volumes) = (Vec::new(), Vec::new());
+        let (mut nodes, mut volumes, mut disk_volumes) = (Vec::new(), Vec::new(), Vec::new());
         for number in 1..=self.nodes + self.chunk_nodes {
             let roles: &[&str] = match self.chunk_nodes {
                 0 => &["meta", "chunk", "gateway", "worker"],
@@ -130,6 +151,8 @@ impl Builder {
                 }
                 None => home.join("data"),
             };
+            let (disks, own) = self.make_disks(disks, &home, &data)?;
+            disk_volumes.push(own);
             let [rpc, s3, admin] = match &self.network {
                 // Nobody else is in the namespace: any port is free.
                 Some(_) => [7400, 9000, 7480].map(|port| (Network::address(number), port).into()),
@@ -140,7 +163,7 @@ impl Builder {
             let first: Option<&Spec> = nodes.first().map(Node::spec);
             let spec = Spec {
                 number,
-                disks: (0..disks).map(|disk| data.join(format!("disk{disk}"))).collect(),
+                disks,
                 roles: roles.iter().map(|role| (*role).to_owned()).collect(),
                 rpc,
                 s3,
@@ -164,6 +187,7 @@ impl Builder {
         let mut cluster = Cluster {
             nodes,
             volumes,
+            disk_volumes,
             credentials,
             announced: Announced::nothing(),
             finished: false,
@@ -182,6 +206,8 @@ impl Builder {
 pub struct Cluster {
     nodes: Vec<Node>,
     volumes: Vec<Volume>,
+    /// By node.
+    disk_volumes: Vec<Vec<Volume>>,
     credentials: s3::Credentials,
     announced: Announced,
     finished: bool,
@@ -276,6 +302,12 @@ impl Cluster {
         self.volumes.get_mut(usize::from(number) - 1).context("this cluster has no volumes")
     }
 
+    /// The file system of a disk of node `number`; disks count from 0.
+    pub fn disk_volume(&mut self, number: u8, disk: usize) -> Result<&mut Volume> {
+        let of_node = self.disk_volumes.get_mut(usize::from(number) - 1);
+        of_node.and_then(|volumes| volumes.get_mut(disk)).context("this disk has no volume of its own")
+    }
+
     /// The network, when it has one of its own.
     pub fn network(&self) -> Result<&Network> {
         self.network.as_deref().context("this cluster has no network of its own")
@@ -299,10 +331,16 @@ impl Cluster {
         s3::Client::new(endpoints, self.credentials.clone(), Duration::from_secs(10))
     }
 
+    /// S3 through the gateways of these nodes in turn.
+    pub fn s3_through(&self, numbers: &[u8]) -> s3::Client {
+        let chosen = self.playing("gateway").filter(|spec| numbers.contains(&spec.number));
+        let endpoints = chosen.map(|spec| spec.s3.to_string()).collect();
+        s3::Client::new(endpoints, self.credentials.clone(), Duration::from_secs(10))
+    }
+
     /// S3 through the gateway of one node.
     pub fn s3_of(&self, number: u8) -> s3::Client {
-        let endpoint = self.nodes[usize::from(number) - 1].spec().s3.to_string();
-        s3::Client::new(vec![endpoint], self.credentials.clone(), Duration::from_secs(10))
+        self.s3_through(&[number])
     }
 
     /// The keys to the S3 door.
@@ -409,23 +447,44 @@ impl Cluster {
                 rustix::process::kill_process(pid, rustix::process::Signal::KILL)?;
             }
         }
-        self.nodes.iter_mut().try_for_each(Node::kill)
+        self.nodes.iter_mut().filter(|node| node.was_started()).try_for_each(Node::kill)
     }
 
     /// All nodes lose power at the same moment: what was not synced is gone.
     pub fn power_loss(&mut self) -> Result<()> {
+        let all: Vec<u8> = (1..=self.len()).collect();
+        self.power_loss_of(&all)
+    }
+
+    /// These nodes lose power at the same moment: what they did not sync is gone.
+    pub fn power_loss_of(&mut self, numbers: &[u8]) -> Result<()> {
         if self.volumes.is_empty() {
             bail!("power loss needs volumes");
         }
         // Frozen first, so that no process sees its disk vanish and reacts: a machine without power does nothing.
-        for node in &mut self.nodes {
-            if node.is_running() {
-                node.process()?.stop()?;
+        for number in numbers {
+            if self.node(*number).is_running() {
+                self.node(*number).process()?.stop()?;
             }
         }
-        self.volumes.iter().try_for_each(Volume::shut_down)?;
-        self.kill_all()?;
-        self.volumes.iter_mut().try_for_each(Volume::power_up)
+        for number in numbers {
+            self.volumes_of(*number).try_for_each(|volume| volume.shut_down())?;
+        }
+        for number in numbers {
+            if self.node(*number).was_started() {
+                self.node(*number).kill()?;
+            }
+        }
+        for number in numbers {
+            self.volumes_of(*number).try_for_each(Volume::power_up)?;
+        }
+        Ok(())
+    }
+
+    /// The file systems of a node: its own, and those of its disks.
+    pub fn volumes_of(&mut self, number: u8) -> impl Iterator<Item = &mut Volume> {
+        let at = usize::from(number) - 1;
+        self.volumes.get_mut(at).into_iter().chain(self.disk_volumes.get_mut(at).into_iter().flatten())
     }
 
     /// Starts all nodes that are down and waits until all are ready.
@@ -461,7 +520,8 @@ impl Cluster {
                 }
             }
         }
-        let logs: Vec<PathBuf> = self.nodes.iter().map(Node::log_path).collect();
+        // A node that was only prepared has none.
+        let logs: Vec<PathBuf> = self.nodes.iter().map(Node::log_path).filter(|log| log.exists()).collect();
         logs::check(logs.iter().map(PathBuf::as_path), &self.announced)?;
         self.finished = true;
         Ok(())
@@ -503,6 +563,7 @@ impl Drop for Cluster {
         }
         self.nodes.clear();
         self.volumes.clear();
+        self.disk_volumes.clear();
         if std::env::var_os("HOLDFAST_KEEP").is_some()
             && let Some(dir) = self.dir.take()
         {

@@ -30,6 +30,31 @@ pub fn flip_bits(disk: &Path) -> Result<usize> {
     Ok(flipped)
 }
 
+/// Tears what was written last: of the newest segment, the last blocks are zeros, garbage, or were never written.
+pub fn tear_tails(disk: &Path) -> Result<()> {
+    let segments = disk.join("segments");
+    let mut newest = None;
+    for entry in std::fs::read_dir(&segments).with_context(|| format!("read {}", segments.display()))? {
+        let entry = entry?;
+        let (changed, path) = (entry.metadata()?.modified()?, entry.path());
+        if path.extension().is_some_and(|extension| extension == "seg") {
+            newest = newest.max(Some((changed, path)));
+        }
+    }
+    let Some((_, path)) = newest else { return Ok(()) };
+    let bytes = std::fs::read(&path)?;
+    // A segment may be longer than what was written to it.
+    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at / ALIGN * ALIGN);
+    let file = File::options().write(true).open(&path)?;
+    for (back, byte) in [(1, 0), (2, 0xa5), (5, 0)] {
+        if let Some(at) = end.checked_sub(back * ALIGN) {
+            file.write_all_at(&[byte; ALIGN], at as u64)?;
+        }
+    }
+    file.set_len(end as u64)?;
+    file.sync_all().context("sync the torn segment")
+}
+
 /// Records begin at multiples of this.
 const ALIGN: usize = 4096;
 

@@ -12,10 +12,12 @@
 
 pub mod addresses;
 pub mod binary;
+pub mod campaign;
 pub mod cluster;
 pub mod damage;
 pub mod demo;
 pub mod exclusive;
+pub mod files;
 pub mod load;
 pub mod logs;
 pub mod mount;

@@ -1,5 +1,5 @@
-//! Load with an oracle: several writers put, overwrite, read and delete through S3, each on its own keys, and note
-//! what was acknowledged and when.
+//! Load with an oracle: several writers put, overwrite, read, list and delete through S3, each on its own keys, and
+//! note what was acknowledged and when. What is longer than [`IN_PARTS`] is uploaded in parts.
 //!
 //! A writer tries an operation again until it succeeds or its patience ends; what SDKs do, too. Every failed try and
 //! every pause between acknowledgements is counted.
@@ -9,11 +9,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
 
 use crate::oracle::{Content, Oracle, State};
 use crate::s3::{Client, Error};
+
+/// Longer bodies are uploaded in parts of this length; S3 allows no shorter ones.
+pub const IN_PARTS: u64 = 5 << 20;
 
 /// What the writers do.
 #[derive(Clone, Debug)]
@@ -55,6 +59,8 @@ struct Shared {
     retries: AtomicU64,
     /// Longest time a change took with all its tries, in microseconds.
     longest: AtomicU64,
+    /// The same of reads and listings.
+    longest_read: AtomicU64,
     /// When each acknowledged operation was sent, and when it was acknowledged.
     acks: Mutex<Vec<(Instant, Instant)>>,
     /// Operations that did not succeed within the writer's patience.
@@ -83,6 +89,8 @@ pub struct Summary {
     pub longest_gap: Duration,
     /// Longest time one change took, with all its tries.
     pub longest_change: Duration,
+    /// Longest time one read or listing took, with all its tries.
+    pub longest_read: Duration,
 }
 
 impl Load {
@@ -97,6 +105,7 @@ impl Load {
             acknowledged: AtomicU64::new(0),
             retries: AtomicU64::new(0),
             longest: AtomicU64::new(0),
+            longest_read: AtomicU64::new(0),
             acks: Mutex::default(),
             failures: Mutex::default(),
             wrong: Mutex::default(),
@@ -152,6 +161,7 @@ impl Load {
             retries: self.shared.retries.load(Ordering::Relaxed),
             failures: self.shared.failures.lock().clone(),
             longest_change: Duration::from_micros(self.shared.longest.load(Ordering::Relaxed)),
+            longest_read: Duration::from_micros(self.shared.longest_read.load(Ordering::Relaxed)),
             longest_gap: acks.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default(),
         })
     }
@@ -168,9 +178,14 @@ impl Shared {
             let at = (round % self.plan.keys) as usize;
             let key = format!("w{writer:03}/{:06}", numbers[at]);
             let turn = (round as usize + writer) % self.plan.sizes.len();
-            let certain = match round % 8 {
+            // Shifted every time around, or a key would be only read, or only deleted, for ever.
+            let certain = match (round + round / self.plan.keys) % 8 {
                 3 | 5 => {
-                    self.read(&key).await;
+                    self.timed(self.read(&key)).await;
+                    true
+                }
+                1 if round % 32 == 1 => {
+                    self.timed(self.list(&format!("w{writer:03}/"))).await;
                     true
                 }
                 7 => self.change(&key, None).await?,
@@ -197,7 +212,7 @@ impl Shared {
         loop {
             let sent = Instant::now();
             let outcome = match state {
-                Some(_) => self.client.put(&self.plan.bucket, key, body.clone()).await.map(drop),
+                Some(_) => self.put(key, body.clone()).await,
                 None => self.client.delete(&self.plan.bucket, key).await,
             };
             let Err(error) = outcome else {
@@ -215,6 +230,20 @@ impl Shared {
         }
     }
 
+    async fn put(&self, key: &str, body: Bytes) -> Result<(), Error> {
+        let bucket = &self.plan.bucket;
+        if body.len() as u64 <= IN_PARTS {
+            return self.client.put(bucket, key, body).await.map(drop);
+        }
+        let upload = self.client.create_upload(bucket, key).await?;
+        let mut parts = Vec::new();
+        for (number, from) in (0..body.len()).step_by(IN_PARTS as usize).enumerate() {
+            let part = body.slice(from..body.len().min(from + IN_PARTS as usize));
+            parts.push(self.client.put_part(bucket, key, &upload, number as u32 + 1, part).await?);
+        }
+        self.client.complete_upload(bucket, key, &upload, &parts).await
+    }
+
     fn note_ack(&self, sent: Instant) {
         self.acknowledged.fetch_add(1, Ordering::Relaxed);
         self.acks.lock().push((sent, Instant::now()));
@@ -227,6 +256,31 @@ impl Shared {
         self.retries.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(Duration::from_millis(rand::random_range(10..60))).await;
         true
+    }
+
+    /// Notes how long a read takes.
+    async fn timed(&self, read: impl Future<Output = ()>) {
+        let begun = Instant::now();
+        read.await;
+        self.longest_read.fetch_max(begun.elapsed().as_micros() as u64, Ordering::Relaxed);
+    }
+
+    /// Lists what one writer has: exactly what it knows to be there, and nothing that it knows to be gone.
+    async fn list(&self, prefix: &str) {
+        let end = Instant::now() + self.plan.patience;
+        let listed = loop {
+            match self.client.list_all(&self.plan.bucket, prefix).await {
+                Ok(listed) => break listed,
+                Err(error) if self.try_again(&error, end).await => {}
+                Err(error) => return self.failures.lock().push(format!("list {prefix}: {error}")),
+            }
+        };
+        for (key, there) in self.oracle.certain_below(prefix) {
+            if listed.contains(&key) != there {
+                let found = if there { "is not listed" } else { "is listed, and was deleted" };
+                self.wrong.lock().push(format!("{key} {found}"));
+            }
+        }
     }
 
     async fn read(&self, key: &str) {
@@ -246,6 +300,18 @@ impl Shared {
             self.wrong.lock().push(format!("{error:#}"));
         }
     }
+}
+
+/// Deletes everything whose state may be other than gone; from then on it must stay away.
+pub async fn remove_all(client: &Client, bucket: &str, oracle: &Oracle) -> Result<()> {
+    for key in oracle.keys() {
+        if oracle.certain(&key) != Some(None) {
+            oracle.begin(&key, None)?;
+            client.delete(bucket, &key).await.with_context(|| format!("delete {key}"))?;
+            oracle.acknowledge(&key, None)?;
+        }
+    }
+    Ok(())
 }
 
 /// Reads every key that was ever touched and judges it. Returns how many there were.

@@ -95,12 +95,49 @@ impl Network {
         self.iptables(other, &["-A", "INPUT", "-s", &source, "-j", "DROP"], "INPUT")
     }
 
-    /// Lets all packets of a node through again.
+    /// Drops this share of a node's packets, both ways, by chance.
+    pub fn lose(&self, number: u8, percent: u8) -> Result<()> {
+        let share = format!("0.{percent:02}");
+        for chain in chains(Direction::Both) {
+            let rule = ["-A", chain, "-i", "eth0", "-m", "statistic", "--mode", "random"];
+            let drop = ["--probability", &share, "-j", "DROP"];
+            self.iptables(number, &[&rule[..], &drop[..]].concat(), chain)?;
+        }
+        Ok(())
+    }
+
+    /// Ends a node's connections as soon as either side says something, and refuses new ones.
+    pub fn reset_connections(&self, number: u8) -> Result<()> {
+        let rule = ["-A", "INPUT", "-i", "eth0", "-p", "tcp", "-j", "REJECT", "--reject-with", "tcp-reset"];
+        self.iptables(number, &rule, "INPUT")
+    }
+
+    /// What a node sends takes this many kilobits per second at most.
+    pub fn limit(&self, number: u8, kilobits: u32) -> Result<()> {
+        let rate = format!("{kilobits}kbit");
+        let shaping = ["dev", "eth0", "root", "tbf", "rate", &rate, "burst", "16k", "latency", "400ms"];
+        self.tc(number, "replace", &shaping)
+    }
+
+    /// Plugs a node's cable out, or in.
+    pub fn plug(&self, number: u8, plugged: bool) -> Result<()> {
+        let state = if plugged { "up" } else { "down" };
+        run(Command::new("ip").args(["-n", self.namespace(number), "link", "set", "eth0", state]))
+    }
+
+    /// Lets all packets of a node through again, at any rate.
     pub fn heal(&self, number: u8) -> Result<()> {
         for chain in chains(Direction::Both) {
             self.iptables(number, &["-F", chain], chain)?;
         }
+        self.plug(number, true)?;
+        // Without a limit there is nothing to remove, and that is an error to it.
+        let _ = self.tc(number, "del", &["dev", "eth0", "root"]);
         Ok(())
+    }
+
+    fn tc(&self, number: u8, action: &str, what: &[&str]) -> Result<()> {
+        run(Command::new("tc").args(["-n", self.namespace(number), "qdisc", action]).args(what))
     }
 
     fn iptables(&self, number: u8, args: &[&str], chain: &str) -> Result<()> {

@@ -110,8 +110,9 @@ impl Node {
         let binary = binary::holdfast()?;
         let mut command = match &self.spec.namespace {
             Some(name) => {
-                let mut command = Command::new("ip");
-                command.args(["netns", "exec", name]).arg(binary);
+                // Not `ip netns exec`: that copies all mounts, and what is unmounted later stays in use there.
+                let mut command = Command::new("nsenter");
+                command.arg(format!("--net=/run/netns/{name}")).arg(binary);
                 command
             }
             None => Command::new(binary),
@@ -131,6 +132,11 @@ impl Node {
     /// Its process id, while it runs.
     pub fn pid(&mut self) -> Option<u32> {
         self.process.as_mut().and_then(|p| p.is_running().then(|| p.pid()))
+    }
+
+    /// Whether it has ever been started.
+    pub fn was_started(&self) -> bool {
+        self.process.is_some()
     }
 
     /// Whether it runs.

@@ -124,6 +124,16 @@ impl Oracle {
         self.keys.lock().get(key).filter(|k| k.possible.is_empty()).map(|k| k.acknowledged)
     }
 
+    /// The keys with this beginning whose state is certain, and whether there is something.
+    pub fn certain_below(&self, prefix: &str) -> Vec<(String, bool)> {
+        let keys = self.keys.lock();
+        let below = keys.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
+        below
+            .filter(|(_, known)| known.possible.is_empty())
+            .map(|(key, known)| (key.clone(), known.acknowledged.is_some()))
+            .collect()
+    }
+
     /// Judges what a read returned: `None` for "not there". A read that returned one of several possible states
     /// does not settle the key: an operation without an answer may still happen.
     pub fn judge(&self, key: &str, read: Option<&[u8]>) -> Result<()> {

@@ -62,6 +62,20 @@ impl Volume {
         &self.mount
     }
 
+    /// Major and minor number of the device that it is mounted from.
+    pub fn device(&self) -> Result<(u32, u32)> {
+        let device = rustix::fs::stat(&self.mount).context("stat the mount point")?.st_dev;
+        Ok((rustix::fs::major(device), rustix::fs::minor(device)))
+    }
+
+    /// Forgets everything on it: a new and empty one is mounted in its place.
+    pub fn replace(&mut self, kind: Kind) -> Result<()> {
+        self.unmount()?;
+        let [program, args @ ..] = kind.mkfs();
+        run(Command::new(program).args(args).arg(&self.image))?;
+        self.mount()
+    }
+
     fn mount(&mut self) -> Result<()> {
         run(Command::new("mount").args(["-o", "loop"]).arg(&self.image).arg(&self.mount))?;
         self.mounted = true;

@@ -1,7 +1,6 @@
 //! Requests to one or several gateways, each with a deadline; no hidden retries.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +11,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use sha2::{Digest, Sha256};
 
+use super::doors::Doors;
 use super::sign::{self, Credentials, Signed};
 
 /// Bodies larger than this are not hashed for the signature.
@@ -111,8 +111,7 @@ pub struct Part {
 #[derive(Clone, Debug)]
 pub struct Client {
     http: Http<HttpConnector, Full<Bytes>>,
-    endpoints: Arc<Vec<String>>,
-    turn: Arc<AtomicUsize>,
+    doors: Arc<Doors>,
     credentials: Credentials,
     deadline: Duration,
 }
@@ -155,12 +154,17 @@ impl Client {
         connector.set_connect_timeout(Some(Duration::from_secs(1)));
         let http =
             Http::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(20)).build(connector);
-        Self { http, endpoints: Arc::new(endpoints), turn: Arc::default(), credentials, deadline }
+        Self { http, doors: Arc::new(Doors::new(endpoints, false)), credentials, deadline }
     }
 
     /// The same, with another deadline per request.
     pub fn with_deadline(&self, deadline: Duration) -> Self {
         Self { deadline, ..self.clone() }
+    }
+
+    /// The same, by a way of its own that leaves gateways alone for a while that did not answer.
+    pub fn balanced(&self) -> Self {
+        Self { doors: Arc::new(self.doors.balanced()), ..self.clone() }
     }
 
     /// A plain GET without signature, such as of a health page.
@@ -189,8 +193,13 @@ impl Client {
     }
 
     async fn call(&self, call: Call<'_>) -> Result<Answer, Error> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let host = &self.endpoints[turn % self.endpoints.len()];
+        let door = self.doors.next();
+        let outcome = self.call_at(self.doors.address(door), call).await;
+        self.doors.note(door, !matches!(outcome, Err(Error::Lost(_))));
+        outcome
+    }
+
+    async fn call_at(&self, host: &str, call: Call<'_>) -> Result<Answer, Error> {
         let path = match call.key {
             "" => format!("/{}", encode(call.bucket, true)),
             key => format!("/{}/{}", encode(call.bucket, true), encode(key, false)),
@@ -213,7 +222,7 @@ impl Client {
         let query =
             call.query.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&");
         let uri = format!("http://{host}{path}{}{query}", if query.is_empty() { "" } else { "?" });
-        let mut request = Request::builder().method(call.method).uri(uri).header("host", host.as_str());
+        let mut request = Request::builder().method(call.method).uri(uri).header("host", host);
         for (name, value) in call.headers.iter().chain(&proof) {
             request = request.header(name.as_str(), value.as_str());
         }

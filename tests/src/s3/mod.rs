@@ -1,6 +1,7 @@
 //! A small S3 client, so that the tests decide themselves about connections, retries and time.
 
 mod client;
+mod doors;
 mod sign;
 mod wire;
 

@@ -148,6 +148,10 @@ pub(crate) struct MetaSection {
     pub(crate) log_cache: Size,
     /// A snapshot is made after this many bytes of commands.
     pub(crate) snapshot_bytes: Size,
+    /// … or after this many log entries.
+    pub(crate) snapshot_entries: u64,
+    /// Log entries kept although a snapshot has them, so that a node that was away needs no snapshot.
+    pub(crate) log_entries_kept: u64,
 }
 
 impl Default for MetaSection {
@@ -158,6 +162,8 @@ impl Default for MetaSection {
             write_buffers: Size(64 << 20),
             log_cache: Size(64 << 20),
             snapshot_bytes: Size(256 << 20),
+            snapshot_entries: 200_000,
+            log_entries_kept: 300_000,
         }
     }
 }

@@ -116,6 +116,9 @@ fn group_config(common: &Common, identity: &Identity) -> GroupConfig {
     group.store.write_buffer_bytes = bytes(config.meta.write_buffers);
     group.store.log_cache_bytes = bytes(config.meta.log_cache);
     group.snapshots.log_bytes = config.meta.snapshot_bytes.0;
+    group.snapshots.log_entries = config.meta.snapshot_entries.max(1);
+    group.snapshots.keep_entries = config.meta.log_entries_kept;
+    group.snapshots.purge_batch = group.snapshots.purge_batch.min(config.meta.log_entries_kept.max(1));
     group
 }
 

@@ -1,0 +1,150 @@
+//! Things that a cluster does for long, interrupted at any moment: a node that catches up by a snapshot, another machine
+//! in a lost one's place, a drain, a change of class.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::bed::{Bed, NODES, SHARDS};
+use super::dice::Dice;
+use super::processes::another;
+use super::wound::Wound;
+use crate::wait;
+
+/// Longest time for one of them.
+const MOST: Duration = Duration::from_secs(150);
+
+/// A line of `admin disks`.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Disk {
+    pub(super) id: u32,
+    pub(super) node: u64,
+    pub(super) groups: usize,
+}
+
+#[derive(Debug, Deserialize)]
+struct Member {
+    id: u64,
+    address: String,
+}
+
+/// What a command of `holdfast admin` says, asked again until it answers.
+pub(super) async fn asked<T: for<'de> Deserialize<'de>>(bed: &Bed, args: &[&str]) -> Result<T> {
+    let line = [&["--timeout", "5", "--json", "admin"], args].concat();
+    let text = wait::until(&format!("an answer to {args:?}"), Duration::from_secs(60), || async {
+        bed.cluster.expect(&line).await.map_err(|error| format!("{error:#}"))
+    })
+    .await?;
+    serde_json::from_str(&text).with_context(|| format!("the answer to {args:?}"))
+}
+
+/// A command that changes something, tried again while nodes die around it.
+async fn told(bed: &Bed, args: &[&str]) -> Result<()> {
+    let line = [&["--timeout", "5"], args].concat();
+    wait::until(&format!("{args:?} to be done"), Duration::from_secs(60), || async {
+        bed.cluster.expect(&line).await.map(drop).map_err(|error| format!("{error:#}"))
+    })
+    .await
+}
+
+/// The cluster's number of one of our nodes.
+async fn id_of(bed: &mut Bed, node: u8) -> Result<u64> {
+    let address = bed.cluster.node(node).spec().rpc.to_string();
+    let members: Vec<Member> = asked(bed, &["nodes"]).await?;
+    let found = members.iter().find(|member| member.address == address);
+    found.map(|member| member.id).with_context(|| format!("node {node} is not in the map"))
+}
+
+/// Kills one node after another until `enough` says so.
+async fn kill_until(
+    bed: &mut Bed,
+    dice: &mut Dice,
+    what: &str,
+    ask: &[&str],
+    enough: impl Fn(Value) -> bool,
+) -> Result<()> {
+    let end = Instant::now() + MOST;
+    for round in 0.. {
+        if enough(asked(bed, ask).await?) {
+            return Ok(());
+        }
+        ensure!(Instant::now() < end, "{what} did not end within {MOST:?}");
+        // A few deaths are enough; then it must be able to finish.
+        if round < 5 {
+            let node = dice.pick(&bed.others(&[])).context("there are no nodes")?;
+            bed.cluster.node(node).kill()?;
+            tokio::time::sleep(dice.seconds(0, 2)).await;
+            bed.start(node).await?;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    Ok(())
+}
+
+pub(super) async fn snapshot(bed: &mut Bed, dice: &mut Dice) -> Result<Wound> {
+    let node = another(bed, dice).await?;
+    let purged = |meta: &Value| meta["purged"].as_u64().unwrap_or(0);
+    bed.cluster.node(node).kill()?;
+    let then: Value = asked(bed, &["meta"]).await?;
+    let behind = then["last_log"].as_u64().context("where the log ends")?;
+    wait::until("the log to forget what the node lacks", MOST, || async {
+        let now: Value = asked(bed, &["meta"]).await.map_err(|error| format!("{error:#}"))?;
+        if purged(&now) > behind { Ok(()) } else { Err(format!("{} of {behind}", purged(&now))) }
+    })
+    .await?;
+    for _ in 0..3 {
+        bed.cluster.node(node).start()?;
+        tokio::time::sleep(Duration::from_millis(300 + 200 * dice.below(5))).await;
+        bed.cluster.node(node).kill()?;
+    }
+    Ok(Wound::Down(vec![node]))
+}
+
+pub(super) async fn replace_node(bed: &mut Bed) -> Result<Wound> {
+    let spare = NODES + 1;
+    ensure!(!bed.nodes.contains(&spare), "the spare node is in use already");
+    let lost = another(bed, &mut Dice::new(0)).await?;
+    let id = id_of(bed, lost).await?;
+    bed.cluster.node(lost).kill()?;
+    bed.nodes.remove(&lost);
+    bed.start(spare).await?;
+    bed.nodes.insert(spare);
+    // What it had is rebuilt by itself; then it is taken out of the books.
+    let left: Vec<Disk> = wait::until("the lost node's data to be elsewhere", MOST, || async {
+        let disks: Vec<Disk> = asked(bed, &["disks"]).await.map_err(|error| format!("{error:#}"))?;
+        let of: Vec<Disk> = disks.into_iter().filter(|disk| disk.node == id).collect();
+        if of.iter().all(|disk| disk.groups == 0) { Ok(of) } else { Err(format!("{of:?}")) }
+    })
+    .await?;
+    for disk in left {
+        told(bed, &["admin", "disks", "remove", &disk.id.to_string()]).await?;
+    }
+    told(bed, &["admin", "nodes", "remove", &id.to_string()]).await?;
+    Ok(Wound::None)
+}
+
+pub(super) async fn crash_in_drain(bed: &mut Bed, dice: &mut Dice) -> Result<Wound> {
+    let disks: Vec<Disk> = asked(bed, &["disks"]).await?;
+    let at = dice.below(disks.len() as u64) as usize;
+    let disk = disks.get(at).context("there are no disks")?.id;
+    told(bed, &["admin", "disks", "set", &disk.to_string(), "--standing", "drain"]).await?;
+    let left = |disks: Value| {
+        let of = disks.as_array().and_then(|all| all.iter().find(|line| line["id"] == disk).cloned());
+        of.is_some_and(|line| line["groups"] == 0)
+    };
+    kill_until(bed, dice, "the drain", &["disks"], left).await?;
+    told(bed, &["admin", "disks", "set", &disk.to_string(), "--standing", "in"]).await?;
+    Ok(Wound::None)
+}
+
+pub(super) async fn crash_in_class_change(bed: &mut Bed, dice: &mut Dice) -> Result<Wound> {
+    let bucket = format!("/{}", bed.bucket);
+    for class in [SHARDS, "standard"] {
+        told(bed, &["class", "set", "-r", class, &bucket]).await?;
+        kill_until(bed, dice, "the change of class", &["status"], |status| status["files_converting"] == 0)
+            .await?;
+    }
+    Ok(Wound::None)
+}
