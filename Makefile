@@ -10,7 +10,7 @@ CARGO ?= cargo
 BIN := $(CARGO_TARGET_DIR)/release/holdfast
 DEMO := $(CARGO_TARGET_DIR)/release/demo
 
-.PHONY: help build test test-only demo demo-stop demo-status fmt lint bench seeds deny packages doc
+.PHONY: help build test test-only demo demo-stop demo-status fmt lint bench seeds soak deny packages doc
 
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,12 @@ test-only:
 
 seeds: packages ## Run 20,000 seeds of the simulated cluster (an hour); SEEDS=n for another number
 	HOLDFAST_SIM_SEEDS=$(or $(SEEDS),20000) $(CARGO) test --release --workspace --test simulation -- --nocapture
+
+soak: packages ## Every fault and 12 random pairs on a real cluster under load (an hour); FAULTS=a,b+c PAIRS=n SEED=n
+	@deploy/setup.sh test
+	$(CARGO) build --release --workspace --bins
+	HOLDFAST_FAULTS=$(FAULTS) HOLDFAST_PAIRS=$(or $(PAIRS),$(if $(FAULTS),0,12)) $(if $(SEED),HOLDFAST_SEED=$(SEED)) \
+		$(CARGO) test --release --workspace --test campaign -- --ignored --nocapture --test-threads 1
 
 demo: ## Start a real cluster of three nodes here, load a real tree, compare every byte
 	@deploy/demo/run.sh

@@ -48,6 +48,10 @@ for purpose in "$@"; do
         have mkfs.ext4 || would_like e2fsprogs
         have mkfs.xfs || would_like xfsprogs
         have losetup || would_like mount
+        # Faults: failing system calls, clocks that lie, slow links.
+        have strace || would_like strace
+        have faketime || would_like faketime
+        have tc || would_like iproute2
         have rclone || would_like rclone
         have s3cmd || would_like s3cmd
         have aws || would_like awscli

@@ -68,8 +68,9 @@ pub fn flip_records(disk: &Path, every: usize) -> Result<usize> {
         if path.extension().is_none_or(|extension| extension != "seg") {
             continue;
         }
-        let bytes = std::fs::read(&path)?;
-        let file = File::options().write(true).open(&path)?;
+        // A segment may be compacted away at any moment.
+        let Ok(bytes) = std::fs::read(&path) else { continue };
+        let Ok(file) = File::options().write(true).open(&path) else { continue };
         for (block, header) in bytes.chunks_exact(ALIGN).enumerate() {
             let payload = u64::from_le_bytes(header[24..32].try_into()?);
             if !header.starts_with(b"HFR1") || payload < 64 << 10 {

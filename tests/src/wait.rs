@@ -16,14 +16,15 @@ where
     F: Future<Output = Result<T, E>>,
 {
     let end = Instant::now() + most;
+    let mut why = String::new();
     loop {
         // A look may itself hang on a frozen process.
         let left = end.saturating_duration_since(Instant::now()).max(PAUSE);
-        let why = match tokio::time::timeout(left, look()).await {
+        match tokio::time::timeout(left, look()).await {
             Ok(Ok(found)) => return Ok(found),
-            Ok(Err(why)) => format!("{why:?}"),
-            Err(_) => "the last look did not come back".to_owned(),
-        };
+            Ok(Err(now)) => why = format!("{now:?}"),
+            Err(_) => why = format!("the last look did not come back; before it: {why}"),
+        }
         if Instant::now() >= end {
             bail!("waited {most:.1?} for {what}: {why}");
         }

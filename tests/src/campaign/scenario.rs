@@ -189,8 +189,10 @@ async fn scrubbed(bed: &mut Bed) -> Result<()> {
         let seen: serde_json::Value = super::operations::asked(bed, &["scrub", "status"])
             .await
             .map_err(|error| format!("{error:#}"))?;
+        // One that is not there any more is not read, and neither is it waited for.
         let idle = |disk: &serde_json::Value| {
-            disk["state"] == "waiting" && disk["order_waits"] == false && disk["open"] == 0
+            disk["liveness"] == "down"
+                || disk["state"] == "waiting" && disk["order_waits"] == false && disk["open"] == 0
         };
         let done = seen.as_array().is_some_and(|all| all.iter().all(idle));
         if done { Ok(()) } else { Err(seen.to_string()) }

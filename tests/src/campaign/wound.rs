@@ -1,6 +1,7 @@
 //! What a fault did, so that it can be undone: by whoever comes back, never by mending the cluster's data.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
@@ -64,10 +65,12 @@ impl Wound {
                 bed.start(node).await
             }
             Self::Interference(mut program, node) => {
-                program.terminate(std::time::Duration::from_secs(10)).await?;
-                bed.supervise().await?;
-                bed.stop(node).await?;
-                bed.start(node).await
+                program.terminate(Duration::from_secs(10)).await?;
+                if !bed.cluster.node(node).is_running() {
+                    bed.restarts += 1;
+                    bed.cluster.node(node).start()?;
+                }
+                readmit(bed, node).await
             }
             Self::Held(group) => {
                 super::disks::release(&group)?;
@@ -86,4 +89,23 @@ impl Wound {
             }
         }
     }
+}
+
+/// Disks that failed stay out of service until somebody has looked at them. Before that is done, the cluster has to make
+/// up for them by itself.
+async fn readmit(bed: &mut Bed, node: u8) -> Result<()> {
+    let disks = bed.cluster.node(node).spec().disks.clone();
+    let marks: Vec<PathBuf> =
+        disks.iter().map(|disk| disk.join("FAILED")).filter(|mark| mark.exists()).collect();
+    if !marks.is_empty() {
+        bed.cluster
+            .wait_redundant(Duration::from_secs(180))
+            .await
+            .context("without the disks that failed")?;
+    }
+    bed.stop(node).await?;
+    for mark in marks {
+        std::fs::remove_file(&mark).context("admit a disk again")?;
+    }
+    bed.start(node).await
 }
