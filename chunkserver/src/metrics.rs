@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use holdfast_proto::cluster::ScrubReport;
 use holdfast_support::telemetry;
@@ -123,6 +123,7 @@ impl Metrics {
                 compacted_bytes: self.compacted_bytes.with_label_values(of),
                 recent: Mutex::new([0; RECENT]),
                 next: AtomicU64::new(0),
+                begun: Mutex::default(),
             }),
         }
     }
@@ -157,6 +158,19 @@ struct Inner {
     /// The last commits' times in microseconds, for the heartbeat.
     recent: Mutex<[u64; RECENT]>,
     next: AtomicU64,
+    /// When the commit under way began.
+    begun: Mutex<Option<Instant>>,
+}
+
+/// A commit under way; it has ended, well or not, when this goes.
+pub(crate) struct Committing<'m> {
+    begun: &'m Mutex<Option<Instant>>,
+}
+
+impl Drop for Committing<'_> {
+    fn drop(&mut self) {
+        *self.begun.lock() = None;
+    }
 }
 
 /// Figures of one disk. Clones share them.
@@ -166,6 +180,17 @@ pub struct DiskMetrics {
 }
 
 impl DiskMetrics {
+    /// A commit goes to the disk now.
+    pub(crate) fn commit_begins(&self) -> Committing<'_> {
+        *self.inner.begun.lock() = Some(Instant::now());
+        Committing { begun: &self.inner.begun }
+    }
+
+    /// For how long the commit under way has been with the disk, in microseconds; 0: none is.
+    pub fn waiting_us(&self) -> u64 {
+        self.inner.begun.lock().map_or(0, |begun| begun.elapsed().as_micros() as u64)
+    }
+
     pub(crate) fn committed(&self, records: usize, bytes: u64, took: Duration) {
         let inner = &self.inner;
         inner.commit_seconds.observe(took.as_secs_f64());

@@ -101,6 +101,7 @@ fn label(finding: Finding) -> &'static str {
         Finding::Damaged => "damaged",
         Finding::Absent => "absent",
         Finding::Unreachable => "unreachable",
+        Finding::NoRoom => "no_room",
     }
 }
 

@@ -74,6 +74,7 @@ impl Metaserver {
             room: room.clone(),
         });
         let stop = CancellationToken::new();
+        tokio::spawn(room::tell::run(room.clone(), group.clone(), net.clone(), stop.clone()));
         tokio::spawn(room.watch(stop.clone()));
         let follow =
             leader::follow(Arc::new(group.clone()), net, node, group.leadership(), current, stop.clone());

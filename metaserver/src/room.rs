@@ -8,6 +8,8 @@
 //!
 //! Started with the metaserver; `service/mutate.rs` asks it before each command.
 
+pub(crate) mod tell;
+
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};

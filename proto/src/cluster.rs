@@ -92,6 +92,9 @@ pub struct DiskReport {
     /// Its scrub; absent while it is out of service.
     #[prost(message, optional, tag = "10")]
     pub scrub: Option<ScrubReport>,
+    /// For how long the group commit under way has not come back from the disk, in microseconds; 0: none is.
+    #[prost(uint64, tag = "11")]
+    pub waiting_us: u64,
 }
 
 /// What the scrub of a disk does.
@@ -235,6 +238,8 @@ pub enum Finding {
     Absent = 1,
     /// The member's node does not answer.
     Unreachable = 2,
+    /// The file system with the metadata of `node`, which reports it itself, is full.
+    NoRoom = 3,
 }
 
 /// A client or chunkserver tells the leader of a bad replica or an unreachable node.
@@ -246,7 +251,7 @@ pub struct ReportProblem {
     /// The member.
     #[prost(message, optional, tag = "2")]
     pub disk: Option<DiskRef>,
-    /// The node, with `Unreachable`.
+    /// The node, with `Unreachable` and `NoRoom`.
     #[prost(uint64, tag = "3")]
     pub node: u64,
     /// Group.

@@ -129,6 +129,7 @@ impl ServedDisk {
             report.records = usage.records;
             report.garbage = usage.garbage;
             report.commit_us = store.metrics().commit_us();
+            report.waiting_us = store.metrics().waiting_us();
             report.scrub = self.scrub.report();
         } else if let Some(store) = &self.store {
             store.metrics().usage(&crate::store::Usage::default(), true);

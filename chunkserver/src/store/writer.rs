@@ -410,6 +410,7 @@ impl Writer {
         shared.health.check()?;
         let Some(active) = self.active.as_mut().filter(|_| !staged.is_empty()) else { return Ok(()) };
         let begun = Instant::now();
+        let _under_way = shared.metrics.commit_begins();
         let mut parts: Vec<&[u8]> = Vec::with_capacity(staged.len() * 3 + 1);
         for record in staged {
             parts.push(&record.head);

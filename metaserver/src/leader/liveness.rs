@@ -46,6 +46,9 @@ const MOST_COMPLAINERS: usize = 16;
 /// Different complainers that make a node suspect although it still sends heartbeats (its data network is cut).
 const ENOUGH_COMPLAINERS: usize = 3;
 
+/// For how long a node counts as without room after it said so: several times as long as it takes to say it again.
+const NO_ROOM: Duration = Duration::from_secs(8);
+
 /// Rounds of scrub remembered per disk.
 const MOST_ROUNDS: usize = 16;
 
@@ -60,6 +63,8 @@ struct NodeState {
     /// When it last named each disk.
     named: BTreeMap<u32, Instant>,
     complaints: BTreeMap<u64, Instant>,
+    /// When it last said that its metadata has no room.
+    no_room: Option<Instant>,
     /// The last rounds of scrub of each disk, with the life it lived: told only when they change.
     rounds: BTreeMap<u32, (u64, Vec<ScrubRound>)>,
 }
@@ -117,6 +122,7 @@ impl Hearing {
             first: since,
             named: BTreeMap::new(),
             complaints: BTreeMap::new(),
+            no_room: None,
             rounds: BTreeMap::new(),
         })
     }
@@ -149,6 +155,18 @@ impl Hearing {
         if state.complaints.len() < MOST_COMPLAINERS || state.complaints.contains_key(&by) {
             state.complaints.insert(by, now);
         }
+    }
+
+    /// The metaserver of this node says that its metadata has no room.
+    pub fn no_room(&mut self, now: Instant, node: u64) {
+        self.entry(node).no_room = Some(now);
+    }
+
+    /// Nodes that said so lately.
+    pub fn without_room(&self, now: Instant) -> impl Iterator<Item = u64> {
+        let lately =
+            move |state: &NodeState| state.no_room.is_some_and(|at| now.duration_since(at) < NO_ROOM);
+        self.nodes.iter().filter(move |(_, state)| lately(state)).map(|(node, _)| *node)
     }
 
     /// The leader itself stood still: silence counts anew.
@@ -354,5 +372,19 @@ mod tests {
         // One that this leader never heard of counts from the node's first word.
         hearing.beat(at(3600), &Heartbeat { node: 2, ..without.clone() });
         assert_eq!(hearing.disk(at(3607), 2, 9, 5).silent_ms, 7_000);
+    }
+
+    #[test]
+    fn a_node_without_room_is_remembered_while_it_says_so() {
+        let start = Instant::now();
+        let mut hearing = Hearing::new(start, Patience::default());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let without = |hearing: &Hearing, now| hearing.without_room(now).collect::<Vec<_>>();
+        assert!(without(&hearing, start).is_empty());
+        hearing.no_room(start, 3);
+        assert_eq!(without(&hearing, at(5)), [3]);
+        hearing.no_room(at(5), 3);
+        assert_eq!(without(&hearing, at(12)), [3]);
+        assert!(without(&hearing, at(14)).is_empty());
     }
 }

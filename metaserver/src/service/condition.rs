@@ -11,13 +11,13 @@ use holdfast_rpc::{Context, Net};
 use holdfast_state::work;
 use tokio::time::Instant;
 
-use super::{Services, ask};
+use super::{Services, ask, trouble};
 use crate::leader::Leader;
 use crate::raft::Group;
 
 /// Severities of issues.
 const NOTE: u32 = 1;
-const WARNING: u32 = 2;
+pub(super) const WARNING: u32 = 2;
 const DANGER: u32 = 3;
 
 /// A leader whose quorum answered longer ago than this may not be the leader any more.
@@ -61,6 +61,7 @@ pub(super) async fn answer(
     let mut issues = quorum_issues(&meta);
     issues.extend(data_issues(&leader, &redundancy));
     issues.extend(disk_issues(&leader, now));
+    issues.extend(trouble::issues(services, &leader, now));
     issues.sort_by_key(|issue| (std::cmp::Reverse(issue.severity), std::cmp::Reverse(issue.since_ms)));
     Ok(ClusterStatus {
         meta: Some(meta),
@@ -77,7 +78,7 @@ pub(super) async fn answer(
     })
 }
 
-fn issue(code: &str, severity: u32, message: String, since_ms: u64) -> HealthIssue {
+pub(super) fn issue(code: &str, severity: u32, message: String, since_ms: u64) -> HealthIssue {
     HealthIssue { code: code.into(), severity, message, since_ms }
 }
 

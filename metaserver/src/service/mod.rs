@@ -23,6 +23,7 @@ mod prepare;
 mod report;
 mod scrubs;
 mod session;
+mod trouble;
 mod watch;
 
 use std::sync::Arc;

@@ -18,6 +18,11 @@ pub(super) async fn answer(
             let by = if context.peer.0 != 0 { context.peer.0 } else { problem.session };
             leader.hearing.lock().complain(Instant::now(), by, problem.node);
         }
+        // Only who is a member itself is believed, and about itself.
+        Finding::NoRoom if context.peer.0 != 0 => {
+            leader.hearing.lock().no_room(Instant::now(), context.peer.0);
+        }
+        Finding::NoRoom => {}
         Finding::Damaged | Finding::Absent => leader.find(problem),
     }
     Ok(Empty {})

@@ -14,7 +14,7 @@ use super::wound::Wound;
 use crate::wait;
 
 /// Longest time for one of them.
-const MOST: Duration = Duration::from_secs(150);
+const MOST: Duration = Duration::from_secs(300);
 
 /// A line of `admin disks`.
 #[derive(Clone, Debug, Deserialize)]
