@@ -113,6 +113,12 @@ pub fn set_redundancy(now: &holdfast_proto::admin::RedundancyStatus) {
     METRICS.state.with_label_values(&["garbage_chunks"]).set(number(now.garbage_chunks));
 }
 
+/// Files that are kept in the trash, and bytes that they refer to.
+pub fn set_trash(files: u64, bytes: u64) {
+    METRICS.state.with_label_values(&["trash_files"]).set(number(files));
+    METRICS.state.with_label_values(&["trash_bytes"]).set(number(bytes));
+}
+
 /// Disks of one liveness.
 pub fn set_disks(liveness: &str, count: u64) {
     METRICS.disks.with_label_values(&[liveness]).set(number(count));

@@ -121,6 +121,17 @@ pub struct Inode {
     /// converts.
     #[prost(bool, tag = "31")]
     pub converting: bool,
+    /// It lost its last name and is kept until the cluster has been up for this many seconds; 0: it is not in the trash.
+    #[prost(uint64, tag = "32")]
+    pub trashed_until: u64,
+    /// Directory: for how long files are kept that are deleted anywhere below it, in seconds of cluster uptime; 0: not
+    /// at all. Absent: as above it.
+    #[prost(uint64, optional, tag = "33")]
+    pub trash_seconds: Option<u64>,
+    /// Directory: its stored name in its parent. (Its own copy, not a part of the message it came with: inodes are kept
+    /// for long.)
+    #[prost(bytes = "vec", tag = "34")]
+    pub name: Vec<u8>,
     /// Log index of the last `Create` with which a session opened it; 0: none did.
     #[prost(uint64, tag = "40")]
     pub opened: u64,

@@ -2,7 +2,7 @@
 
 use crate::inode::{Extent, Inode, KeyValue, ObjectChecksum, ObjectMeta};
 use crate::map::StorageClass;
-use crate::op::{Conditions, FileLock, LockKind, PutKey};
+use crate::op::{Conditions, FileLock, LockKind, PutKey, TrashWay};
 use crate::status::Status;
 
 /// A question. `session` ties the reply to a session, whose heartbeats then protect the chunks it names.
@@ -18,7 +18,7 @@ pub struct QueryRequest {
     /// What is asked.
     #[prost(
         oneof = "Query",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 40"
     )]
     pub query: Option<Query>,
 }
@@ -89,6 +89,9 @@ pub enum Query {
     /// A page of files with very many small extents (workers).
     #[prost(message, tag = "30")]
     ListFragmented(ListFragmented),
+    /// A page of kept files that were somewhere, or everything about one.
+    #[prost(message, tag = "40")]
+    ListTrash(ListTrash),
 }
 
 /// The answer, as of `index`.
@@ -163,6 +166,9 @@ pub struct QueryReply {
     /// `ListFragmented`: inode numbers, in order.
     #[prost(uint64, repeated, tag = "23")]
     pub inos: Vec<u64>,
+    /// `ListTrash`.
+    #[prost(message, repeated, tag = "40")]
+    pub trash: Vec<TrashItem>,
 }
 
 /// See [`Query::Lookup`]. The name as a mount shows it (escapes included).
@@ -297,6 +303,61 @@ pub struct ListFragmented {
     /// Instead: files whose content is to be converted to their class.
     #[prost(bool, tag = "5")]
     pub converting: bool,
+}
+
+/// See [`Query::ListTrash`]. In order of path, of one path what was deleted last first. Costs its page.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub struct ListTrash {
+    /// What was at this path, or anywhere below it, from the root.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub path: bytes::Bytes,
+    /// Start behind this marker (`next` of the last page); empty: from the start.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub after: bytes::Bytes,
+    /// Most items, at most 1,000.
+    #[prost(uint32, tag = "3")]
+    pub most: u32,
+    /// Instead: the one item of this inode, wherever it was; 0: no.
+    #[prost(uint64, tag = "4")]
+    pub ino: u64,
+    /// Only what was at exactly this path.
+    #[prost(bool, tag = "5")]
+    pub exact: bool,
+}
+
+/// A file that lost its last name and is kept.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub struct TrashItem {
+    /// Its inode.
+    #[prost(uint64, tag = "1")]
+    pub ino: u64,
+    /// Log index of its deletion.
+    #[prost(uint64, tag = "2")]
+    pub index: u64,
+    /// Where it was: from the root, stored names as they are.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub path: bytes::Bytes,
+    /// When it was deleted, nanoseconds since the Unix epoch.
+    #[prost(int64, tag = "4")]
+    pub deleted_ns: i64,
+    /// By which way.
+    #[prost(enumeration = "TrashWay", tag = "5")]
+    pub way: i32,
+    /// Its length in bytes.
+    #[prost(uint64, tag = "6")]
+    pub size: u64,
+    /// Bytes of chunks and inline content that it refers to.
+    #[prost(uint64, tag = "7")]
+    pub allocated: u64,
+    /// Seconds of cluster uptime for which it is still kept; 0: it is due.
+    #[prost(uint64, tag = "8")]
+    pub left_s: u64,
+    /// Last change of its content, nanoseconds since the Unix epoch.
+    #[prost(int64, tag = "9")]
+    pub mtime_ns: i64,
+    /// Somebody may still have it open.
+    #[prost(bool, tag = "10")]
+    pub open: bool,
 }
 
 /// See [`Query::GetXattr`].
@@ -583,6 +644,12 @@ pub struct Totals {
     /// Bytes that can still be written in the default class.
     #[prost(uint64, tag = "6")]
     pub available: u64,
+    /// Files that lost their last name and are kept.
+    #[prost(uint64, tag = "7")]
+    pub trash_items: u64,
+    /// Bytes that they refer to, before redundancy; part of `bytes`.
+    #[prost(uint64, tag = "8")]
+    pub trash_bytes: u64,
 }
 
 /// A chunk record.

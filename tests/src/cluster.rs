@@ -43,6 +43,7 @@ pub struct Builder {
     volume: Option<(Kind, u64)>,
     disk_volume: Option<(Kind, u64)>,
     network: Option<Arc<Network>>,
+    trash: bool,
 }
 
 impl Builder {
@@ -59,6 +60,7 @@ impl Builder {
             volume: None,
             disk_volume: None,
             network: None,
+            trash: false,
         }
     }
 
@@ -95,6 +97,12 @@ impl Builder {
     /// An environment variable for all nodes.
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Deleted files are kept as in any cluster. Without this they are not: most tests look at what deleting leaves.
+    pub fn trash(mut self) -> Self {
+        self.trash = true;
         self
     }
 
@@ -195,7 +203,7 @@ impl Builder {
             dir: Some(dir),
             _exclusive: exclusive,
         };
-        cluster.first_start(self.later).await?;
+        cluster.first_start(self.later, self.trash).await?;
         Ok(cluster)
     }
 }
@@ -255,12 +263,15 @@ struct NodeLine {
 }
 
 impl Cluster {
-    async fn first_start(&mut self, later: u8) -> Result<()> {
+    async fn first_start(&mut self, later: u8, trash: bool) -> Result<()> {
         self.nodes[0].start()?;
         self.wait_ready(1, START).await?;
         let path = self.nodes[0].spec().data.join("s3-credentials.toml");
         let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
         self.credentials = toml::from_str(&text).context("read the generated credentials")?;
+        if !trash {
+            self.expect(&["admin", "set", "trash_seconds", "0"]).await.context("turn the trash off")?;
+        }
         let now = self.nodes.len() - usize::from(later);
         for node in &mut self.nodes[1..now] {
             node.start()?;

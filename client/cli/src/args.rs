@@ -67,6 +67,8 @@ pub(crate) enum Command {
     Du(DuArgs),
     /// Show or change the storage class of buckets, directories and files
     Class(crate::files::class::ClassArgs),
+    /// Deleted files that are kept for a while: list, restore, let go, for how long
+    Trash(crate::trash::TrashArgs),
     /// Show capacity and use
     Df,
     /// Show a directory as a tree

@@ -17,6 +17,7 @@ mod progress;
 mod remote;
 mod server;
 mod simulate;
+mod trash;
 
 use std::process::ExitCode;
 
@@ -94,6 +95,7 @@ async fn dispatch(command: Command, remote: &Remote, output: Output, quiet: bool
         Command::Stat(args) => files::stat::run(remote, &args, output).await,
         Command::Du(args) => files::du::run(remote, &args, output).await,
         Command::Class(args) => files::class::run(remote, &args, output, quiet).await,
+        Command::Trash(args) => trash::run(remote, &args, output).await,
         Command::Df => files::df::run(remote, output).await,
         Command::Tree(args) => files::tree::run(remote, &args, output).await,
         Command::Admin(command) => admin::run(remote, command, output).await,

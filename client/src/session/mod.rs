@@ -204,9 +204,10 @@ impl Inner {
             session: session.id.0,
             seq: turn.seq,
             lowest_unanswered: turn.lowest,
-            now_ns: 0,
             open,
             op: Some(op),
+            // The leader says what time it is.
+            ..Command::default()
         };
         let started = Instant::now();
         METRICS.meta_calls.with_label_values(&["command"]).inc();
@@ -408,6 +409,7 @@ fn names_chunks(query: &Query) -> bool {
         | Query::ListSettings(_)
         | Query::ListMissing(_)
         | Query::ListFragmented(_)
+        | Query::ListTrash(_)
         | Query::GetLock(_)
         | Query::GetQuota(_) => false,
     }

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -34,6 +34,7 @@ use super::measure::Sizes;
 use super::ports::{Chunkservers, META_PATIENCE, Metadata};
 use super::repair::Outlook;
 use super::sessions::SessionTable;
+use super::uptime::Uptime;
 
 /// Reports of problems that wait to be looked into.
 const MOST_FINDINGS: usize = 4096;
@@ -76,6 +77,10 @@ pub struct Leader<M, C> {
     pub sizes: ArcSwap<Sizes>,
     /// What balancing is at.
     pub balancing: Mutex<Balancing>,
+    /// For how long it has led without having said so in the log.
+    pub uptime: Uptime,
+    /// The metadata's file system has too little room, as last seen.
+    pub short_of_room: AtomicBool,
     /// Notices of all loops.
     pub board: Board,
     /// Something changed that repair should look at.
@@ -107,6 +112,8 @@ impl<M: Metadata, C: Chunkservers> Leader<M, C> {
             knobs: ArcSwap::from_pointee(Knobs::default()),
             sizes: ArcSwap::default(),
             balancing: Mutex::default(),
+            uptime: Uptime::new(now),
+            short_of_room: AtomicBool::new(false),
             board: Board::default(),
             stir: Notify::new(),
             stop: CancellationToken::new(),

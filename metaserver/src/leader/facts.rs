@@ -4,11 +4,12 @@
 
 use bytes::Bytes;
 use holdfast_proto::ids::{ChunkId, Grant};
+use holdfast_proto::inode::Inode;
 use holdfast_proto::map::{Member, Pg};
-use holdfast_proto::op::{Balance, DiskRef};
+use holdfast_proto::op::{Balance, DiskRef, TrashRef};
 use holdfast_state::keys;
 use holdfast_state::records::{
-    self, Chunk, Cluster, GcBatch, Id, Index, Leave, Nameless, Session, State, Upload,
+    self, Chunk, Cluster, GcBatch, Id, Index, Leave, Nameless, Session, State, Trashed, Upload,
 };
 use holdfast_state::table::{Broken, View};
 
@@ -221,6 +222,33 @@ pub(crate) fn nameless(view: &dyn View, after: Option<u64>, most: usize) -> Resu
     let next = if page.len() < most { None } else { page.last().map(|(key, _)| keys::u64_at(key, 1)) };
     let inos = page.iter().filter(|(_, nameless)| nameless.draft.is_none());
     Ok((inos.map(|(key, _)| keys::u64_at(key, 1)).collect(), next))
+}
+
+/// A file in the trash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Kept {
+    /// Which, and by which deletion.
+    pub(crate) item: TrashRef,
+    /// When it is due, in seconds of uptime.
+    pub(crate) due_s: u64,
+    /// Bytes that it refers to.
+    pub(crate) bytes: u64,
+}
+
+/// The files in the trash that are due first, at `upto_s` seconds of uptime at the latest.
+pub(crate) fn trash(view: &dyn View, upto_s: u64, most: usize) -> Result<Vec<Kept>, Broken> {
+    let to = match upto_s.checked_add(1) {
+        Some(end) => keys::trash(end, 0),
+        None => keys::after_prefix(&keys::all(keys::TRASH)),
+    };
+    let page = records::load_range::<Trashed>(view, &keys::all(keys::TRASH), &to, most)?;
+    let kept = page.into_iter().map(|(key, kept)| {
+        let (due_s, ino) = (keys::u64_at(&key, 1), keys::u64_at(&key, 9));
+        let inode: Option<Inode> = records::load(view, &keys::inode(ino))?;
+        let item = TrashRef { ino, index: kept.index };
+        Ok(Kept { item, due_s, bytes: inode.map_or(0, |inode| inode.allocated) })
+    });
+    kept.collect()
 }
 
 /// A page of sessions, ended ones included.

@@ -31,7 +31,8 @@ mod quotas;
 pub mod repair;
 pub mod sessions;
 mod standing;
-mod uptime;
+mod trash;
+pub mod uptime;
 mod voters;
 mod watch;
 
@@ -144,7 +145,7 @@ fn spawn<M: Metadata + Council, C: Chunkservers>(leader: &Arc<Leader<M, C>>) -> 
     }
     run!(
         watch, standing, expiry, groups, repair, balance, gc, drafts, nameless, quotas, uptime, orphans,
-        findings, voters
+        findings, trash, voters
     );
     loops
 }

@@ -96,6 +96,7 @@ impl<M, C> Leader<M, C> {
     /// Shows it to whoever scrapes this node.
     pub(crate) fn count_state(&self, state: &State) {
         metrics::set_redundancy(&self.redundancy(state));
+        metrics::set_trash(state.trashed, state.trashed_bytes);
         let mut disks: BTreeMap<Liveness, u64> = LIVENESS.iter().map(|state| (*state, 0)).collect();
         for disk in self.cluster.lock().disks.values().filter(|disk| disk.standing != Standing::Removed) {
             *disks.entry(disk.liveness).or_default() += 1;

@@ -9,13 +9,13 @@ use holdfast_proto::inode::{ChunkAck, ChunkCommit, Content, Extent};
 use holdfast_proto::map::{FailureDomain, Pg, Redundancy, Standing};
 use holdfast_proto::op::{
     BeginDraft, ChangePg, Command, CreateBucket, CreatePgs, CreateUpload, DeleteObjects, DiskRef, FillDraft,
-    Genesis, NewPg, Noop, Op, PutClass, PutObject, PutPart, RegisterDisk, RegisterNode, RenewGrant, Reply,
-    SetDisk,
+    Genesis, NewPg, Noop, Op, PutClass, PutObject, PutPart, PutSetting, RegisterDisk, RegisterNode,
+    RenewGrant, Reply, SetDisk,
 };
 use holdfast_proto::session::OpenSession;
 use holdfast_proto::status::Code;
 use holdfast_state::plan::repair::Risk;
-use holdfast_state::{check, keys, records, work};
+use holdfast_state::{check, keys, records, settings, work};
 use tokio::time::Instant;
 
 use super::context::Leader;
@@ -72,6 +72,10 @@ impl World {
         for node in 1..=nodes {
             world.join(node);
         }
+        // What is deleted here is to be collected.
+        world
+            .meta
+            .run(Op::PutSetting(PutSetting { name: settings::TRASH_SECONDS.into(), value: "0".into() }));
         let opened = world.send(Op::Noop(Noop {}));
         world.grant = opened.grant;
         world.send(Op::CreateBucket(CreateBucket { name: "box".into(), owner: "me".into(), class: 0 }));
@@ -102,6 +106,7 @@ impl World {
             now_ns: 1,
             open: Some(open),
             op: Some(op),
+            ..Command::default()
         })
     }
 

@@ -2,7 +2,8 @@
 //! multipart uploads whose client never came back.
 //!
 //! What always holds: no clock that can be set takes part. Time counts by a leader's monotonic clock while it leads,
-//! and only what a command brought into the log; so uploads live rather too long than too short.
+//! and only what a command brought into the log; so uploads live rather too long than too short. Commands of clients carry
+//! what is not there yet ([`Uptime`]), so that what is kept from now on is not kept too short either.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use holdfast_proto::op::{AbortUpload, CountUptime, Op};
 use holdfast_proto::status::{Code, Status};
 use holdfast_support::clock::StallWatch;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::board::Doing;
@@ -25,19 +27,66 @@ const LOOK: Duration = Duration::from_secs(5);
 /// Uploads per page.
 const PAGE: usize = 1000;
 
+/// The time for which this leader has led and that is not in the log yet.
+#[derive(Debug)]
+pub struct Uptime(Mutex<Since>);
+
+#[derive(Debug)]
+struct Since {
+    at: Instant,
+    /// For so long of it the process stood still.
+    lost: Duration,
+}
+
+impl Uptime {
+    /// Counts from now on.
+    pub(super) fn new(now: Instant) -> Self {
+        Self(Mutex::new(Since { at: now, lost: Duration::ZERO }))
+    }
+
+    /// Whole seconds.
+    pub fn uncounted_s(&self) -> u32 {
+        let since = self.0.lock();
+        u32::try_from(since.at.elapsed().saturating_sub(since.lost).as_secs()).unwrap_or(u32::MAX)
+    }
+
+    /// Time for which this process stood still is not time for which the cluster was up.
+    fn stood_still(&self, time: Duration) {
+        self.0.lock().lost += time;
+    }
+
+    /// Takes the whole seconds out. Whoever does, brings them into the log; what is lost on the way makes delays longer.
+    fn take(&self) -> Duration {
+        let mut since = self.0.lock();
+        let up = Duration::from_secs(since.at.elapsed().saturating_sub(since.lost).as_secs());
+        let lost = std::mem::take(&mut since.lost);
+        since.at += up + lost;
+        up
+    }
+}
+
+/// Brings the time into the log that is not there yet.
+pub(crate) async fn count<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>) -> Result<(), Status> {
+    bring(leader, leader.uptime.take()).await
+}
+
+async fn bring<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>, up: Duration) -> Result<(), Status> {
+    let seconds = u32::try_from(up.as_secs()).unwrap_or(u32::MAX);
+    leader.propose(Op::CountUptime(CountUptime { seconds })).await?;
+    Ok(())
+}
+
 /// Runs until leadership ends.
 pub(crate) async fn run<M: Metadata, C: Chunkservers>(leader: Arc<Leader<M, C>>) {
-    // Time for which this process stood still is not time for which the cluster was up.
     let mut stall = StallWatch::new(2 * LOOK);
-    let (mut since, mut lost) = (Instant::now(), Duration::ZERO);
+    let mut last = Instant::now();
     while leader.pause(LOOK).await {
-        lost += stall.stalled().unwrap_or_default();
-        let up = since.elapsed().saturating_sub(lost);
-        if up < ROUND {
+        leader.uptime.stood_still(stall.stalled().unwrap_or_default());
+        if last.elapsed() < ROUND {
             continue;
         }
-        (since, lost) = (Instant::now(), Duration::ZERO);
-        match round(&leader, up).await {
+        last = Instant::now();
+        match round(&leader, leader.uptime.take()).await {
             Ok(ended) => leader.board.set(NAME, Doing::Idle, format!("{ended} forgotten uploads ended")),
             Err(status) => leader.board.set(NAME, Doing::Waiting, status.to_string()),
         }
@@ -49,8 +98,7 @@ pub(crate) async fn round<M: Metadata, C: Chunkservers>(
     leader: &Leader<M, C>,
     up: Duration,
 ) -> Result<u64, Status> {
-    let seconds = u32::try_from(up.as_secs()).unwrap_or(u32::MAX);
-    leader.propose(Op::CountUptime(CountUptime { seconds })).await?;
+    bring(leader, up).await?;
     let expiry = leader.knobs.load().upload_expiry.as_secs();
     if expiry == 0 {
         return Ok(0);

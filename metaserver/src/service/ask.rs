@@ -50,6 +50,10 @@ pub(super) async fn answer(
     if let Some(lease) = lease {
         lease.note(&leader.leases, &mut reply);
     }
+    for item in &mut reply.trash {
+        // The state knows uptime as of the last time it was brought into the log.
+        item.left_s = item.left_s.saturating_sub(u64::from(leader.uptime.uncounted_s()));
+    }
     if let Some(totals) = &mut reply.totals {
         fill_totals(&leader.cluster.lock(), totals);
     }
@@ -97,6 +101,7 @@ fn is_long(request: &QueryRequest) -> bool {
                 | Query::ListChunks(_)
                 | Query::ListMissing(_)
                 | Query::ListFragmented(_)
+                | Query::ListTrash(_)
         )
     )
 }

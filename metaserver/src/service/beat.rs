@@ -42,6 +42,7 @@ pub(super) async fn answer(
             ));
         }
     }
+    leader.short_of_room.store(services.room.is_short(), Ordering::Relaxed);
     let now = Instant::now();
     {
         let mut hearing = leader.hearing.lock();

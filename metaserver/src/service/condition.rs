@@ -41,8 +41,14 @@ pub(super) async fn answer(
     let view = services.group.local_view();
     let state = work::state(&view).map_err(|broken| Status::internal(broken.to_string()))?;
     let redundancy = leader.redundancy(&state);
-    let mut totals =
-        Totals { inodes: state.inodes, bytes: state.bytes, chunks: state.chunks, ..Totals::default() };
+    let mut totals = Totals {
+        inodes: state.inodes,
+        bytes: state.bytes,
+        chunks: state.chunks,
+        trash_items: state.trashed,
+        trash_bytes: state.trashed_bytes,
+        ..Totals::default()
+    };
     let now = Instant::now();
     let (nodes, map_epoch) = {
         let hearing = leader.hearing.lock();

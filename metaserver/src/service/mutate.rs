@@ -12,7 +12,7 @@ use super::{Services, claims, prepare};
 pub(super) async fn answer(services: &Services, context: Context, command: Command) -> Result<Reply, Status> {
     let leader = services.leader()?;
     let _place = services.admission.enter(command.encoded_len())?;
-    let mut command = prepare::prepare(command, services.room.is_short())?;
+    let mut command = prepare::prepare(command, services.room.is_short(), leader.uptime.uncounted_s())?;
     leader.sessions.lock().touch(Instant::now(), command.session);
     if command.open.as_ref().is_some_and(|open| open.holds_files) {
         leader.opens.expect(command.session);

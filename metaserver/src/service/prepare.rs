@@ -10,8 +10,8 @@ use crate::leader::ports::now_ns;
 pub(super) const MOST_BYTES: usize = 1 << 20;
 
 /// Makes a client's command ready for the log, or refuses it. Nothing was executed when this fails. `short`: there is no
-/// room for more metadata.
-pub(super) fn prepare(mut command: Command, short: bool) -> Result<Command, Status> {
+/// room for more metadata. `up_s`: seconds of uptime that the log does not know yet.
+pub(super) fn prepare(mut command: Command, short: bool, up_s: u32) -> Result<Command, Status> {
     if command.session == 0 || command.seq == 0 {
         return Err(Status::new(
             Code::InvalidArgument,
@@ -35,7 +35,7 @@ pub(super) fn prepare(mut command: Command, short: bool) -> Result<Command, Stat
         // Who has what open is the leader's to say (`claims`); what a client wrote there is not believed.
         *unheld = None;
     }
-    command.now_ns = now_ns();
+    (command.now_ns, command.up_s) = (now_ns(), up_s);
     let bytes = command.encoded_len();
     if bytes > MOST_BYTES {
         let what = format!("the command has {bytes} bytes; at most {MOST_BYTES} are taken");
@@ -71,7 +71,8 @@ fn sort(op: &Op) -> Sort {
         | Op::CreateBucket(_)
         | Op::CreateUpload(_)
         | Op::PutPart(_)
-        | Op::CopyPart(_) => Sort::Adds,
+        | Op::CopyPart(_)
+        | Op::RestoreFile(_) => Sort::Adds,
         // What ends something that was begun among them.
         Op::Noop(_)
         | Op::CloseSession(_)
@@ -99,6 +100,8 @@ fn sort(op: &Op) -> Sort {
         | Op::DeleteKey(_)
         | Op::PutSetting(_)
         | Op::OrderScrub(_)
+        | Op::EmptyTrash(_)
+        | Op::SetTrashTime(_)
         | Op::PutJoinToken(_) => Sort::Taken,
         Op::SteerBalance(op) => match op.action() {
             BalanceAction::Finish | BalanceAction::Count => Sort::Leaders,
@@ -141,21 +144,21 @@ mod tests {
     fn a_command_gets_the_leaders_time_and_no_clients_word_on_what_is_open() {
         let unheld = Some(Unheld { inos: vec![9], as_of: 9, term: 9 });
         let unlink = Unlink { parent: 1, unheld, ..Unlink::default() };
-        let ready = prepare(Command { now_ns: 1, ..command(Op::Unlink(unlink)) }, true).unwrap();
-        assert!(ready.now_ns > 1_000_000_000_000_000_000);
+        let ready = prepare(Command { now_ns: 1, up_s: 9, ..command(Op::Unlink(unlink)) }, true, 3).unwrap();
+        assert!(ready.now_ns > 1_000_000_000_000_000_000 && ready.up_s == 3);
         let Some(Op::Unlink(unlink)) = ready.op else { panic!() };
         assert!(unlink.unheld.is_none());
     }
 
     #[test]
     fn what_is_the_leaders_own_is_refused() {
-        let refused = |command| prepare(command, false).unwrap_err().kind();
+        let refused = |command| prepare(command, false, 0).unwrap_err().kind();
         assert_eq!(refused(command(Op::ExpireSession(ExpireSession { session: 7 }))), Code::PermissionDenied);
         assert_eq!(refused(Command { session: 0, ..command(Op::Noop(Noop {})) }), Code::InvalidArgument);
         assert_eq!(refused(Command { op: None, ..command(Op::Noop(Noop {})) }), Code::InvalidArgument);
         let huge = PutObject { key: vec![b'k'; MOST_BYTES].into(), ..PutObject::default() };
         assert_eq!(refused(command(Op::PutObject(huge))), Code::TooLarge);
-        let short = prepare(command(Op::PutObject(PutObject::default())), true);
+        let short = prepare(command(Op::PutObject(PutObject::default())), true, 0);
         assert_eq!(short.unwrap_err().kind(), Code::NoSpace);
     }
 }

@@ -20,12 +20,14 @@ use crate::quotas;
 use crate::records::Session;
 use crate::session::{self, Admission};
 use crate::table::{Broken, Tx, View};
+use crate::trash;
 
 /// Carries out one command. A refusal is a reply; an error means that the store is broken and the node must stop.
 pub fn apply(tx: &mut impl Tx, at: LogIndex, command: &Command) -> Result<Reply, Broken> {
     let (reply, changes) = {
         let base: &dyn View = tx;
-        let cx = Change::new(base, at, command.now_ns, command.session)?;
+        let mut cx = Change::new(base, at, command.now_ns, command.session)?;
+        cx.up_s = command.up_s.min(ops::count_uptime::MOST_SECONDS);
         let (reply, cx) = if command.session == 0 {
             execute(base, cx, command, None)?
         } else {
@@ -92,6 +94,7 @@ fn attempt(cx: &mut Change<'_>, command: &Command) -> Outcome {
     let reply = dispatch(cx, op)?;
     chunks::settle(cx)?;
     quotas::settle(cx)?;
+    trash::settle(cx)?;
     cx.check_bounds()?;
     Ok(reply)
 }
@@ -186,5 +189,8 @@ fn dispatch(cx: &mut Change<'_>, op: &Op) -> Outcome {
         Op::PutJoinToken(op) => ops::put_join_token::apply(cx, op),
         Op::SteerBalance(op) => ops::steer_balance::apply(cx, op),
         Op::OrderScrub(op) => ops::order_scrub::apply(cx, op),
+        Op::RestoreFile(op) => ops::restore_file::apply(cx, op),
+        Op::EmptyTrash(op) => ops::empty_trash::apply(cx, op),
+        Op::SetTrashTime(op) => ops::set_trash_time::apply(cx, op),
     }
 }

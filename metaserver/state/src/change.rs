@@ -5,6 +5,8 @@
 //! - Chunk references are summed up here and settled once, at the end ([`crate::chunks::settle`]).
 //! - Operations read and write only through this; time is [`Change::now`], never a clock.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use holdfast_proto::ids::{LogIndex, PgId};
 use holdfast_proto::inode::Inode;
@@ -72,6 +74,10 @@ pub(crate) struct Change<'v> {
     /// Counters; written back at the end if changed.
     pub(crate) state: State,
     before: State,
+    /// Seconds of uptime that came with the command and are not in the counters yet.
+    pub(crate) up_s: u32,
+    /// Inodes that were or are in the trash and were changed: what lies there is counted at the end.
+    pub(crate) in_trash: BTreeSet<u64>,
     /// References to chunks that this command makes and drops.
     pub(crate) ledger: Ledger,
     epoch_bumped: bool,
@@ -95,6 +101,8 @@ impl<'v> Change<'v> {
             session,
             state,
             before,
+            up_s: 0,
+            in_trash: BTreeSet::new(),
             ledger: Ledger::default(),
             epoch_bumped: false,
         })
@@ -106,9 +114,15 @@ impl<'v> Change<'v> {
             tx: Overlay::plain(base),
             state: self.before,
             ledger: Ledger::default(),
+            in_trash: BTreeSet::new(),
             epoch_bumped: false,
             ..self
         }
+    }
+
+    /// Seconds for which the cluster was up, as exactly as this command knows.
+    pub(crate) fn uptime_s(&self) -> u64 {
+        self.state.uptime_s.saturating_add(u64::from(self.up_s))
     }
 
     /// A successful reply.
@@ -213,8 +227,20 @@ impl<'v> Change<'v> {
             .ok_or_else(|| Broken::Inconsistent(format!("inode {ino} is referred to but missing")).into())
     }
 
+    /// As [`Self::inode`], but one that is kept in the trash is there, too: what it contains may move, and be read.
+    pub(crate) fn inode_or_kept(&self, ino: u64) -> Result<Inode, Stop> {
+        let found: Option<Inode> = self.load(&keys::inode(ino))?;
+        match found {
+            Some(inode) if inode.trashed_until != 0 => Ok(inode),
+            _ => self.inode(ino),
+        }
+    }
+
     /// Writes an inode.
     pub(crate) fn store_inode(&mut self, inode: &Inode) {
+        if inode.trashed_until != 0 {
+            self.in_trash.insert(inode.ino);
+        }
         self.store(keys::inode(inode.ino), inode);
     }
 

@@ -3,6 +3,7 @@
 //! What always holds:
 //! - `children` counts the entries of a directory, `nlink` is 2 plus its child directories.
 //! - The stored name of a directory ends with `/`; no other stored name contains one.
+//! - A directory's inode has its stored name, so that a path can be put together from the inside out.
 //! - An implicit directory is never empty once the command that emptied it is through.
 //!
 //! Used by the operations on names; queries use the parts that only read.
@@ -141,8 +142,11 @@ pub(crate) fn bare_inode(cx: &mut Change<'_>, parent: &Inode, kind: FileKind, ow
     }
 }
 
-/// Adds an entry; the caller stores `dir`.
-pub(crate) fn add_entry(cx: &mut Change<'_>, dir: &mut Inode, stored: &[u8], inode: &Inode) {
+/// Adds an entry; the caller stores `dir` and, behind this, the inode: a directory knows its name.
+pub(crate) fn add_entry(cx: &mut Change<'_>, dir: &mut Inode, stored: &[u8], inode: &mut Inode) {
+    if is_dir(inode) {
+        inode.name = stored.to_vec();
+    }
     let dentry = Dentry { ino: inode.ino, kind: inode.kind };
     cx.store(keys::dentry(dir.ino, stored), &dentry);
     if let Some(digest) = names::long_digest(stored) {
@@ -197,7 +201,7 @@ pub(crate) fn make_parents(
     for name in dirs.get(depth..).unwrap_or_default() {
         let mut child = new_inode(cx, &dir, FileKind::Directory, Mode::DIRECTORY, owner)?;
         child.implicit = true;
-        add_entry(cx, &mut dir, name, &child);
+        add_entry(cx, &mut dir, name, &mut child);
         cx.store_inode(&dir);
         dir = child;
     }

@@ -109,6 +109,7 @@ pub(crate) fn begin(cx: &mut Change<'_>, source: &Inode, plan: &BeginDraft) -> R
         default_acl: false,
         fragmented: false,
         converting: false,
+        trashed_until: 0,
         ..source.clone()
     };
     cx.store_inode(&inode);

@@ -61,8 +61,10 @@ tags! {
     XATTR = b'X', "xattr";
     /// `version/<parent><name><inverted seq>`: reserved for object versions.
     VERSION = b'v', "version";
-    /// `trash/<due><ino>`: reserved for the trash.
+    /// `trash/<due><ino>`: files without names that are kept until then, in seconds of uptime.
     TRASH = b'T', "trash";
+    /// `trashpath/<path><inverted index><ino>`: the same by where they were, the last deleted first.
+    TRASH_PATH = b'Y', "trashpath";
     /// `quota/<quota>`: limits and usage of a directory's tree.
     QUOTA = b'q', "quota";
     /// `quotawalk/<quota><ino>`: a directory whose entries are still to be counted, and how far that is.
@@ -416,6 +418,41 @@ pub fn holding(session: u64, ino: u64) -> Bytes {
 /// All drafts of a session.
 pub fn holdings(session: u64) -> Bytes {
     key64(HOLDING, session)
+}
+
+/// `trash/<due><ino>`; due in seconds of uptime.
+pub fn trash(due_s: u64, ino: u64) -> Bytes {
+    key64_64(TRASH, due_s, ino)
+}
+
+/// `trashpath/<path><inverted index><ino>`; the path is written as in [`upload_key`].
+pub fn trash_path(path: &[u8], index: u64, ino: u64) -> Bytes {
+    let mut bytes = with(TRASH_PATH, 18 + path.len());
+    put_escaped(&mut bytes, path);
+    bytes.put_slice(&[0, 0]);
+    bytes.put_u64(!index);
+    bytes.put_u64(ino);
+    bytes.freeze()
+}
+
+/// Start of everything in the trash that was at exactly this path.
+pub fn trash_at(path: &[u8]) -> Bytes {
+    let mut bytes = with(TRASH_PATH, 2 + path.len());
+    put_escaped(&mut bytes, path);
+    bytes.put_slice(&[0, 0]);
+    bytes.freeze()
+}
+
+/// Start of everything in the trash whose path starts with `prefix`.
+pub fn trash_below(prefix: &[u8]) -> Bytes {
+    let mut bytes = with(TRASH_PATH, prefix.len());
+    put_escaped(&mut bytes, prefix);
+    bytes.freeze()
+}
+
+/// The inode at the end of a `trashpath/` key.
+pub fn trash_path_ino(key: &[u8]) -> u64 {
+    key.len().checked_sub(8).map_or(0, |at| u64_at(key, at))
 }
 
 /// `lock/<ino>`.

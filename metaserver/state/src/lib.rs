@@ -42,6 +42,7 @@ mod session;
 pub mod settings;
 pub mod table;
 mod touched;
+mod trash;
 mod uploads;
 pub mod work;
 

@@ -15,6 +15,7 @@ pub use crate::ops::assemble_upload::MIN_PART_BYTES;
 pub use crate::ops::clear_missing::MAX_NUMBERS;
 pub use crate::ops::create_pgs::MAX_PGS;
 pub use crate::ops::delete_objects::MAX_OBJECTS;
+pub use crate::ops::empty_trash::MAX_EMPTIED;
 pub use crate::ops::free_nameless::MAX_NAMELESS;
 pub use crate::ops::free_step::MAX_FREED;
 pub use crate::ops::genesis::STATE_VERSION;

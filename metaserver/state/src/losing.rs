@@ -6,13 +6,15 @@
 //!
 //! Called by the metaserver's service for commands, while a session that holds files is open.
 
-use holdfast_proto::op::{Op, RenameMode};
+use holdfast_proto::ids::ROOT_INO;
+use holdfast_proto::op::{Op, RenameMode, RestoreFile};
 
 use crate::change::Stop;
 use crate::dirs;
 use crate::keys;
 use crate::records::{self, Upload};
 use crate::table::{Broken, View};
+use crate::trash;
 use crate::uploads;
 
 /// The inodes whose last name the operation may take.
@@ -32,7 +34,21 @@ pub fn losing(view: &dyn View, op: &Op) -> Result<Vec<u64>, Broken> {
             let Some(upload) = upload else { return Ok(Vec::new()) };
             Ok(object(view, upload.bucket, &uploads::key_of(&upload))?.into_iter().collect())
         }
+        Op::RestoreFile(op) if op.replace => Ok(replaced(view, op)?.into_iter().collect()),
         _ => Ok(Vec::new()),
+    }
+}
+
+/// What lies where a file is to be restored.
+fn replaced(view: &dyn View, op: &RestoreFile) -> Result<Option<u64>, Broken> {
+    let item = op.item.unwrap_or_default();
+    let path = match op.path.is_empty() {
+        true => trash::find(view, item)?.map(|(_, kept)| kept.path).unwrap_or_default(),
+        false => op.path.clone(),
+    };
+    match path.strip_prefix(b"/") {
+        Some(key) => object(view, ROOT_INO.0, key),
+        None => Ok(None),
     }
 }
 

@@ -3,7 +3,8 @@
 //!
 //! What always holds:
 //! - An inode without a name is in exactly one of `nameless/` (perhaps held open, or a draft), `gcino/` (being freed),
-//!   an upload (being joined) or a part of one; otherwise it is gone.
+//!   an upload (being joined) or a part of one, or it is in the trash, and perhaps in `nameless/` as well; otherwise it
+//!   is gone.
 //! - It is freed only if no session that holds files is open, or if the leader says that nobody holds it and that
 //!   statement still counts ([`nobody_holds`]). In doubt it is kept: the leader frees it later.
 //!
@@ -22,6 +23,7 @@ use crate::locks;
 use crate::quotas;
 use crate::records::{self, Index, Mark, Nameless};
 use crate::table::{Broken, View};
+use crate::trash::{self, Lost};
 
 /// Inodes with at most this many extents are freed by the command that drops the last name.
 pub const FREED_AT_ONCE: u64 = 64;
@@ -29,21 +31,33 @@ pub const FREED_AT_ONCE: u64 = 64;
 /// A command that has touched this many keys frees nothing more itself: the rest goes to `gcino/`.
 const FREEING_ENDS_AT: usize = 3000;
 
-/// Takes one name away from an inode that is not a directory.
-pub(crate) fn drop_link(cx: &mut Change<'_>, mut inode: Inode, unheld: Option<&Unheld>) -> Result<(), Stop> {
+/// Takes one name away from an inode that is not a directory. With its last one it goes to the trash, is left to those
+/// who have it open, both, or is freed. Until when it is kept in the trash; 0: it is not.
+pub(crate) fn drop_link(
+    cx: &mut Change<'_>,
+    mut inode: Inode,
+    lost: &Lost<'_>,
+    unheld: Option<&Unheld>,
+) -> Result<u64, Stop> {
     inode.nlink = inode.nlink.saturating_sub(1);
     inode.ctime_ns = cx.now;
     if inode.nlink > 0 {
         cx.store_inode(&inode);
-        return Ok(());
+        return Ok(0);
     }
-    if nobody_holds(cx, &inode, unheld) {
-        return free(cx, inode);
+    trash::keep(cx, &mut inode, lost)?;
+    let kept_until = inode.trashed_until;
+    let held = !nobody_holds(cx, &inode, unheld);
+    if !held && kept_until == 0 {
+        free(cx, inode)?;
+        return Ok(0);
     }
-    cx.state.nameless += 1;
-    cx.store(keys::nameless(inode.ino), &Nameless::default());
+    if held {
+        cx.state.nameless += 1;
+        cx.store(keys::nameless(inode.ino), &Nameless::default());
+    }
     cx.store_inode(&inode);
-    Ok(())
+    Ok(kept_until)
 }
 
 /// Whether it is certain that no session has this inode open. Order in the log decides about all that is logged:
@@ -58,7 +72,8 @@ fn nobody_holds(cx: &Change<'_>, inode: &Inode, unheld: Option<&Unheld>) -> bool
         })
 }
 
-/// Frees a nameless inode if it is there, is no draft, and nobody holds it; whether it did.
+/// Frees a nameless inode if it is there, is no draft, and nobody holds it; whether it did. One that is in the trash stays
+/// there.
 pub(crate) fn free_unheld(cx: &mut Change<'_>, ino: u64, unheld: &Unheld) -> Result<bool, Stop> {
     let key = keys::nameless(ino);
     let found: Option<Nameless> = cx.load(&key)?;
@@ -69,10 +84,17 @@ pub(crate) fn free_unheld(cx: &mut Change<'_>, ino: u64, unheld: &Unheld) -> Res
     if !nobody_holds(cx, &inode, Some(unheld)) {
         return Ok(false);
     }
-    cx.remove(key);
-    cx.state.nameless = cx.state.nameless.saturating_sub(1);
-    free(cx, inode)?;
+    let_go(cx, ino);
+    if inode.trashed_until == 0 {
+        free(cx, inode)?;
+    }
     Ok(true)
+}
+
+/// Nobody is waited for any more before a nameless inode is freed: it has a name again, or nobody holds it.
+pub(crate) fn let_go(cx: &mut Change<'_>, ino: u64) {
+    cx.remove(keys::nameless(ino));
+    cx.state.nameless = cx.state.nameless.saturating_sub(1);
 }
 
 /// Whether an inode without a name is one that somebody may have open, and so is still what it was.
@@ -84,6 +106,7 @@ pub(crate) fn is_open(view: &dyn View, ino: u64) -> Result<bool, Broken> {
 /// Removes an inode that nobody refers to: now if it is small and not locked, otherwise in steps.
 pub(crate) fn free(cx: &mut Change<'_>, mut inode: Inode) -> Result<(), Stop> {
     quotas::forget_root(cx, &inode)?;
+    cx.state.trash_times = cx.state.trash_times.saturating_sub(u64::from(inode.trash_seconds.is_some()));
     fragmented::forget(cx, &mut inode);
     converting::forget(cx, &mut inode);
     let cost = 3 * inode.extent_count as usize + inode.xattr_count as usize + 2;

@@ -6,7 +6,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use holdfast_proto::inode::{Extent, Inode};
-use holdfast_proto::op::{BeginDraft, FileLock, Reply};
+use holdfast_proto::op::{BeginDraft, FileLock, Reply, TrashWay};
 use holdfast_proto::query;
 use prost::Message;
 
@@ -114,6 +114,15 @@ pub struct State {
     /// Files in `converting/`.
     #[prost(uint64, tag = "23")]
     pub converting: u64,
+    /// Files in `trash/`.
+    #[prost(uint64, tag = "24")]
+    pub trashed: u64,
+    /// Bytes that they refer to, each in full.
+    #[prost(uint64, tag = "25")]
+    pub trashed_bytes: u64,
+    /// Directories that say for how long files deleted below them are kept.
+    #[prost(uint64, tag = "26")]
+    pub trash_times: u64,
 }
 
 /// Identity of the cluster.
@@ -273,6 +282,23 @@ pub struct Nameless {
     /// It never had a name: it is prepared in steps by its one holder.
     #[prost(message, optional, tag = "2")]
     pub draft: Option<Draft>,
+}
+
+/// A file that lost its last name and is kept (`trash/`).
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Trashed {
+    /// Where it was: from the root, its directories with their `/`, then its stored name, which may be empty.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub path: Bytes,
+    /// Log index of the command that took the name.
+    #[prost(uint64, tag = "2")]
+    pub index: u64,
+    /// State time of that command.
+    #[prost(int64, tag = "3")]
+    pub deleted_ns: i64,
+    /// What command it was.
+    #[prost(enumeration = "TrashWay", tag = "4")]
+    pub way: i32,
 }
 
 /// The locks on a file.

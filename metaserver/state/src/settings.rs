@@ -109,6 +109,11 @@ settings! {
         "Silence after which a group without redundancy left gets an extra member, in seconds.";
     TIMER_PROFILE = "timer_profile", Kind::Choice(&["lan", "wan"]), "lan",
         "Raft timers: `lan` (heartbeat 40 ms, election 110 to 170 ms) or `wan`.";
+    TRASH_MIN_AGE_SECONDS = "trash_min_age_seconds", number(0, 86_400), "60",
+        "Files that existed for less than this before they were deleted are not kept in the trash, in seconds.";
+    TRASH_SECONDS = "trash_seconds", number(0, 315_360_000), "86400",
+        "How long deleted files are kept in the trash where no directory says otherwise, in seconds of cluster uptime; \
+         0: not at all.";
     UPLOAD_EXPIRY_DAYS = "upload_expiry_days", number(0, 3_650), "7",
         "Multipart uploads that nobody touched for this long are aborted, in days of cluster uptime; 0: never.";
 }

@@ -9,6 +9,8 @@ mod common;
 mod locks;
 #[path = "model/quotas.rs"]
 mod quotas;
+#[path = "model/trash.rs"]
+mod trash;
 #[path = "model/tree.rs"]
 mod tree;
 

@@ -1,4 +1,4 @@
-//! Clients: each owns some keys, writes and deletes them, reads everybody's, and carries content over into another class
+//! Clients: each owns some keys, writes, deletes and restores them, reads everybody's, and carries content over into another class
 //! as a worker does. They keep to the protocol of real ones: sessions with numbered commands, grants, acknowledgements,
 //! and heartbeats that say what they still rely on.
 
@@ -11,6 +11,7 @@ use holdfast_proto::inode::{ChunkCommit, Content, Extent};
 use holdfast_proto::map::{PgState, Redundancy, redundancy::Kind};
 use holdfast_proto::op::{
     CloseSession, Command, Compact, DeleteObjects, DiskRef, Op, Piece, PutObject, RenewGrant, Reply,
+    RestoreFile, TrashRef,
 };
 use holdfast_proto::session::OpenSession;
 use holdfast_proto::status::Code;
@@ -25,6 +26,8 @@ use crate::world::World;
 pub(crate) const TTL: Duration = Duration::from_secs(10);
 const BYTES: u64 = 1 << 20;
 const KEYS: usize = 6;
+/// Seconds of uptime for which deleted objects are kept.
+pub(crate) const KEPT_S: u64 = 40;
 /// Attempts to store one chunk.
 const TRIES: usize = 12;
 
@@ -40,6 +43,9 @@ pub(crate) struct Promises {
     /// What was written into each chunk.
     content: BTreeMap<(u32, u64), u64>,
     next: u64,
+    /// Everything that was ever put, or may have been, under each key.
+    ever: BTreeMap<String, BTreeSet<Vec<u64>>>,
+    pub(crate) restored: u64,
     pub(crate) writes: u64,
     pub(crate) reads: u64,
     pub(crate) converted: u64,
@@ -90,9 +96,10 @@ impl Client {
     pub(crate) async fn live(self: Arc<Self>, until: Instant) {
         let beats = tokio::spawn(self.clone().beat());
         while Instant::now() < until {
-            match self.world.below(10) {
+            match self.world.below(11) {
                 0..=3 => self.put().await,
                 4 => self.delete().await,
+                10 => self.restore().await,
                 5 | 6 => self.convert().await,
                 _ => self.read().await,
             }
@@ -139,6 +146,7 @@ impl Client {
                 // Only the first command may open it: a later one would not know that it had been ended.
                 open: (life.seq == 1).then_some(open),
                 op: Some(op),
+                ..Command::default()
             }
         };
         loop {
@@ -247,6 +255,13 @@ impl Client {
         free
     }
 
+    /// What was possible before the command under way.
+    fn before(&self, key: &str) -> Possible {
+        let promises = self.promises.lock();
+        let possible = &promises.keys[key];
+        possible[..possible.len() - 1].to_vec()
+    }
+
     fn end(&self, key: &str, outcome: Option<Possible>) {
         let mut promises = self.promises.lock();
         promises.busy.remove(key);
@@ -279,8 +294,8 @@ impl Client {
         if !self.begin(&key, Some(contents.clone())) {
             return self.done(&chunks);
         }
-        let before = self.promises.lock().keys[&key].clone();
-        let old: Possible = before[..before.len() - 1].to_vec();
+        let old = self.before(&key);
+        self.promises.lock().ever.entry(key.clone()).or_default().insert(contents.clone());
         let mut at = 0;
         let extents = chunks.iter().map(|chunk| {
             let extent = Extent {
@@ -330,6 +345,50 @@ impl Client {
         let keys = vec![key.clone().into()];
         let delete = DeleteObjects { bucket: BUCKET.into(), keys, ..DeleteObjects::default() };
         let outcome = self.send(Op::DeleteObjects(delete)).await.map(|_| vec![None]);
+        self.end(&key, outcome);
+    }
+
+    /// Gives a key back what was deleted under it, some time or other. That has the bytes that it had, and is there for as
+    /// long as it is to be kept.
+    async fn restore(&self) {
+        let key = self.own_key();
+        let Some(node) = self.world.lock().leader else { return };
+        let Ok((index, table)) = self.world.read(node).await else { return };
+        let items = oracle::trash(&table, index.0, &key);
+        if items.is_empty() {
+            return;
+        }
+        let item = items[self.world.below(items.len())].clone();
+        let contents = self.content_of(&oracle::extents_of(&table, index.0, item.ino));
+        drop(table);
+        if !self.promises.lock().ever.get(&key).is_some_and(|ever| ever.contains(&contents)) {
+            let what = format!("{key} is kept as {contents:?}, which it never was: {item:?}");
+            self.world.lock().violate(what);
+        }
+        if !self.begin(&key, Some(contents.clone())) {
+            return;
+        }
+        let old = self.before(&key);
+        let replace = self.world.chance(500);
+        let wanted = TrashRef { ino: item.ino, index: item.index };
+        let restore = RestoreFile { item: Some(wanted), replace, ..RestoreFile::default() };
+        let outcome = match self.send(Op::RestoreFile(restore)).await {
+            None => None,
+            Some(reply) if reply.is_ok() => {
+                self.promises.lock().restored += 1;
+                Some(vec![Some(contents)])
+            }
+            Some(reply) => {
+                let kind = reply.status.as_ref().map(|status| status.kind());
+                let age = self.world.lock().now_ns() - item.deleted_ns;
+                let over = age >= KEPT_S as i64 * 1_000_000_000;
+                if !(kind == Some(Code::Exists) && !replace || kind == Some(Code::NotFound) && over) {
+                    let what = format!("{item:?} of {key} was not restored: {:?}", reply.status);
+                    self.world.lock().violate(what);
+                }
+                Some(old)
+            }
+        };
         self.end(&key, outcome);
     }
 
@@ -393,7 +452,13 @@ impl Client {
         let key = format!("c{}/k{}", 1 + self.world.below(3), self.world.below(KEYS));
         let Some(node) = self.world.lock().leader else { return };
         let Ok((index, table)) = self.world.read(node).await else { return };
-        let Some((ino, extents)) = oracle::extents(&table, index.0, &key) else { return };
+        // What is in the trash is converted like everything else.
+        let kept = oracle::trash(&table, index.0, &key).first().map(|item| item.ino);
+        let found = match kept.filter(|_| self.world.chance(300)) {
+            Some(ino) => Some((ino, oracle::extents_of(&table, index.0, ino))),
+            None => oracle::extents(&table, index.0, &key),
+        };
+        let Some((ino, extents)) = found else { return };
         let groups = Groups::load(&table);
         drop(table);
         let Some(first) = extents.first().cloned() else { return };

@@ -45,6 +45,7 @@ fn all(from: u64, scenario: &Scenario) {
         total.add(&outcome);
     }
     println!("{total:?}");
+    assert!(total.restored > 0 || number("HOLDFAST_SIM_SEED").is_some(), "nothing was ever restored");
     assert!(failed.is_empty(), "seeds {failed:?} went wrong; HOLDFAST_SIM_SEED=n runs one again");
 }
 

@@ -6,7 +6,7 @@ use holdfast_proto::ids::{ChunkId, ChunkNumber, LogIndex, PgId};
 use holdfast_proto::inode::Extent;
 use holdfast_proto::map::{Pg, PgState, Redundancy, Standing, StorageClass};
 use holdfast_proto::op::{Command, DiskRef};
-use holdfast_proto::query::{GetExtents, GetObject, Query, QueryRequest};
+use holdfast_proto::query::{GetExtents, GetObject, ListTrash, Query, QueryRequest, TrashItem};
 use holdfast_state::table::MemTable;
 use holdfast_state::{check, map_view, query, work};
 
@@ -129,16 +129,33 @@ pub(crate) fn extents(table: &MemTable, index: u64, key: &str) -> Option<(u64, V
     let ask = |query: Query| QueryRequest { session: 0, lease: false, query: Some(query) };
     let get = GetObject { bucket: BUCKET.into(), key: key.to_owned().into(), ..GetObject::default() };
     let inode = query(table, LogIndex(index), &ask(Query::GetObject(get))).unwrap().inode?;
-    let get = GetExtents { ino: inode.ino, ..GetExtents::default() };
-    let reply = query(table, LogIndex(index), &ask(Query::GetExtents(get))).unwrap();
+    Some((inode.ino, extents_of(table, index, inode.ino)))
+}
+
+/// The extents of an inode, with a name or in the trash.
+pub(crate) fn extents_of(table: &MemTable, index: u64, ino: u64) -> Vec<Extent> {
+    let get = Query::GetExtents(GetExtents { ino, ..GetExtents::default() });
+    let asked = QueryRequest { session: 0, lease: false, query: Some(get) };
+    let reply = query(table, LogIndex(index), &asked).unwrap();
     assert!(!reply.more, "objects of the simulation are short");
-    Some((inode.ino, reply.extents))
+    reply.extents
+}
+
+/// What was deleted under a key and is kept, the last first.
+pub(crate) fn trash(table: &MemTable, index: u64, key: &str) -> Vec<TrashItem> {
+    let path = format!("/{BUCKET}/{key}").into();
+    let list = Query::ListTrash(ListTrash { path, most: 100, exact: true, ..ListTrash::default() });
+    let asked = QueryRequest { session: 0, lease: false, query: Some(list) };
+    query(table, LogIndex(index), &asked).unwrap().trash
 }
 
 /// What is not at rest yet, if anything: after the faults are over, nothing may be left to do.
 pub(crate) fn unrest(state: &State) -> Option<String> {
     let table = &*state.table;
     let now = work::state(table).unwrap();
+    if now.trashed > 0 {
+        return Some(format!("{} deleted files are still kept, at uptime {}", now.trashed, now.uptime_s));
+    }
     if now.missing + now.garbage > 0 {
         let pairs = work::pairs_with_missing(table, (0, 0), 10).unwrap();
         let groups = Groups::load(table);

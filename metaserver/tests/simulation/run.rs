@@ -60,6 +60,7 @@ pub(crate) struct Outcome {
     writes: u64,
     reads: u64,
     converted: u64,
+    pub(crate) restored: u64,
     elections: u64,
     settled_after: Duration,
 }
@@ -70,6 +71,7 @@ impl Outcome {
         self.writes += other.writes;
         self.reads += other.reads;
         self.converted += other.converted;
+        self.restored += other.restored;
         self.elections += other.elections;
         self.settled_after = self.settled_after.max(other.settled_after);
     }
@@ -120,6 +122,7 @@ async fn live(seed: u64, scenario: Scenario) -> Outcome {
         writes: promises.writes,
         reads: promises.reads,
         converted: promises.converted,
+        restored: promises.restored,
         elections: state.term,
         settled_after,
     }
@@ -173,6 +176,8 @@ fn found(world: &World) -> u32 {
     // Faults come thicker here than a mass failure would.
     set(settings::MASS_FAILURE_PERCENT, "100");
     set(settings::BALANCE_THRESHOLD_PERCENT, "1");
+    set(settings::TRASH_SECONDS, &clients::KEPT_S.to_string());
+    set(settings::TRASH_MIN_AGE_SECONDS, "1");
     let bucket = CreateBucket { name: BUCKET.into(), owner: "me".into(), class: 0 };
     let command = holdfast_proto::op::Command {
         session: 1,
@@ -181,6 +186,7 @@ fn found(world: &World) -> u32 {
         now_ns: 1,
         open: Some(holdfast_proto::session::OpenSession { ttl_ms: 1000, ..Default::default() }),
         op: Some(Op::CreateBucket(bucket)),
+        ..Default::default()
     };
     world.lock().apply(&command);
     world.order(Op::Noop(Noop {}));

@@ -3,7 +3,7 @@
 //!
 //! What always holds:
 //! - A command is deterministic to apply: time and everything random travels in it. The leader's `prepare` fills
-//!   what a client must not choose (`now_ns`, `unheld`).
+//!   what a client must not choose (`now_ns`, `up_s`, `unheld`).
 //! - No command touches more than 4,096 keys or 1 MiB. Longer work goes in steps on an invisible inode.
 //! - A refusal is an answer: it is replicated and kept in the session's window like a success.
 
@@ -16,6 +16,7 @@ mod objects;
 mod placement;
 mod quotas;
 mod sessions;
+mod trash;
 mod uploads;
 
 pub use balance::{Balance, BalanceAction, BalanceState, SteerBalance};
@@ -37,6 +38,7 @@ pub use quotas::{QuotaStep, SetQuota};
 pub use sessions::{
     CloseSession, CountUptime, ExpireSession, FreeNameless, Noop, ReleaseInode, RenewGrant, Unheld,
 };
+pub use trash::{EmptyTrash, RestoreFile, SetTrashTime, TrashRef, TrashWay};
 pub use uploads::{
     AbortUpload, AssembleUpload, CopyPart, CreateUpload, FinishUpload, FreeUploadStep, NamedPart, PutPart,
 };
@@ -60,13 +62,17 @@ pub struct Command {
     /// The leader's wall clock, set by `prepare`. The state machine uses max(previous, this).
     #[prost(int64, tag = "4")]
     pub now_ns: i64,
+    /// Seconds for which the leader has led that the state did not count yet, set by `prepare`: what delays that begin
+    /// with this command count from. Too many only make them longer.
+    #[prost(uint32, tag = "6")]
+    pub up_s: u32,
     /// Opens the session first.
     #[prost(message, optional, tag = "5")]
     pub open: Option<OpenSession>,
     /// What to do.
     #[prost(
         oneof = "Op",
-        tags = "10, 11, 12, 13, 14, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 40, 41, 42, 43, 44, 45, 46, 50, 51, 52, 53, 54, 55, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 80, 81, 82, 83, 84, 85"
+        tags = "10, 11, 12, 13, 14, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 40, 41, 42, 43, 44, 45, 46, 50, 51, 52, 53, 54, 55, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 80, 81, 82, 83, 84, 85, 90, 91, 92"
     )]
     pub op: Option<Op>,
 }
@@ -260,6 +266,16 @@ pub enum Op {
     /// Begin a round of scrub on disks.
     #[prost(message, tag = "85")]
     OrderScrub(OrderScrub),
+    // Trash
+    /// Give a kept file a name again.
+    #[prost(message, tag = "90")]
+    RestoreFile(RestoreFile),
+    /// Let go of kept files.
+    #[prost(message, tag = "91")]
+    EmptyTrash(EmptyTrash),
+    /// For how long files deleted below a directory are kept.
+    #[prost(message, tag = "92")]
+    SetTrashTime(SetTrashTime),
 }
 
 /// What a command came to.
@@ -285,7 +301,7 @@ pub struct Reply {
     pub outcomes: Vec<Status>,
     /// `CopyRange`: bytes copied. `AssembleUpload`: parts fully taken so far in the whole list. `FreeStep` and
     /// `FreeUploadStep`: extents freed, `FillDraft`: extents taken, `QuotaStep`: entries
-    /// looked at; 0: done.
+    /// looked at; 0: done. `EmptyTrash`: items done with.
     #[prost(uint64, tag = "7")]
     pub progress: u64,
     /// The id of what was made: upload, node, disk (with `incarnation`), class, first PG, quota.
@@ -364,6 +380,7 @@ impl Op {
             Self::CopyObject(op) => Some(&mut op.unheld),
             Self::DeleteObjects(op) => Some(&mut op.unheld),
             Self::FinishUpload(op) => Some(&mut op.unheld),
+            Self::RestoreFile(op) => Some(&mut op.unheld),
             _ => None,
         }
     }

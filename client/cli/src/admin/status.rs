@@ -30,6 +30,9 @@ struct View {
     available_bytes: u64,
     raw_capacity_bytes: u64,
     raw_used_bytes: u64,
+    trash_files: u64,
+    /// Part of `stored_bytes`.
+    trash_bytes: u64,
     files: u64,
     chunks: u64,
     files_converting: u64,
@@ -98,6 +101,8 @@ fn view(status: &ClusterStatus) -> View {
         available_bytes: totals.available,
         raw_capacity_bytes: totals.raw_capacity,
         raw_used_bytes: totals.raw_used,
+        trash_files: totals.trash_items,
+        trash_bytes: totals.trash_bytes,
         files: totals.inodes,
         chunks: totals.chunks,
         files_converting: status.converting,
@@ -170,6 +175,9 @@ fn human(view: &View, out: &mut dyn Write) -> io::Result<()> {
         size(view.available_bytes)
     )?;
     writeln!(out, "Raw:        {} of {} used", size(view.raw_used_bytes), size(view.raw_capacity_bytes))?;
+    if view.trash_files > 0 {
+        writeln!(out, "Trash:      {} of it in {} deleted files", size(view.trash_bytes), view.trash_files)?;
+    }
     let r = &view.redundancy;
     writeln!(
         out,

@@ -15,6 +15,9 @@ struct Totals {
     available_bytes: u64,
     raw_capacity_bytes: u64,
     raw_used_bytes: u64,
+    trash_files: u64,
+    /// Part of `stored_bytes`.
+    trash_bytes: u64,
 }
 
 pub(crate) async fn run(remote: &Remote, output: Output) -> Outcome<()> {
@@ -27,6 +30,8 @@ pub(crate) async fn run(remote: &Remote, output: Output) -> Outcome<()> {
         available_bytes: totals.available,
         raw_capacity_bytes: totals.raw_capacity,
         raw_used_bytes: totals.raw_used,
+        trash_files: totals.trash_items,
+        trash_bytes: totals.trash_bytes,
     };
     output.show(&totals, |out| {
         let percent = (totals.raw_used_bytes * 100).checked_div(totals.raw_capacity_bytes).unwrap_or(0);
@@ -36,6 +41,12 @@ pub(crate) async fn run(remote: &Remote, output: Output) -> Outcome<()> {
             size(totals.stored_bytes),
             totals.files,
             totals.chunks
+        )?;
+        writeln!(
+            out,
+            "In trash:  {:>10} of it in {} deleted files",
+            size(totals.trash_bytes),
+            totals.trash_files
         )?;
         writeln!(out, "Available: {:>10} in the default class", size(totals.available_bytes))?;
         writeln!(

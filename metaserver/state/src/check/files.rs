@@ -212,7 +212,8 @@ fn check_names(report: &mut Report, walk: &Walk, inode: &Inode) {
     let ino = inode.ino;
     let names = walk.names.get(&ino).map_or(&[][..], Vec::as_slice);
     let root = ino == ROOT_INO.0;
-    let accounted = !names.is_empty() || root || walk.without_names.contains_key(&ino);
+    let kept = inode.trashed_until != 0;
+    let accounted = !names.is_empty() || root || kept || walk.without_names.contains_key(&ino);
     report.expect(accounted, "every_inode_is_reachable", || format!("inode {ino} has no name"));
     let (children, dirs) = walk.children.get(&ino).copied().unwrap_or_default();
     if inode.kind != FileKind::Directory as i32 {
@@ -225,7 +226,7 @@ fn check_names(report: &mut Report, walk: &Walk, inode: &Inode) {
     if walk.without_names.contains_key(&ino) {
         return;
     }
-    let placed = root || matches!(names, [(parent, _)] if *parent == inode.parent);
+    let placed = root || matches!(names, [(parent, name)] if *parent == inode.parent && *name == inode.name);
     report.expect(placed, "one_name_per_directory", || format!("directory {ino} has names {names:?}"));
     report.expect(inode.children == children, "children_count", || {
         format!("directory {ino} says {} and has {children}", inode.children)

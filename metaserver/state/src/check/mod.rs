@@ -6,11 +6,11 @@
 //! | --- | --- |
 //! | `record_decodes` | every record decodes, and its key carries the same id |
 //! | `dentry_has_inode` | every dentry points to an inode of its kind; its stored name fits that kind |
-//! | `one_name_per_directory` | a directory has exactly one dentry, in the directory its inode names as parent |
+//! | `one_name_per_directory` | a directory has exactly one dentry, under the parent and name that its inode says |
 //! | `nlink_counts_names` | a file's `nlink` is its number of dentries; a directory's is 2 plus child directories |
 //! | `children_count` | a directory's `children` is its number of dentries |
 //! | `no_empty_implicit` | an implicit directory has children |
-//! | `every_inode_is_reachable` | an inode has a name, or is nameless, being freed, or being joined |
+//! | `every_inode_is_reachable` | an inode has a name, or is nameless, kept in the trash, being freed, or being joined |
 //! | `drafts_have_owners` | drafts in `nameless/`, and nothing else there, belong to one session each, as in `holding/` |
 //! | `locks_fit` | locks lie on files, are in order, of known sessions, whole, listed by session, and do not clash |
 //! | `extents_fit` | extents are ordered, disjoint, within the length, counted, in the right place |
@@ -31,6 +31,7 @@
 //! | `window_bounded` | kept replies belong to open sessions and to their slot |
 //! | `uploads_fit` | uploads, their keys, parts and leftovers fit each other |
 //! | `long_names_fit` | `longname/` is there exactly for names that need it |
+//! | `trash_fits` | what inodes say of the trash, `trash/` and `trashpath/` fit each other; it has files with content only |
 //! | `counters` | the counters of `state` are what the records add up to |
 //!
 //! Reading only. Memory follows the state: this is for tests, simulation and operators, not for a serving path
@@ -42,6 +43,7 @@ mod locks;
 mod map;
 mod quotas;
 mod sessions;
+mod trash;
 
 use bytes::Bytes;
 
@@ -93,6 +95,7 @@ pub fn check(view: &dyn View) -> Result<Report, Broken> {
     acls::check(view, &mut report, &counted.inodes)?;
     locks::check(view, &mut report, &sessions, &counted.inodes)?;
     let quotas = quotas::check(view, &mut report, &counted.inodes)?;
+    let (trashed, trashed_bytes) = trash::check(view, &mut report, &counted.inodes)?;
     let missing_and_garbage = map::check(view, &mut report, &state, &counted.chunks)?;
     let found = State {
         inodes: counted.inodes.len() as u64,
@@ -105,6 +108,9 @@ pub fn check(view: &dyn View) -> Result<Report, Broken> {
         quotas,
         mounts: sessions.open.values().filter(|session| session.holds_files).count() as u64,
         nameless: counted.nameless,
+        trashed,
+        trashed_bytes,
+        trash_times: counted.inodes.values().filter(|inode| inode.trash_seconds.is_some()).count() as u64,
         converting: counted.inodes.values().filter(|inode| inode.converting).count() as u64,
         ..state
     };

@@ -1,5 +1,5 @@
 //! A worker replaces neighbouring extents by a fresh chunk with the same bytes, if they are still those that it read.
-//! The version stays: what the file contains is the same. Writes to other parts of the file do not get in its way.
+//! The version stays: what the file contains is the same. It may be in the trash. Writes to other parts of the file do not get in its way.
 
 use holdfast_proto::inode::{Extent, Inode};
 use holdfast_proto::op::{Compact, Piece};
@@ -16,7 +16,7 @@ use crate::ops::write;
 const MOST: usize = 500;
 
 pub(crate) fn apply(cx: &mut Change<'_>, op: &Compact) -> Outcome {
-    let mut inode = write::open(cx, op.ino, op.if_version)?;
+    let mut inode = write::open_kept(cx, op.ino, op.if_version)?;
     if op.settled {
         require(
             alone(op) && op.converted == 0,

@@ -5,7 +5,7 @@ use holdfast_proto::op::CountUptime;
 use crate::change::{Change, Outcome};
 
 /// Most seconds one command counts: a leader that claims more had lost count.
-const MOST_SECONDS: u32 = 3600;
+pub(crate) const MOST_SECONDS: u32 = 3600;
 
 pub(crate) fn apply(cx: &mut Change<'_>, op: &CountUptime) -> Outcome {
     cx.state.uptime_s = cx.state.uptime_s.saturating_add(u64::from(op.seconds.min(MOST_SECONDS)));

@@ -28,7 +28,7 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &Create) -> Outcome {
         inode.opened = cx.at;
     }
     let stored = dirs::stored_name(&op.name, kind == FileKind::Directory);
-    dirs::add_entry(cx, &mut dir, &stored, &inode);
+    dirs::add_entry(cx, &mut dir, &stored, &mut inode);
     dir.implicit = false;
     cx.store_inode(&dir);
     cx.store_inode(&inode);

@@ -21,7 +21,7 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &CreateBucket) -> Outcome {
     require(!taken, Code::Exists, "a bucket or top-level directory of this name exists")?;
     let mut dir = dirs::new_inode(cx, &root, FileKind::Directory, Mode::DIRECTORY, Owner::default())?;
     dir.class = op.class;
-    dirs::add_entry(cx, &mut root, &stored, &dir);
+    dirs::add_entry(cx, &mut root, &stored, &mut dir);
     cx.store_inode(&root);
     cx.store_inode(&dir);
     cx.store(keys::bucket(dir.ino), &Bucket { owner: op.owner.clone(), created_ns: cx.now });

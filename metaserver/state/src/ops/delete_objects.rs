@@ -1,13 +1,14 @@
 //! Remove files by path, as S3 does: what is not there counts as deleted, and implicit directories that become
 //! empty go in the same command.
 
-use holdfast_proto::op::{DeleteObjects, Reply};
+use holdfast_proto::op::{DeleteObjects, Reply, TrashWay};
 use holdfast_proto::status::{Code, Status};
 
 use crate::change::{Change, Outcome, Stop, require};
 use crate::conditions;
 use crate::dirs;
 use crate::nameless;
+use crate::trash::Lost;
 
 /// Most keys of one command.
 pub const MAX_OBJECTS: usize = 250;
@@ -53,7 +54,8 @@ fn delete(cx: &mut Change<'_>, bucket: u64, key: &[u8], op: &DeleteObjects) -> R
     dirs::remove_entry(cx, &mut dir, file);
     cx.store_inode(&dir);
     let version = inode.version;
-    nameless::drop_link(cx, inode, op.unheld.as_ref())?;
+    let lost = Lost { dir: dir.ino, stored: file, way: TrashWay::Deleted };
+    nameless::drop_link(cx, inode, &lost, op.unheld.as_ref())?;
     dirs::prune(cx, &path, &names)?;
     Ok(version)
 }

@@ -22,7 +22,7 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &Link) -> Outcome {
     inode.nlink += 1;
     quotas::linked(cx, &mut inode, &dir)?;
     inode.ctime_ns = cx.now;
-    dirs::add_entry(cx, &mut dir, &dirs::stored_name(&op.name, false), &inode);
+    dirs::add_entry(cx, &mut dir, &dirs::stored_name(&op.name, false), &mut inode);
     dir.implicit = false;
     cx.store_inode(&dir);
     cx.store_inode(&inode);

@@ -47,9 +47,9 @@ fn enter(cx: &Change<'_>, dir: &Inode, name: &[u8]) -> Result<Option<Inode>, Sto
 fn make(cx: &mut Change<'_>, mut dir: Inode, name: &[u8], op: &MakeDirs) -> Result<Inode, Stop> {
     dirs::check_new_name(name)?;
     let owner = Owner { uid: op.uid, gid: op.gid };
-    let child = dirs::new_inode(cx, &dir, FileKind::Directory, Mode::exactly(op.mode), owner)?;
+    let mut child = dirs::new_inode(cx, &dir, FileKind::Directory, Mode::exactly(op.mode), owner)?;
     let stored: Bytes = dirs::stored_name(name, true);
-    dirs::add_entry(cx, &mut dir, &stored, &child);
+    dirs::add_entry(cx, &mut dir, &stored, &mut child);
     dir.implicit = false;
     cx.store_inode(&dir);
     cx.store_inode(&child);

@@ -3,7 +3,7 @@
 //! A replaced object keeps its inode for other links and open files; the new one inherits owner, mode and ACL.
 
 use holdfast_proto::inode::{FileKind, Inode, ObjectMeta};
-use holdfast_proto::op::{Conditions, PutObject, Reply, Unheld};
+use holdfast_proto::op::{Conditions, PutObject, Reply, TrashWay, Unheld};
 use holdfast_proto::status::Code;
 
 use crate::access::{self, Mode};
@@ -13,6 +13,7 @@ use crate::content::File;
 use crate::dirs::{self, Owner};
 use crate::nameless;
 use crate::ops::set_attr::clear_set_ids;
+use crate::trash::Lost;
 
 pub(crate) fn apply(cx: &mut Change<'_>, op: &PutObject) -> Outcome {
     let Some(content) = &op.content else {
@@ -115,16 +116,17 @@ impl Slot {
     }
 
     /// Makes the inode visible under its name.
-    pub(crate) fn put(&mut self, cx: &mut Change<'_>, place: &Place<'_>, inode: Inode) -> Outcome {
+    pub(crate) fn put(&mut self, cx: &mut Change<'_>, place: &Place<'_>, mut inode: Inode) -> Outcome {
         let (_, name) = dirs::split_key(place.key);
         let mut replaced_version = 0;
         match self.old.take() {
             Some(old) => {
                 replaced_version = old.version;
                 dirs::swap_entry(cx, &mut self.dir, name, &inode);
-                nameless::drop_link(cx, old, place.unheld)?;
+                let lost = Lost { dir: self.dir.ino, stored: name, way: TrashWay::Overwritten };
+                nameless::drop_link(cx, old, &lost, place.unheld)?;
             }
-            None => dirs::add_entry(cx, &mut self.dir, name, &inode),
+            None => dirs::add_entry(cx, &mut self.dir, name, &mut inode),
         }
         cx.store_inode(&self.dir);
         cx.store_inode(&inode);

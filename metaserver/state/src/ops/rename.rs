@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use holdfast_proto::ids::ROOT_INO;
 use holdfast_proto::inode::Inode;
-use holdfast_proto::op::{Rename, RenameMode};
+use holdfast_proto::op::{Rename, RenameMode, TrashWay};
 use holdfast_proto::status::Code;
 
 use crate::change::{Change, Outcome, Stop, refuse, require};
@@ -12,6 +12,7 @@ use crate::keys;
 use crate::nameless;
 use crate::ops::remove_dir;
 use crate::quotas;
+use crate::trash::Lost;
 
 /// Deepest directory tree in which a directory can be moved: how far up its ancestors are looked at.
 const MAX_DEPTH: usize = 4096;
@@ -81,13 +82,13 @@ fn replace(cx: &mut Change<'_>, op: &Rename, source: Named, target: Option<Named
         if directory {
             remove_dir::remove(cx, target.inode)?;
         } else {
-            nameless::drop_link(cx, target.inode, op.unheld.as_ref())?;
+            let lost = Lost { dir: target.dir, stored: &target.stored, way: TrashWay::RenamedOver };
+            nameless::drop_link(cx, target.inode, &lost, op.unheld.as_ref())?;
         }
     }
     let stored = dirs::stored_name(&op.new_name, directory);
     edit(cx, source.dir, |cx, dir| dirs::remove_entry(cx, dir, &source.stored))?;
-    let moved = arrive(cx, source.inode, source.dir, op.new_parent)?;
-    edit(cx, op.new_parent, |cx, dir| dirs::add_entry(cx, dir, &stored, &moved))?;
+    let moved = arrive(cx, source.inode, source.dir, op.new_parent, &stored)?;
     Ok(cx.reply_inode(moved))
 }
 
@@ -109,10 +110,8 @@ fn exchange(cx: &mut Change<'_>, source: Named, target: Named) -> Outcome {
         let taken = dirs::entry(cx.view(), dir, stored)?.is_some();
         require(!taken, Code::Exists, "an object of that name lies beside the directory")?;
     }
-    let one = arrive(cx, source.inode, source.dir, target.dir)?;
-    let other = arrive(cx, target.inode, target.dir, source.dir)?;
-    edit(cx, target.dir, |cx, dir| dirs::add_entry(cx, dir, &at_target, &one))?;
-    edit(cx, source.dir, |cx, dir| dirs::add_entry(cx, dir, &at_source, &other))?;
+    let one = arrive(cx, source.inode, source.dir, target.dir, &at_target)?;
+    arrive(cx, target.inode, target.dir, source.dir, &at_source)?;
     Ok(cx.reply_inode(one))
 }
 
@@ -130,8 +129,8 @@ fn edit(cx: &mut Change<'_>, dir: u64, how: impl FnOnce(&mut Change<'_>, &mut In
     Ok(())
 }
 
-/// Writes a moved inode in its new directory.
-fn arrive(cx: &mut Change<'_>, moved: Inode, from: u64, parent: u64) -> Result<Inode, Stop> {
+/// Writes a moved inode and its new name.
+fn arrive(cx: &mut Change<'_>, moved: Inode, from: u64, parent: u64, stored: &[u8]) -> Result<Inode, Stop> {
     let mut inode = moved;
     quotas::moved(cx, &mut inode, from, parent)?;
     inode.ctime_ns = cx.now;
@@ -144,6 +143,7 @@ fn arrive(cx: &mut Change<'_>, moved: Inode, from: u64, parent: u64) -> Result<I
         // Whoever names a directory through a mount wants it to stay.
         inode.implicit = false;
     }
+    edit(cx, parent, |cx, dir| dirs::add_entry(cx, dir, stored, &mut inode))?;
     cx.store_inode(&inode);
     Ok(inode)
 }

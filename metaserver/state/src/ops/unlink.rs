@@ -1,11 +1,12 @@
 //! Remove a name of something that is not a directory. The reply carries the inode as it was left.
 
-use holdfast_proto::op::Unlink;
+use holdfast_proto::op::{TrashWay, Unlink};
 use holdfast_proto::status::Code;
 
 use crate::change::{Change, Outcome, refuse, require};
 use crate::dirs;
 use crate::nameless;
+use crate::trash::Lost;
 
 pub(crate) fn apply(cx: &mut Change<'_>, op: &Unlink) -> Outcome {
     let mut dir = dirs::directory(cx, op.parent)?;
@@ -17,11 +18,13 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &Unlink) -> Outcome {
     dirs::remove_entry(cx, &mut dir, &stored);
     dir.implicit = false;
     cx.store_inode(&dir);
-    nameless::drop_link(cx, inode.clone(), op.unheld.as_ref())?;
+    let lost = Lost { dir: dir.ino, stored: &stored, way: TrashWay::Unlinked };
+    let trashed_until = nameless::drop_link(cx, inode.clone(), &lost, op.unheld.as_ref())?;
     let left = holdfast_proto::inode::Inode {
         nlink: inode.nlink.saturating_sub(1),
         ctime_ns: cx.now,
         extents: Vec::new(),
+        trashed_until,
         ..inode
     };
     Ok(cx.reply_inode(left))

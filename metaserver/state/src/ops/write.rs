@@ -65,7 +65,15 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &Write) -> Outcome {
 
 /// The file to write to.
 pub(crate) fn open(cx: &Change<'_>, ino: u64, if_version: u64) -> Result<Inode, Stop> {
-    let inode = cx.inode(ino)?;
+    check(cx.inode(ino)?, if_version)
+}
+
+/// The same, also when it is in the trash.
+pub(crate) fn open_kept(cx: &Change<'_>, ino: u64, if_version: u64) -> Result<Inode, Stop> {
+    check(cx.inode_or_kept(ino)?, if_version)
+}
+
+fn check(inode: Inode, if_version: u64) -> Result<Inode, Stop> {
     require(
         inode.kind != FileKind::Directory as i32,
         Code::IsADirectory,

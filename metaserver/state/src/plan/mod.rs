@@ -15,6 +15,7 @@ pub mod create;
 pub mod fill;
 pub mod place;
 pub mod repair;
+pub mod room;
 pub mod shape;
 pub mod simulate;
 

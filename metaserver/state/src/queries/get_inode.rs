@@ -15,6 +15,15 @@ pub(crate) fn answer(view: &dyn View, ask: &GetInode) -> Answer {
     reply_inode(view, load(view, ask.ino)?, ask.content)
 }
 
+/// As [`load`], but one that is kept in the trash is there, too.
+pub(crate) fn load_kept(view: &dyn View, ino: u64) -> Result<Inode, Stop> {
+    let found: Option<Inode> = records::load(view, &keys::inode(ino))?;
+    match found {
+        Some(inode) if inode.trashed_until != 0 => Ok(inode),
+        _ => load(view, ino),
+    }
+}
+
 /// The inode, or `StaleInode`.
 pub(crate) fn load(view: &dyn View, ino: u64) -> Result<Inode, Stop> {
     let found: Option<Inode> = records::load(view, &keys::inode(ino))?;

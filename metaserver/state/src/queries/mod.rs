@@ -19,6 +19,7 @@ mod list_keys;
 mod list_missing;
 mod list_objects;
 mod list_parts;
+mod list_trash;
 mod list_uploads;
 mod list_xattr;
 mod lookup;
@@ -82,6 +83,7 @@ fn dispatch(view: &dyn View, session: u64, asked: &Query) -> Answer {
         Query::ListSettings(_) => Ok(QueryReply { settings: settings::list(view)?, ..QueryReply::default() }),
         Query::ListMissing(ask) => list_missing::answer(view, ask),
         Query::ListFragmented(ask) => list_fragmented::answer(view, ask),
+        Query::ListTrash(ask) => list_trash::answer(view, ask),
         Query::GetQuota(ask) => get_quota::answer(view, ask),
         Query::GetLock(ask) => get_lock::answer(view, session, ask),
     }

@@ -19,6 +19,8 @@ pub(crate) fn answer(view: &dyn View) -> Answer {
         bytes: state.bytes,
         chunks: state.chunks,
         raw_capacity,
+        trash_items: state.trashed,
+        trash_bytes: state.trashed_bytes,
         ..Totals::default()
     };
     Ok(QueryReply { totals: Some(totals), ..QueryReply::default() })

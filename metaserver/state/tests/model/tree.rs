@@ -114,6 +114,12 @@ impl Tree {
     }
 
     pub fn put(&mut self, key: &str, bytes: Vec<u8>) {
+        let file = self.add(Node::File(bytes));
+        self.place(key, file);
+    }
+
+    /// Gives a file a name, with its parents.
+    fn place(&mut self, key: &str, file: usize) {
         let (dirs, name) = Self::split(key);
         let mut at = ROOT;
         for dir in dirs {
@@ -126,8 +132,29 @@ impl Tree {
                 }
             };
         }
-        let file = self.add(Node::File(bytes));
         self.entries_mut(at, false).insert(name, file);
+    }
+
+    /// Gives a node that nothing leads to a name again. By S3's rules a file and a directory may have one name.
+    pub fn restore(&mut self, node: usize, key: &str, replace: bool, by_key: bool) -> bool {
+        let (dirs, name) = Self::split(key);
+        let mut at = Some(ROOT);
+        for dir in &dirs {
+            let Some(here) = at else { break };
+            at = self.entries(here).get(dir).copied();
+            let plain = dir.trim_end_matches('/');
+            if at.is_none() && !by_key && self.entries(here).contains_key(plain) {
+                return false;
+            }
+        }
+        if !by_key && (name.is_empty() || at.is_some_and(|at| self.entries(at).contains_key(&format!("{name}/")))) {
+            return false;
+        }
+        if self.object(key).is_some() && !replace {
+            return false;
+        }
+        self.place(key, node);
+        true
     }
 
     pub fn delete(&mut self, key: &str) {

@@ -23,5 +23,6 @@ mod quotas;
 mod rename;
 mod scrub;
 mod sessions;
+mod trash;
 mod uploads;
 mod write;

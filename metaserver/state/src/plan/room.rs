@@ -1,0 +1,77 @@
+//! Whether new data finds room, and which disks are in its way.
+//!
+//! What always holds: pure; a class that could not be placed in full even with every disk empty is not short of room.
+//!
+//! Asked by the leader before it lets go of kept files early.
+
+use std::collections::BTreeSet;
+
+use holdfast_proto::map::Liveness;
+
+use super::cluster::{Cluster, DiskFacts};
+
+/// The full disks that keep a class in use from taking new data with all its copies or shards; empty: there is room.
+pub fn short_of_room(cluster: &Cluster) -> BTreeSet<u32> {
+    // Where nothing was written yet, something would be in the first class.
+    let used: BTreeSet<u32> = cluster.pgs.values().map(|pg| pg.class).chain([1]).collect();
+    let full = |disk: &DiskFacts| disk.stays() && disk.liveness == Liveness::Full;
+    let usable = |disk: &DiskFacts| disk.takes_new() || full(disk);
+    let short = used.iter().filter_map(|class| cluster.classes.get(class)).any(|class| {
+        let Some(redundancy) = class.redundancy else { return false };
+        let members = redundancy.members() as usize;
+        let domains = |keep: &dyn Fn(&DiskFacts) -> bool| cluster.domains(class.domain(), keep).min(members);
+        let disks = |keep: &dyn Fn(&DiskFacts) -> bool| {
+            cluster.disks.values().filter(|disk| keep(disk)).count().min(members)
+        };
+        domains(&DiskFacts::takes_new) < domains(&usable) || disks(&DiskFacts::takes_new) < disks(&usable)
+    });
+    match short {
+        true => cluster.disks.values().filter(|disk| full(disk)).map(|disk| disk.id).collect(),
+        false => BTreeSet::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_proto::map::{FailureDomain, Redundancy};
+
+    use super::super::cluster::tests::cluster;
+    use super::*;
+
+    fn fill(cluster: &mut Cluster, disks: &[u32]) {
+        for disk in disks {
+            cluster.disks.get_mut(disk).unwrap().liveness = Liveness::Full;
+        }
+    }
+
+    #[test]
+    fn full_disks_matter_when_too_few_others_are_left() {
+        let mut five = cluster(&[1, 1, 1, 1, 1], Redundancy::replicated(3, 2), FailureDomain::Host);
+        assert!(short_of_room(&five).is_empty());
+        fill(&mut five, &[1, 2]);
+        assert!(short_of_room(&five).is_empty(), "three hosts are enough");
+        fill(&mut five, &[3]);
+        assert_eq!(short_of_room(&five), BTreeSet::from([1, 2, 3]));
+    }
+
+    #[test]
+    fn hosts_and_disks_both_count() {
+        let mut pair = cluster(&[2, 2], Redundancy::replicated(2, 1), FailureDomain::Host);
+        fill(&mut pair, &[1]);
+        assert!(short_of_room(&pair).is_empty(), "the host has another disk");
+        fill(&mut pair, &[2]);
+        assert_eq!(short_of_room(&pair), BTreeSet::from([1, 2]));
+        let mut single = cluster(&[2], Redundancy::replicated(2, 1), FailureDomain::Host);
+        fill(&mut single, &[2]);
+        assert_eq!(short_of_room(&single), BTreeSet::from([2]), "two copies want two disks");
+    }
+
+    #[test]
+    fn disks_that_are_away_are_no_lack_of_room() {
+        let mut three = cluster(&[1, 1, 1], Redundancy::replicated(3, 2), FailureDomain::Host);
+        three.disks.get_mut(&1).unwrap().liveness = Liveness::Down;
+        assert!(short_of_room(&three).is_empty());
+        fill(&mut three, &[2]);
+        assert_eq!(short_of_room(&three), BTreeSet::from([2]));
+    }
+}
