@@ -408,6 +408,7 @@ fn names_chunks(query: &Query) -> bool {
         | Query::ListSettings(_)
         | Query::ListMissing(_)
         | Query::ListFragmented(_)
+        | Query::FilesIn(_)
         | Query::GetLock(_)
         | Query::GetQuota(_) => false,
     }

@@ -19,6 +19,7 @@ mod findings;
 mod gc;
 mod group;
 mod groups;
+pub mod health;
 pub mod knobs;
 pub mod leases;
 pub mod liveness;
@@ -27,11 +28,13 @@ mod nameless;
 mod opens;
 mod orphans;
 pub mod ports;
+pub mod procedures;
+pub mod progress;
 mod quotas;
 pub mod repair;
 pub mod sessions;
 mod standing;
-mod uptime;
+pub mod uptime;
 mod voters;
 mod watch;
 
@@ -144,7 +147,7 @@ fn spawn<M: Metadata + Council, C: Chunkservers>(leader: &Arc<Leader<M, C>>) -> 
     }
     run!(
         watch, standing, expiry, groups, repair, balance, gc, drafts, nameless, quotas, uptime, orphans,
-        findings, voters
+        findings, voters, health
     );
     loops
 }

@@ -217,7 +217,7 @@ async fn settle(world: &World, boss: &Boss) {
         for seen in survey(boss, &pgs).await.unwrap() {
             let work =
                 seen.found.step.is_some() || !seen.found.backfill.is_empty() || !seen.lacking.is_empty();
-            boss.outlook.lock().note(seen.pg.id, Some(seen.found.clone()));
+            boss.outlook.lock().note(seen.pg.id, Some(&seen));
             if work {
                 idle = false;
                 // A repair may fail; the next round tries again.

@@ -97,6 +97,7 @@ fn is_long(request: &QueryRequest) -> bool {
                 | Query::ListChunks(_)
                 | Query::ListMissing(_)
                 | Query::ListFragmented(_)
+                | Query::FilesIn(_)
         )
     )
 }

@@ -186,5 +186,6 @@ fn dispatch(cx: &mut Change<'_>, op: &Op) -> Outcome {
         Op::PutJoinToken(op) => ops::put_join_token::apply(cx, op),
         Op::SteerBalance(op) => ops::steer_balance::apply(cx, op),
         Op::OrderScrub(op) => ops::order_scrub::apply(cx, op),
+        Op::NoteGroups(op) => ops::note_groups::apply(cx, op),
     }
 }

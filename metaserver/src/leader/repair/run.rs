@@ -203,7 +203,7 @@ fn note<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>, asked: &[u32], surv
     let mut found: BTreeSet<u32> = asked.iter().copied().collect();
     for survey in surveys {
         found.remove(&survey.pg.id);
-        outlook.note(survey.pg.id, Some(survey.found.clone()));
+        outlook.note(survey.pg.id, Some(survey));
     }
     // Asked about and not there: retired.
     for pg in found {
