@@ -18,7 +18,7 @@ pub struct QueryRequest {
     /// What is asked.
     #[prost(
         oneof = "Query",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 40"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 45"
     )]
     pub query: Option<Query>,
 }
@@ -90,7 +90,7 @@ pub enum Query {
     #[prost(message, tag = "30")]
     ListFragmented(ListFragmented),
     /// Which of some files have content in a group.
-    #[prost(message, tag = "40")]
+    #[prost(message, tag = "45")]
     FilesIn(FilesIn),
 }
 

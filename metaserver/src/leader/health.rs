@@ -33,6 +33,8 @@ pub use report::{notices, procedures, report};
 
 const NAME: &str = "health";
 const ROUND: Duration = Duration::from_secs(1);
+/// Rounds between two times at which the figures are shown: they look at every group.
+const SHOWN_EVERY: u64 = 5;
 
 /// Groups in one command, and commands in one round.
 const NOTES: usize = 1000;
@@ -44,7 +46,15 @@ const MARGIN: Duration = Duration::from_secs(5);
 /// Runs until leadership ends.
 pub(crate) async fn run<M: Metadata, C: Chunkservers>(leader: Arc<Leader<M, C>>) {
     let mut noted = None;
-    while leader.pause(ROUND).await {
+    for number in 0u64.. {
+        if !leader.pause(ROUND).await {
+            return;
+        }
+        if number.is_multiple_of(SHOWN_EVERY)
+            && let Err(status) = show(&leader).await
+        {
+            tracing::debug!(%status, "the figures of health are not shown anew");
+        }
         match round(&leader, &mut noted).await {
             Ok(0) => leader.board.set(NAME, Doing::Idle, ""),
             Ok(count) => leader.board.set(NAME, Doing::Busy, format!("{count} changes noted")),
@@ -72,7 +82,6 @@ pub(crate) async fn round<M: Metadata, C: Chunkservers>(
         written += note(leader, &mut known).await?;
         *noted = Some(known);
     }
-    show(leader).await?;
     Ok(written)
 }
 

@@ -26,6 +26,9 @@ use super::repair::{repair_group, survey};
 use super::testing::{Meta, Servers, beat_all};
 use super::{drafts, expiry, facts, findings, gc, groups, uptime};
 
+#[path = "tests/procedures.rs"]
+mod procedures_tests;
+
 type Boss = Leader<Meta, Servers>;
 
 /// A cluster with one disk per node, and what a test does to it.

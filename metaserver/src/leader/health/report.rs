@@ -365,7 +365,7 @@ pub async fn procedures<M: Metadata, C: Chunkservers>(
         .map(|one| {
             let leaves = leaves.iter().filter(|left| one.disks.contains(&left.disk.disk)).count() as u64;
             let course = leader.progress.lock().procedures.get(&one.target).cloned().unwrap_or_default();
-            one.told(leaves, course.decline(), uptime)
+            one.told(Some(leaves), course.decline(), uptime)
         })
         .collect())
 }
@@ -374,7 +374,7 @@ pub async fn procedures<M: Metadata, C: Chunkservers>(
 pub fn notices<M, C>(leader: &Leader<M, C>) -> Vec<(String, bool)> {
     let uptime = leader.uptime_now();
     let told = |one: UnderWay| {
-        let status = one.told(0, 0, uptime);
+        let status = one.told(None, 0, uptime);
         let what = match one.target {
             Target::Disk(disk) => format!("disk d{disk} on node n{}", one.node),
             Target::Node(node) => format!("node n{node}"),
@@ -399,12 +399,13 @@ pub fn notices<M, C>(leader: &Leader<M, C>) -> Vec<(String, bool)> {
 }
 
 impl UnderWay {
-    fn told(&self, leaves: u64, rate: u64, uptime: u64) -> ProcedureStatus {
+    /// `leaves`: groups that its disks still have to let go of, if that was looked up.
+    fn told(&self, leaves: Option<u64>, rate: u64, uptime: u64) -> ProcedureStatus {
         let kind = self.procedure.kind();
         let left_s = (kind == ProcedureKind::Maintenance && self.procedure.until_s != 0)
             .then(|| self.procedure.until_s.saturating_sub(uptime));
         let groups = self.groups.len() as u64;
-        let done = kind == ProcedureKind::Drain && groups == 0 && leaves == 0;
+        let done = kind == ProcedureKind::Drain && groups == 0 && leaves == Some(0);
         let moves = kind != ProcedureKind::Maintenance;
         ProcedureStatus {
             kind: kind as i32,
@@ -421,7 +422,7 @@ impl UnderWay {
             blocked: self.blocked(),
             detail: self.detail(groups, leaves, done),
             done,
-            leaves,
+            leaves: leaves.unwrap_or(0),
         }
     }
 
@@ -455,12 +456,15 @@ impl UnderWay {
         blocked
     }
 
-    fn detail(&self, groups: u64, leaves: u64, done: bool) -> String {
+    fn detail(&self, groups: u64, leaves: Option<u64>, done: bool) -> String {
         match self.procedure.kind() {
             ProcedureKind::Drain if done => "empty; it may be removed".into(),
-            ProcedureKind::Drain if groups == 0 => {
-                format!("no group counts on it any more; it still has to let go of {leaves} groups")
-            }
+            ProcedureKind::Drain if groups == 0 => match leaves {
+                Some(leaves) => {
+                    format!("no group counts on it any more; it still has to let go of {leaves} groups")
+                }
+                None => "no group counts on it any more".into(),
+            },
             ProcedureKind::Drain => format!("{groups} groups still count on it"),
             ProcedureKind::Maintenance if self.silent.len() == self.disks.len() && !self.disks.is_empty() => {
                 "away; nothing is rebuilt for that".into()

@@ -227,9 +227,10 @@ impl Case<'_> {
 
     fn rebuilding(&self) -> Option<Doing> {
         let filled: Vec<u32> = self.found.backfill.iter().map(|disk| disk.disk).collect();
-        let moves = |disk: &u32| self.pg.members.iter().any(|m| m.disk == *disk && m.takes != 0);
-        if !filled.is_empty() && self.found.risk == Risk::Misplaced && filled.iter().all(moves) {
-            return Some(("moving", format!("{} take places for balance", name(&filled)), None));
+        if !filled.is_empty() && self.found.risk == Risk::Misplaced {
+            let what =
+                format!("nothing is lacking; {} {} filled to take a place", name(&filled), are(&filled));
+            return Some(("moving", what, None));
         }
         if !filled.is_empty() {
             return Some(("rebuilding", format!("being rebuilt onto {}", name(&filled)), None));
