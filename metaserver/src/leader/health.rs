@@ -197,12 +197,16 @@ async fn note<M: Metadata, C: Chunkservers>(
 ) -> Result<usize, Status> {
     let changes: Vec<GroupNote> = {
         let outlook = leader.outlook.lock();
+        let dirty = leader.dirty.lock();
         let cluster = leader.cluster.lock();
         let level = |pg: &u32| outlook.ailing.get(pg).map_or(Ailment::Whole, |a| explain::ailment(a.risk));
         let worse = outlook.ailing.keys().filter(|pg| level(pg) != Ailment::Whole);
+        // Whether a group is well is not known before it was looked at since it changed.
+        let looked = |pg: &u32| !dirty.contains(pg) && !outlook.looking.contains(pg);
+        let sure = |pg: &&u32| level(pg) != Ailment::Whole || looked(pg);
         let differs = |pg: &&u32| known.get(pg).copied().unwrap_or(Ailment::Whole) != level(pg);
         let all: std::collections::BTreeSet<u32> =
-            worse.chain(known.keys()).filter(differs).copied().collect();
+            worse.chain(known.keys()).filter(sure).filter(differs).copied().collect();
         let age = |pg: u32| cluster.pgs.get(&pg).map_or(0, |group| explain::age_ms(&cluster, group));
         let note = |pg: u32| GroupNote { pg, ailment: level(&pg) as i32, age_ms: age(pg) };
         all.into_iter().take(NOTES * COMMANDS).map(note).collect()

@@ -176,7 +176,8 @@ async fn drain<M: Metadata, C: Chunkservers>(
     let mut against = Vec::new();
     if !plan.stuck.is_empty() {
         against.push(format!(
-            "{} of its {} groups would find no other disk that is apart enough and has room",
+            "{} of its {} groups would find no other disk that is apart enough and has room, or have members that do not \
+             answer now",
             plan.stuck.len(),
             plan.groups
         ));

@@ -37,6 +37,8 @@ pub struct Outlook {
     pub ailing: BTreeMap<u32, Assessment>,
     /// Of these, the disks of members that have `missing/` records in the group.
     pub short: BTreeMap<u32, BTreeSet<u32>>,
+    /// Groups that are being looked at again: what was found of them before may be old.
+    pub looking: BTreeSet<u32>,
     /// State time since when some group has lacked something, as it is written down; 0: none does.
     pub oldest_since_ns: i64,
     /// Since when something was lacking, as this leader saw it.

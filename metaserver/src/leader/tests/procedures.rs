@@ -59,6 +59,7 @@ async fn look(boss: &Boss) {
     let pgs: Vec<u32> = boss.cluster.lock().pgs.keys().copied().collect();
     for seen in survey(boss, &pgs).await.unwrap() {
         boss.outlook.lock().note(seen.pg.id, Some(&seen));
+        boss.dirty.lock().remove(&seen.pg.id);
     }
 }
 
@@ -143,6 +144,9 @@ async fn what_ails_is_noted_once_and_kept_over_a_change_of_leader() {
     assert_eq!(health::round(&boss, &mut None).await.unwrap(), 0);
     world.servers.dead.lock().clear();
     let boss = world.boss_without(4, &[]).await;
+    boss.touch([pg]);
+    assert_eq!(health::round(&boss, &mut None).await.unwrap(), 0, "it is to be looked at again first");
+    look(&boss).await;
     assert_eq!(health::round(&boss, &mut None).await.unwrap(), 1);
     assert!(work::ailing(&world.meta.table(), 9).unwrap().is_empty());
     world.check();
