@@ -148,6 +148,13 @@ fn burden<M, C>(leader: &Leader<M, C>, disks: &BTreeSet<u32>) -> (u64, u64) {
     (groups.len() as u64, bytes.sum())
 }
 
+/// The same for what is meant.
+fn burden_of<M, C>(leader: &Leader<M, C>, target: Target) -> (u64, u64) {
+    // The lock must be let go of before it is taken again.
+    let disks = disks_of(&leader.cluster.lock(), target);
+    burden(leader, &disks)
+}
+
 async fn drain<M: Metadata, C: Chunkservers>(
     leader: &Leader<M, C>,
     target: Target,
@@ -239,7 +246,7 @@ async fn resume<M: Metadata, C: Chunkservers>(
         leader.propose(Op::SetDisk(SetDisk { id, replaced: true, ..SetDisk::default() })).await?;
     }
     tracing::info!(what, "it takes part again");
-    let (groups, bytes) = burden(leader, &disks_of(&leader.cluster.lock(), target));
+    let (groups, bytes) = burden_of(leader, target);
     Ok(ProcedureReply { groups, bytes, already, ..ProcedureReply::default() })
 }
 
@@ -272,7 +279,7 @@ async fn maintain<M: Metadata + Council, C: Chunkservers>(
     let mut against = absence(leader, node);
     against.extend(lost_majority(leader, node));
     weigh(&what, &against, ask)?;
-    let (groups, bytes) = burden(leader, &disks_of(&leader.cluster.lock(), target));
+    let (groups, bytes) = burden_of(leader, target);
     if !ask.only_judge {
         // The window ends by uptime: from its true beginning on.
         uptime::count(leader).await?;
