@@ -3,6 +3,8 @@
 
 use std::sync::LazyLock;
 
+use holdfast_proto::admin::HealthReply;
+use holdfast_proto::map::ProcedureKind;
 use holdfast_support::telemetry::{counter, gauge, gauges};
 use prometheus::{IntCounter, IntGauge, IntGaugeVec};
 
@@ -19,6 +21,13 @@ struct Metrics {
     repaired_bytes: IntGauge,
     repaired_chunks: IntGauge,
     repairs_running: IntGauge,
+    groups_by_spare: IntGaugeVec,
+    groups_by_state: IntGaugeVec,
+    repair_bytes_left: IntGauge,
+    repair_rate: IntGauge,
+    ailing_seconds: IntGauge,
+    procedures: IntGaugeVec,
+    procedure_bytes_left: IntGaugeVec,
     state: IntGaugeVec,
     disks: IntGaugeVec,
 }
@@ -51,6 +60,38 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics {
     ),
     repaired_chunks: gauge("holdfast_meta_repaired_chunks", "Chunks repaired since this leader was elected."),
     repairs_running: gauge("holdfast_meta_repairs_running", "Repairs under way."),
+    groups_by_spare: gauges(
+        "holdfast_meta_groups_by_spare",
+        "Placement groups by how many further failures they bear; below 0: unreadable. On the leader.",
+        &["spare"],
+    ),
+    groups_by_state: gauges(
+        "holdfast_meta_groups_by_state",
+        "Placement groups with which something is the matter, by what is done or waited for; on the leader.",
+        &["state"],
+    ),
+    repair_bytes_left: gauge(
+        "holdfast_meta_repair_bytes_left",
+        "Bytes that repair has to copy, as far as it can now; on the leader.",
+    ),
+    repair_rate: gauge(
+        "holdfast_meta_repair_bytes_per_second",
+        "Bytes per second that repair copied over the last minutes; on the leader.",
+    ),
+    ailing_seconds: gauge(
+        "holdfast_meta_ailing_seconds",
+        "For how long some placement group has lacked something; 0: none does. On the leader.",
+    ),
+    procedures: gauges(
+        "holdfast_meta_procedures",
+        "Drains, maintenance and replacements under way; on the leader.",
+        &["kind"],
+    ),
+    procedure_bytes_left: gauges(
+        "holdfast_meta_procedure_bytes_left",
+        "Bytes that are still to be moved for drains and replacements; on the leader.",
+        &["kind"],
+    ),
     state: gauges("holdfast_meta_state", "Counters of the replicated state; on the leader.", &["what"]),
     disks: gauges("holdfast_meta_disks", "Disks by liveness; on the leader.", &["liveness"]),
 });
@@ -97,6 +138,40 @@ pub fn forget_redundancy() {
     METRICS.disks.reset();
     METRICS.state.reset();
     METRICS.repairs_running.set(0);
+    METRICS.groups_by_spare.reset();
+    METRICS.groups_by_state.reset();
+    METRICS.repair_bytes_left.set(0);
+    METRICS.repair_rate.set(0);
+    METRICS.ailing_seconds.set(0);
+    METRICS.procedures.reset();
+    METRICS.procedure_bytes_left.reset();
+}
+
+/// What is lacking, since when, and what is done about it.
+pub fn set_health(now: &HealthReply) {
+    // States and levels come and go: what is not there any more must not stand at its last count.
+    METRICS.groups_by_spare.reset();
+    for one in &now.spare {
+        METRICS.groups_by_spare.with_label_values(&[&one.spare.to_string()]).set(number(one.groups));
+    }
+    METRICS.groups_by_state.reset();
+    for one in &now.states {
+        METRICS.groups_by_state.with_label_values(&[&one.state]).set(number(one.groups));
+    }
+    METRICS.repair_bytes_left.set(number(now.bytes_left));
+    METRICS.repair_rate.set(number(now.rate));
+    let ailing_ns = if now.oldest_since_ns == 0 { 0 } else { now.now_ns - now.oldest_since_ns };
+    METRICS.ailing_seconds.set(ailing_ns / 1_000_000_000);
+    for (kind, name) in [
+        (ProcedureKind::Drain, "drain"),
+        (ProcedureKind::Maintenance, "maintenance"),
+        (ProcedureKind::Replacement, "replacement"),
+    ] {
+        let of_kind = || now.procedures.iter().filter(|one| one.kind() == kind);
+        METRICS.procedures.with_label_values(&[name]).set(number(of_kind().count() as u64));
+        let left = of_kind().map(|one| one.bytes_left).sum();
+        METRICS.procedure_bytes_left.with_label_values(&[name]).set(number(left));
+    }
 }
 
 /// How safe data is.

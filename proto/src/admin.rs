@@ -349,3 +349,298 @@ pub struct ScrubDisk {
     #[prost(message, optional, tag = "7")]
     pub report: Option<ScrubReport>,
 }
+
+/// Ask how safe data is, group by group.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
+pub struct HealthRequest {
+    /// Behind this group.
+    #[prost(uint32, tag = "1")]
+    pub after: u32,
+    /// Most groups, at most 1,000; 0: none, the summary only.
+    #[prost(uint32, tag = "2")]
+    pub most: u32,
+    /// Only this group, also when nothing is the matter with it; 0: those with which something is.
+    #[prost(uint32, tag = "3")]
+    pub pg: u32,
+}
+
+/// How safe data is: the whole in figures, and groups with which something is the matter.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct HealthReply {
+    /// In order of id.
+    #[prost(message, repeated, tag = "1")]
+    pub groups: Vec<GroupHealth>,
+    /// There are more behind the last one.
+    #[prost(bool, tag = "2")]
+    pub more: bool,
+    /// All groups by how many further failures they bear, fewest first.
+    #[prost(message, repeated, tag = "3")]
+    pub spare: Vec<SpareCount>,
+    /// Groups with which something is the matter, by [`GroupHealth::state`].
+    #[prost(message, repeated, tag = "4")]
+    pub states: Vec<StateCount>,
+    /// Bytes that repair has to copy, as far as it can now.
+    #[prost(uint64, tag = "5")]
+    pub bytes_left: u64,
+    /// Bytes per second that repair copied over the last minutes.
+    #[prost(uint64, tag = "6")]
+    pub rate: u64,
+    /// Seconds until that is done at this rate; absent: not known.
+    #[prost(uint64, optional, tag = "7")]
+    pub eta_s: Option<u64>,
+    /// Since when some group has lacked something, state time in nanoseconds; 0: none does.
+    #[prost(int64, tag = "8")]
+    pub oldest_since_ns: i64,
+    /// Drains, maintenance and replacements under way.
+    #[prost(message, repeated, tag = "9")]
+    pub procedures: Vec<ProcedureStatus>,
+    /// Milliseconds until this leader has listened for long enough to know who is silent; 0: it has.
+    #[prost(uint64, tag = "10")]
+    pub listening_ms: u64,
+    /// How much lies in each group is known; until then bytes are too low.
+    #[prost(bool, tag = "11")]
+    pub measured: bool,
+    /// State time now, nanoseconds.
+    #[prost(int64, tag = "12")]
+    pub now_ns: i64,
+}
+
+/// Groups that bear the same number of further failures.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
+pub struct SpareCount {
+    /// Further failures that they bear; below 0: they cannot be read whole.
+    #[prost(sint32, tag = "1")]
+    pub spare: i32,
+    /// How many.
+    #[prost(uint64, tag = "2")]
+    pub groups: u64,
+    /// Bytes of chunks in them, before redundancy.
+    #[prost(uint64, tag = "3")]
+    pub bytes: u64,
+}
+
+/// Groups of one state.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub struct StateCount {
+    /// See [`GroupHealth::state`].
+    #[prost(string, tag = "1")]
+    pub state: String,
+    /// How many.
+    #[prost(uint64, tag = "2")]
+    pub groups: u64,
+    /// Bytes of chunks in them, before redundancy.
+    #[prost(uint64, tag = "3")]
+    pub bytes: u64,
+}
+
+/// What is the matter with a group, and what is done about it.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub struct GroupHealth {
+    /// The group.
+    #[prost(uint32, tag = "1")]
+    pub pg: u32,
+    /// Its class.
+    #[prost(uint32, tag = "2")]
+    pub class: u32,
+    /// The class's name.
+    #[prost(string, tag = "3")]
+    pub class_name: String,
+    /// How close to loss.
+    #[prost(enumeration = "crate::op::Ailment", tag = "4")]
+    pub ailment: i32,
+    /// Stable name, for machines: `lost`, `unavailable`, `rebuilding`, `no_room`, `held`, `maintenance`, `waiting`,
+    /// `mending`, `moving` or `whole`.
+    #[prost(string, tag = "5")]
+    pub state: String,
+    /// For a person: how close to loss, and what is being done or waited for.
+    #[prost(string, tag = "6")]
+    pub why: String,
+    /// Since when it lacks something, state time in nanoseconds; 0: it does not, or nobody noted it yet.
+    #[prost(int64, tag = "7")]
+    pub since_ns: i64,
+    /// Since when it is as close to loss as now.
+    #[prost(int64, tag = "8")]
+    pub level_since_ns: i64,
+    /// Bytes of its chunks, before redundancy.
+    #[prost(uint64, tag = "9")]
+    pub bytes: u64,
+    /// Its chunks.
+    #[prost(uint64, tag = "10")]
+    pub chunks: u64,
+    /// Further failures that it bears; below 0: it cannot be read whole.
+    #[prost(sint32, tag = "11")]
+    pub spare: i32,
+    /// Bytes that repair has to copy for it, as far as it can now.
+    #[prost(uint64, tag = "12")]
+    pub bytes_left: u64,
+    /// Its members.
+    #[prost(message, repeated, tag = "13")]
+    pub members: Vec<MemberHealth>,
+    /// Unix time in nanoseconds until which is waited before something else is done; 0: nothing is waited for.
+    #[prost(int64, tag = "14")]
+    pub until_ns: i64,
+}
+
+/// A member of a group.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub struct MemberHealth {
+    /// Its disk.
+    #[prost(uint32, tag = "1")]
+    pub disk: u32,
+    /// The disk's node.
+    #[prost(uint64, tag = "2")]
+    pub node: u64,
+    /// Stable name: `whole`, `filling`, `lacks`, `silent`, `failed`, `gone`, `leaving` or `away`.
+    #[prost(string, tag = "3")]
+    pub condition: String,
+    /// Single chunks that it is known to lack, counted up to 1,000.
+    #[prost(uint64, tag = "4")]
+    pub lacks: u64,
+    /// It stands in for another member.
+    #[prost(bool, tag = "5")]
+    pub temporary: bool,
+    /// While it is being filled: bytes still to be copied to it.
+    #[prost(uint64, tag = "6")]
+    pub bytes_left: u64,
+}
+
+/// How far a procedure is.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub struct ProcedureStatus {
+    /// Which.
+    #[prost(enumeration = "crate::map::ProcedureKind", tag = "1")]
+    pub kind: i32,
+    /// The disk; 0: the whole node.
+    #[prost(uint32, tag = "2")]
+    pub disk: u32,
+    /// The node, or the disk's node.
+    #[prost(uint64, tag = "3")]
+    pub node: u64,
+    /// State time of its beginning, nanoseconds.
+    #[prost(int64, tag = "4")]
+    pub began_ns: i64,
+    /// Groups that counted on it when it began.
+    #[prost(uint64, tag = "5")]
+    pub groups_begun: u64,
+    /// Their bytes on it then, as far as they were counted.
+    #[prost(uint64, tag = "6")]
+    pub bytes_begun: u64,
+    /// Groups that count on it still; of a replacement: on the disk that was there before.
+    #[prost(uint64, tag = "7")]
+    pub groups_left: u64,
+    /// Their bytes that are not yet elsewhere.
+    #[prost(uint64, tag = "8")]
+    pub bytes_left: u64,
+    /// Bytes per second copied for it over the last minutes.
+    #[prost(uint64, tag = "9")]
+    pub rate: u64,
+    /// Seconds until it is done at this rate; absent: not known.
+    #[prost(uint64, optional, tag = "10")]
+    pub eta_s: Option<u64>,
+    /// Of maintenance: seconds until it ends by itself; absent: it does not.
+    #[prost(uint64, optional, tag = "11")]
+    pub left_s: Option<u64>,
+    /// What it waits for, for people; empty: nothing.
+    #[prost(string, repeated, tag = "12")]
+    pub blocked: Vec<String>,
+    /// For a person: how far it is.
+    #[prost(string, tag = "13")]
+    pub detail: String,
+    /// Nothing is left to do: a drained disk or node may be removed.
+    #[prost(bool, tag = "14")]
+    pub done: bool,
+    /// Groups that the disk has left and still has to let go of.
+    #[prost(uint64, tag = "15")]
+    pub leaves: u64,
+}
+
+/// What to do with a disk or node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum ProcedureAction {
+    /// Empty it: it keeps serving and gets nothing new.
+    Drain = 0,
+    /// It takes part again, whatever was under way with it.
+    Resume = 1,
+    /// The node is away for a while: nothing is rebuilt for that.
+    Maintain = 2,
+    /// The disk is lost for good: an empty one takes its place.
+    Replace = 3,
+    /// Forget it for good, after a proof that nothing is left on it.
+    Remove = 4,
+}
+
+/// Begin, end or judge a procedure.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
+pub struct ProcedureRequest {
+    /// What to do.
+    #[prost(enumeration = "ProcedureAction", tag = "1")]
+    pub action: i32,
+    /// The disk; 0: a node.
+    #[prost(uint32, tag = "2")]
+    pub disk: u32,
+    /// The node, if no disk is named.
+    #[prost(uint64, tag = "3")]
+    pub node: u64,
+    /// Do it although it has consequences that would otherwise refuse it.
+    #[prost(bool, tag = "4")]
+    pub force: bool,
+    /// Of maintenance: for how many seconds.
+    #[prost(uint64, tag = "5")]
+    pub window_s: u64,
+    /// Only say what would be.
+    #[prost(bool, tag = "6")]
+    pub only_judge: bool,
+}
+
+/// What came of it. A refusal is an error.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub struct ProcedureReply {
+    /// Groups that count on it.
+    #[prost(uint64, tag = "1")]
+    pub groups: u64,
+    /// Their bytes on it, as far as they were counted.
+    #[prost(uint64, tag = "2")]
+    pub bytes: u64,
+    /// What would have refused it but for `force`, or would refuse it.
+    #[prost(string, repeated, tag = "3")]
+    pub against: Vec<String>,
+    /// Of a removal: what was found, disk by disk.
+    #[prost(message, repeated, tag = "4")]
+    pub proofs: Vec<RemovalProof>,
+    /// It was so already.
+    #[prost(bool, tag = "5")]
+    pub already: bool,
+}
+
+/// That nothing is left on a disk.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
+pub struct RemovalProof {
+    /// The disk.
+    #[prost(uint32, tag = "1")]
+    pub disk: u32,
+    /// The life of it that was looked at.
+    #[prost(uint64, tag = "2")]
+    pub incarnation: u64,
+    /// Log index of the state that was looked at.
+    #[prost(uint64, tag = "3")]
+    pub index: u64,
+    /// Groups that count on it: 0.
+    #[prost(uint64, tag = "4")]
+    pub groups: u64,
+    /// Groups that it left and was not yet seen to let go of: 0, unless it does not answer.
+    #[prost(uint64, tag = "5")]
+    pub leaves: u64,
+    /// It answered, and its records were looked at one by one.
+    #[prost(bool, tag = "6")]
+    pub answered: bool,
+    /// Records that it reported.
+    #[prost(uint64, tag = "7")]
+    pub records: u64,
+    /// Of these, chunks that metadata knows: every one is whole on as many other disks as its class wants.
+    #[prost(uint64, tag = "8")]
+    pub elsewhere: u64,
+    /// Of these, what metadata does not know any more.
+    #[prost(uint64, tag = "9")]
+    pub unknown: u64,
+}

@@ -37,6 +37,38 @@ pub enum Standing {
     Maintenance = 4,
 }
 
+/// What an administrator began with a node or disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum ProcedureKind {
+    /// It is emptied ([`Standing::Draining`]).
+    Drain = 0,
+    /// It is expected to be away ([`Standing::Maintenance`]).
+    Maintenance = 1,
+    /// Of a disk: an empty one takes its place, or has taken it and is being filled.
+    Replacement = 2,
+}
+
+/// A procedure under way, with what is needed to say how far it is whoever leads.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
+pub struct Procedure {
+    /// Which.
+    #[prost(enumeration = "ProcedureKind", tag = "1")]
+    pub kind: i32,
+    /// State time of its beginning, nanoseconds.
+    #[prost(int64, tag = "2")]
+    pub began_ns: i64,
+    /// Groups that counted on the disk, or on disks of the node, when it began.
+    #[prost(uint64, tag = "3")]
+    pub groups: u64,
+    /// Bytes of them on it then, as far as they were counted.
+    #[prost(uint64, tag = "4")]
+    pub bytes: u64,
+    /// Of maintenance: the uptime of the cluster, in seconds, at which it ends by itself; 0: only when told to.
+    #[prost(uint64, tag = "5")]
+    pub until_s: u64,
+}
+
 /// Roles of a node, as bits of [`Node::roles`].
 pub mod roles {
     /// Votes and keeps metadata.
@@ -84,6 +116,9 @@ pub struct Node {
     /// Where its admin port listens, if it has one.
     #[prost(string, tag = "10")]
     pub admin_address: String,
+    /// What is under way with it: present exactly while it is draining or in maintenance.
+    #[prost(message, optional, tag = "11")]
+    pub procedure: Option<Procedure>,
 }
 
 /// One disk.
@@ -119,6 +154,13 @@ pub struct Disk {
     /// Log index of the last order to scrub it; 0: there was none. The node begins a round for each it has not seen.
     #[prost(uint64, tag = "10")]
     pub scrub_ordered: u64,
+    /// What is under way with it.
+    #[prost(message, optional, tag = "11")]
+    pub procedure: Option<Procedure>,
+    /// An administrator said that this life of it is lost for good: an empty directory in its place takes its number
+    /// at once, whatever counts on it.
+    #[prost(bool, tag = "12")]
+    pub lost: bool,
 }
 
 /// Copies.

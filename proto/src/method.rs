@@ -107,6 +107,10 @@ methods! {
     Balancing = 53, Meta, admin::BalanceRequest => admin::BalanceReply;
     /// How the scrub of disks is.
     Scrubs = 54, Meta, admin::ScrubRequest => admin::ScrubReply;
+    /// How safe data is, group by group, and how far procedures are.
+    Health = 56, Meta, admin::HealthRequest => admin::HealthReply;
+    /// Begin or end a procedure with a disk or node.
+    Procedures = 57, Meta, admin::ProcedureRequest => admin::ProcedureReply;
     /// A round trip that does nothing: liveness of a connection, latency.
     Ping = 60, RaftControl, cluster::Empty => cluster::Empty;
 }

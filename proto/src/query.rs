@@ -18,7 +18,7 @@ pub struct QueryRequest {
     /// What is asked.
     #[prost(
         oneof = "Query",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 40"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 40, 45"
     )]
     pub query: Option<Query>,
 }
@@ -92,6 +92,9 @@ pub enum Query {
     /// A page of kept files that were somewhere, or everything about one.
     #[prost(message, tag = "40")]
     ListTrash(ListTrash),
+    /// Which of some files have content in a group.
+    #[prost(message, tag = "45")]
+    FilesIn(FilesIn),
 }
 
 /// The answer, as of `index`.
@@ -115,7 +118,8 @@ pub struct QueryReply {
     /// There is more: ask again with `next`.
     #[prost(bool, tag = "6")]
     pub more: bool,
-    /// Where the next page starts (exclusive marker: last name, key, or decimal number as text).
+    /// Where the next page starts (exclusive marker: last name, key, or decimal number as text). `FilesIn`: the position
+    /// in the list of the file to go on with, and the offset in it, as `position/offset`.
     #[prost(bytes = "bytes", tag = "7")]
     pub next: bytes::Bytes,
     /// `ReadDir`, `ListObjects`.
@@ -163,7 +167,7 @@ pub struct QueryReply {
     /// With `lease`: the term in which the session will hear of every change after `index`; 0: it will not.
     #[prost(uint64, tag = "22")]
     pub lease_term: u64,
-    /// `ListFragmented`: inode numbers, in order.
+    /// `ListFragmented`, `FilesIn`: inode numbers, in the order asked about.
     #[prost(uint64, repeated, tag = "23")]
     pub inos: Vec<u64>,
     /// `ListTrash`.
@@ -445,6 +449,20 @@ pub struct ListPgChunks {
     /// Most chunks, at most 4,096.
     #[prost(uint32, tag = "3")]
     pub most: u32,
+}
+
+/// See [`Query::FilesIn`].
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub struct FilesIn {
+    /// The group.
+    #[prost(uint32, tag = "1")]
+    pub pg: u32,
+    /// Inode numbers, at most 1,000. Those that are gone are passed over.
+    #[prost(uint64, repeated, tag = "2")]
+    pub inos: Vec<u64>,
+    /// Of the first of them, extents from this offset on.
+    #[prost(uint64, tag = "3")]
+    pub offset: u64,
 }
 
 /// See [`Query::ListSettings`].

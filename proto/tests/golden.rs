@@ -81,8 +81,8 @@ macro_rules! messages {
 }
 
 messages! {
-    admin: BalanceLevel, BalanceMove, BalancePlan, BalanceReply, BalanceRequest, ChangeMembership, CheckReply, CheckRequest, ClusterStatus, HealthIssue, LoopStatus,
-        MemberProgress, MetaStatus, RedundancyStatus, ScrubDisk, ScrubReply, ScrubRequest, StatusRequest;
+    admin: BalanceLevel, BalanceMove, BalancePlan, BalanceReply, BalanceRequest, ChangeMembership, CheckReply, CheckRequest, ClusterStatus, GroupHealth, HealthIssue, HealthReply, HealthRequest, LoopStatus,
+        MemberHealth, MemberProgress, MetaStatus, ProcedureReply, ProcedureRequest, ProcedureStatus, RedundancyStatus, RemovalProof, ScrubDisk, ScrubReply, ScrubRequest, SpareCount, StateCount, StatusRequest;
     chunk: DeleteChunks, DeleteReply, ListRecords, Order, PullChunks, PullFailure, PullItem, PullReply,
         ReadChunk, ReadReply, RecordEntry, RecordList, Source, VerifyChunks, VerifyReply, WriteChunk,
         WriteReply;
@@ -90,17 +90,19 @@ messages! {
         ReportProblem, ScrubReport, ScrubRound, SnapshotPiece, SnapshotPieceReply;
     hello: Hello, HelloReply;
     inode: ChunkAck, ChunkCommit, Content, Extent, Inode, KeyValue, ObjectChecksum, ObjectMeta;
-    map: Disk, DiskLoad, Erasure, MapReply, MapRequest, Member, Node, NodeLiveness, Pg, Redundancy,
+    map: Disk, DiskLoad, Erasure, MapReply, MapRequest, Member, Node, NodeLiveness, Pg, Procedure, Redundancy,
         Replicated, StorageClass;
     op: AbortUpload, AccessTime, AddMissing, AdvanceGc, AssembleUpload, Balance, BeginDraft, ChangePg, ClearLeave,
         ClearMissing, CloseSession, Command, Compact, Conditions, CopyObject, CopyPart, CopyRange,
         CountUptime, Create, CreateBucket, CreatePgs, CreateUpload, DeleteBucket, DeleteKey,
-        DeleteObjects, DiskRef, DropDraft, EmptyTrash, ExpireSession, FileLock, FillDraft, FinishUpload, FreeNameless, FreeStep,
-        FreeUploadStep, GcCursor, Genesis, KeyRule, Link, MakeDirs, MemberClean, NamedPart, NewPg,
-        Noop, OrderScrub, Piece, PutClass, PutJoinToken, PutKey, PutObject, PutPart, PutSetting, QuotaStep, RegisterDisk,
-        RegisterNode, ReleaseInode, RemoveDir, RemoveXattr, Rename, RenewGrant, Reply, RestoreFile, SetAccessTimes, SetAttr,
-        SetDisk, SetLock, SetNode, SetObjectMeta, SetPgState, SetQuota, SetTrashTime, SetXattr, Span, SteerBalance, TrashRef, Unheld, Unlink, Write;
-    query: Bucket, ChunkEntry, Entry, GetBucket, GetExtents, GetInode, GetLock, GetObject, GetQuota, GetXattr, ListBuckets, ListFragmented,
+        DeleteObjects, DiskRef, DropDraft, EmptyTrash, ExpireSession, FileLock, FillDraft, FinishUpload,
+        FreeNameless, FreeStep, FreeUploadStep, GcCursor, Genesis, GroupNote, KeyRule, Link, MakeDirs, MemberClean,
+        NamedPart, NewPg, Noop, NoteGroups, OrderScrub, Piece, PutClass, PutJoinToken, PutKey, PutObject, PutPart,
+        PutSetting, QuotaStep, RegisterDisk, RegisterNode, ReleaseInode, RemoveDir, RemoveXattr, Rename, RenewGrant,
+        Reply, RestoreFile, SetAccessTimes, SetAttr, SetDisk, SetLock, SetNode, SetObjectMeta, SetPgState, SetQuota,
+        SetTrashTime, SetXattr, Span, SteerBalance, TrashRef, Unheld, Unlink, Write;
+    query: Bucket, ChunkEntry, Entry, FilesIn, GetBucket, GetExtents, GetInode, GetLock, GetObject, GetQuota, GetXattr,
+        ListBuckets, ListFragmented,
         ListKeys, ListMissing, ListObjects, ListParts, ListPgChunks, ListSettings, ListUploads,
         ListTrash, ListXattr, Lookup, Part, QueryReply, QueryRequest, Quota, ReadDir, ResolvePath, StatFs, Totals, TrashItem, Upload;
     session: Changed, Changes, KeepOpens, KeepOpensReply, Open, OpenSession, SessionHeartbeat, SessionHeartbeatReply,

@@ -183,6 +183,12 @@ async fn a_drained_disk_is_left_by_everything_and_then_forgotten() -> Result<()>
         if left == Some(Value::from(0)) { Ok(()) } else { Err(format!("{left:?}")) }
     })
     .await?;
+    // It also has to let go of what it held, when nobody reads there any more.
+    wait::until("the drained disk to be empty", Duration::from_secs(60), || async {
+        let drains = json(&cluster, &["admin", "drains"]).await.map_err(|error| format!("{error:#}"))?;
+        if drains[0]["done"] == true { Ok(()) } else { Err(format!("{drains}")) }
+    })
+    .await?;
     cluster.expect(&["admin", "disks", "remove", &disk]).await?;
     cluster.announce("the cluster has given it up");
     cluster.node(drained).kill()?;

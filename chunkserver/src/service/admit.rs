@@ -5,7 +5,8 @@
 //!   incarnation are durable before the first byte is served. The leader gives the same fingerprint the same id again.
 //! - A disk of another cluster or another node is refused and left as it is.
 //! - An empty directory where the map expects a disk is not formatted behind anybody's back: it may be a mount point
-//!   whose disk is missing. It is taken once the leader has given the old disk up, or a person put a REPLACE file there.
+//!   whose disk is missing. It is taken once no group counts on the old disk any more, or a person said that it is lost:
+//!   to the cluster (`holdfast admin disks replace`), or with a REPLACE file there.
 //! - One bad disk does not keep the others from serving.
 
 use std::path::Path;
@@ -249,8 +250,9 @@ fn expected_here(
 fn missed(home: &DiskHome, disk: u32) -> OpenError {
     let path = home.path().display();
     OpenError::Refused(format!(
-        "{path} is empty, but disk d{disk} was there: mount it; if it is lost for good, create {path}/REPLACE to use this \
-         directory in its place (without that it is taken when the cluster has rebuilt the old disk's data elsewhere)"
+        "{path} is empty, but disk d{disk} was there: mount it; if it is lost for good, say so with `holdfast admin disks \
+         replace {disk}`, or create {path}/REPLACE, to use this directory in its place (without that it is taken when the \
+         cluster has rebuilt the old disk's data elsewhere)"
     ))
 }
 

@@ -410,6 +410,7 @@ fn names_chunks(query: &Query) -> bool {
         | Query::ListMissing(_)
         | Query::ListFragmented(_)
         | Query::ListTrash(_)
+        | Query::FilesIn(_)
         | Query::GetLock(_)
         | Query::GetQuota(_) => false,
     }

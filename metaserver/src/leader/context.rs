@@ -32,6 +32,7 @@ use super::leases::Leases;
 use super::liveness::{Hearing, Patience};
 use super::measure::Sizes;
 use super::ports::{Chunkservers, META_PATIENCE, Metadata};
+use super::progress::Progress;
 use super::repair::Outlook;
 use super::sessions::SessionTable;
 use super::uptime::Uptime;
@@ -69,6 +70,10 @@ pub struct Leader<M, C> {
     pub findings: Mutex<VecDeque<ReportProblem>>,
     /// How safe data is.
     pub outlook: Mutex<Outlook>,
+    /// How far fills and procedures are.
+    pub progress: Mutex<Progress>,
+    /// Seconds of uptime in the log, as last read.
+    pub uptime_s: AtomicU64,
     /// Disks were lost so widely that nothing goes out by itself; since when.
     pub held: Mutex<Option<Instant>>,
     /// Settings as last read.
@@ -108,6 +113,8 @@ impl<M: Metadata, C: Chunkservers> Leader<M, C> {
             leases: Arc::new(Leases::new(term)),
             findings: Mutex::default(),
             outlook: Mutex::default(),
+            progress: Mutex::default(),
+            uptime_s: AtomicU64::new(0),
             held: Mutex::default(),
             knobs: ArcSwap::from_pointee(Knobs::default()),
             sizes: ArcSwap::default(),

@@ -9,7 +9,7 @@ use holdfast_proto::map::{Member, Pg};
 use holdfast_proto::op::{Balance, DiskRef, TrashRef};
 use holdfast_state::keys;
 use holdfast_state::records::{
-    self, Chunk, Cluster, GcBatch, Id, Index, Leave, Nameless, Session, State, Trashed, Upload,
+    self, Ailing, Chunk, Cluster, GcBatch, Id, Index, Leave, Nameless, Session, State, Trashed, Upload,
 };
 use holdfast_state::table::{Broken, View};
 
@@ -175,6 +175,32 @@ pub(crate) fn leaves(view: &dyn View, after: Option<(u32, u32)>, most: usize) ->
         epoch: leave.epoch,
     });
     Ok(left.collect())
+}
+
+/// What is noted of a group's condition.
+pub(crate) fn ailing_of(view: &dyn View, pg: u32) -> Result<Option<Ailing>, Broken> {
+    records::load(view, &keys::ailing(pg))
+}
+
+/// A page of what is noted of groups, behind `after`.
+pub(crate) fn ailing(view: &dyn View, after: Option<u32>, most: usize) -> Result<Vec<(u32, Ailing)>, Broken> {
+    let from = after.map_or_else(|| keys::all(keys::AILING), |pg| keys::next(&keys::ailing(pg)));
+    let page = records::load_range::<Ailing>(view, &from, &[keys::AILING + 1], most)?;
+    Ok(page.into_iter().map(|(key, ailing)| (keys::u32_at(&key, 1), ailing)).collect())
+}
+
+/// The earliest time since when a group has lacked something, nanoseconds; 0: none does. Looks at all that are noted.
+pub(crate) fn oldest_ailing(view: &dyn View) -> Result<i64, Broken> {
+    const PAGE: usize = 1000;
+    let (mut oldest, mut after) = (None, None);
+    loop {
+        let page = ailing(view, after, PAGE)?;
+        oldest = page.iter().map(|(_, ailing)| ailing.since_ns).chain(oldest).min();
+        match page.last() {
+            Some((last, _)) if page.len() == PAGE => after = Some(*last),
+            _ => return Ok(oldest.unwrap_or(0)),
+        }
+    }
 }
 
 /// A page of ids under a tag whose keys are one 64-bit number (`gcino/`, `spent/`).

@@ -19,6 +19,7 @@ use holdfast_proto::op::{AdvanceGc, ClearLeave, DiskRef, FreeStep, FreeUploadSte
 use holdfast_proto::status::Status;
 use holdfast_rpc::Endpoint;
 use holdfast_state::keys;
+use holdfast_state::table::{Broken, View};
 use tokio::time::Instant;
 
 use super::board::Doing;
@@ -26,7 +27,7 @@ use super::context::Leader;
 use super::expiry;
 use super::facts::{self, Left};
 use super::ports::{Chunkservers, Metadata};
-use super::repair::doing_well;
+use super::repair::can_spare;
 
 const NAME: &str = "gc";
 const ROUND: Duration = Duration::from_secs(1);
@@ -273,16 +274,24 @@ async fn drop_leaves<M: Metadata, C: Chunkservers>(
     barrier: u64,
 ) -> Result<u64, Status> {
     let after = place.leave;
-    let page = leader.look(move |_, view| facts::leaves(view, after, ITEMS)).await?;
-    forget_missing(leader, &page).await?;
-    place.leave = if page.len() < ITEMS { None } else { page.last().map(|left| (left.disk.disk, left.pg)) };
+    let page = leader.look(move |_, view| look_at_leaves(view, after)).await?;
+    place.leave = match page.last() {
+        Some((left, _)) if page.len() == ITEMS => Some((left.disk.disk, left.pg)),
+        _ => None,
+    };
+    // What a disk lacks of groups that it left is not to be counted, even while it is away and cannot let go of the rest.
+    for (left, _) in page.iter().filter(|(_, lacks)| *lacks) {
+        if let Err(status) = clear_leave(leader, left, true).await {
+            tracing::debug!(disk = left.disk.disk, pg = left.pg, %status, "what a disk that left lacks is still counted");
+        }
+    }
     let mut dropped = 0;
-    let due: Vec<_> = page.into_iter().filter(|left| left.index <= barrier).collect();
+    let due: Vec<_> = page.into_iter().map(|(left, _)| left).filter(|left| left.index <= barrier).collect();
     for some in due.chunks(LOOKED_AT) {
-        let pgs: Vec<u32> = some.iter().map(|left| left.pg).collect();
-        let well = doing_well(leader, &pgs).await?;
+        let held: Vec<(u32, u32)> = some.iter().map(|left| (left.disk.disk, left.pg)).collect();
+        let spare = can_spare(leader, &held).await?;
         for left in some {
-            match drop_leave(leader, left, &well).await {
+            match drop_leave(leader, left, &spare).await {
                 Ok(true) => dropped += 1,
                 Ok(false) => {}
                 Err(status) => {
@@ -295,32 +304,14 @@ async fn drop_leaves<M: Metadata, C: Chunkservers>(
     Ok(dropped)
 }
 
-/// What a disk lacks of groups that it left is not to be counted, even while it is away and cannot let go of the rest.
-async fn forget_missing<M: Metadata, C: Chunkservers>(
-    leader: &Leader<M, C>,
-    page: &[Left],
-) -> Result<(), Status> {
-    if page.is_empty() {
-        return Ok(());
-    }
-    let page = page.to_vec();
-    let lacking = leader
-        .look(move |_, view| {
-            let mut lacking = Vec::new();
-            if facts::state(view)?.missing > 0 {
-                for left in page {
-                    if !facts::missing(view, left.disk.disk, left.pg, None, 1)?.is_empty() {
-                        lacking.push(left);
-                    }
-                }
-            }
-            Ok(lacking)
-        })
-        .await?;
-    for left in lacking {
-        clear_leave(leader, &left, true).await?;
-    }
-    Ok(())
+/// A page of leaves, each with whether the disk has `missing/` records of that group.
+fn look_at_leaves(view: &dyn View, after: Option<(u32, u32)>) -> Result<Vec<(Left, bool)>, Broken> {
+    let page = facts::leaves(view, after, ITEMS)?;
+    let any = !page.is_empty() && facts::state(view)?.missing > 0;
+    let lacks = |left: &Left| -> Result<bool, Broken> {
+        Ok(any && !facts::missing(view, left.disk.disk, left.pg, None, 1)?.is_empty())
+    };
+    page.into_iter().map(|left| Ok((left, lacks(&left)?))).collect()
 }
 
 /// Whether the leave, or what was recorded beside it, is gone.
@@ -341,7 +332,7 @@ async fn clear_leave<M: Metadata, C: Chunkservers>(
 async fn drop_leave<M: Metadata, C: Chunkservers>(
     leader: &Leader<M, C>,
     left: &Left,
-    well: &BTreeSet<u32>,
+    spare: &BTreeSet<(u32, u32)>,
 ) -> Result<bool, Status> {
     let gone = {
         let cluster = leader.cluster.lock();
@@ -351,7 +342,7 @@ async fn drop_leave<M: Metadata, C: Chunkservers>(
             .is_none_or(|d| d.incarnation != left.disk.incarnation || d.standing == Standing::Removed)
     };
     if !gone {
-        if !well.contains(&left.pg) {
+        if !spare.contains(&(left.disk.disk, left.pg)) {
             return Ok(false);
         }
         let Some(to) = leader.reach(left.disk.disk, left.disk.incarnation) else { return Ok(false) };

@@ -37,6 +37,8 @@ pub(crate) struct Measured {
 pub struct Sizes {
     /// Bytes of chunks before redundancy, of groups that were walked from start to end.
     pub bytes: BTreeMap<u32, u64>,
+    /// Chunks of the same groups.
+    pub chunks: BTreeMap<u32, u64>,
     /// No group is left out.
     pub whole: bool,
 }
@@ -69,7 +71,9 @@ impl Measure {
     pub(crate) fn sizes(&self, pgs: usize) -> Sizes {
         let walked = self.groups.iter().filter(|(_, size)| size.whole);
         let bytes: BTreeMap<u32, u64> = walked.map(|(pg, size)| (*pg, size.bytes)).collect();
-        Sizes { whole: bytes.len() >= pgs, bytes }
+        let walked = self.groups.iter().filter(|(_, size)| size.whole);
+        let chunks = walked.map(|(pg, size)| (*pg, size.chunks)).collect();
+        Sizes { whole: bytes.len() >= pgs, bytes, chunks }
     }
 
     /// Reads a little more; whether there was anything to read.

@@ -19,6 +19,7 @@ mod findings;
 mod gc;
 mod group;
 mod groups;
+pub mod health;
 pub mod knobs;
 pub mod leases;
 pub mod liveness;
@@ -27,6 +28,8 @@ mod nameless;
 mod opens;
 mod orphans;
 pub mod ports;
+pub mod procedures;
+pub mod progress;
 mod quotas;
 pub mod repair;
 pub mod sessions;
@@ -145,7 +148,7 @@ fn spawn<M: Metadata + Council, C: Chunkservers>(leader: &Arc<Leader<M, C>>) -> 
     }
     run!(
         watch, standing, expiry, groups, repair, balance, gc, drafts, nameless, quotas, uptime, orphans,
-        findings, trash, voters
+        findings, trash, voters, health
     );
     loops
 }

@@ -24,7 +24,7 @@ use super::board::Doing;
 use super::context::Leader;
 use super::facts;
 use super::ports::{Chunkservers, Metadata};
-use super::repair::doing_well;
+use super::repair::can_spare;
 
 const NAME: &str = "orphans";
 
@@ -49,12 +49,26 @@ pub(crate) struct Swept {
     pub(crate) dropped: u64,
 }
 
+impl std::fmt::Display for Swept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { deleted, lost, dropped } = self;
+        if *self == Self::default() {
+            return f.write_str("the last sweep found nothing amiss");
+        }
+        write!(
+            f,
+            "last sweep: {deleted} records deleted that nothing refers to, {lost} replicas found lost, {dropped} groups \
+             dropped on disks that are not members"
+        )
+    }
+}
+
 /// Runs until leadership ends.
 pub(crate) async fn run<M: Metadata, C: Chunkservers>(leader: Arc<Leader<M, C>>) {
     let mut last = Swept::default();
     loop {
         if leader.knobs.load().collect {
-            leader.board.set(NAME, Doing::Busy, format!("last sweep: {last:?}"));
+            leader.board.set(NAME, Doing::Busy, last.to_string());
             last = Swept::default();
             let disks: Vec<DiskRef> = {
                 let cluster = leader.cluster.lock();
@@ -75,7 +89,7 @@ pub(crate) async fn run<M: Metadata, C: Chunkservers>(leader: Arc<Leader<M, C>>)
                 }
             }
         }
-        leader.board.set(NAME, Doing::Idle, format!("last sweep: {last:?}"));
+        leader.board.set(NAME, Doing::Idle, last.to_string());
         if !leader.pause(REST).await {
             return;
         }
@@ -285,7 +299,7 @@ async fn act<M: Metadata, C: Chunkservers>(
     };
     if judged.stray {
         // What it holds may be all there is: only when the group does well without it.
-        if doing_well(leader, &[pg]).await?.contains(&pg) {
+        if can_spare(leader, &[(disk.disk, pg)]).await?.contains(&(disk.disk, pg)) {
             leader.servers.delete(to, delete(Vec::new(), true), Instant::now() + PATIENCE).await?;
             tracing::info!(disk = disk.disk, pg, "dropped a group on a disk that is not a member");
             swept.dropped += 1;

@@ -11,7 +11,7 @@ mod fill;
 mod run;
 mod survey;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_proto::admin::RedundancyStatus;
 use holdfast_proto::map::{Liveness, Standing};
@@ -24,7 +24,7 @@ use crate::metrics;
 
 pub use fill::{Fill, fill_member, pull_missing};
 pub use run::{repair_group, run};
-pub use survey::{Survey, change_member, doing_well, survey};
+pub use survey::{Survey, can_spare, change_member, survey};
 
 /// What disks are counted by.
 const LIVENESS: [Liveness; 5] =
@@ -35,7 +35,13 @@ const LIVENESS: [Liveness; 5] =
 pub struct Outlook {
     /// Groups that are not as they should be, with what was found.
     pub ailing: BTreeMap<u32, Assessment>,
-    /// Since when something was lacking.
+    /// Of these, the disks of members that have `missing/` records in the group.
+    pub short: BTreeMap<u32, BTreeSet<u32>>,
+    /// Groups that are being looked at again: what was found of them before may be old.
+    pub looking: BTreeSet<u32>,
+    /// State time since when some group has lacked something, as it is written down; 0: none does.
+    pub oldest_since_ns: i64,
+    /// Since when something was lacking, as this leader saw it.
     pub degraded_since: Option<Instant>,
     /// Bytes moved since the election.
     pub repaired_bytes: u64,
@@ -53,11 +59,15 @@ impl Outlook {
         self.ailing.values().filter(|a| a.risk == risk).count() as u64
     }
 
-    /// Takes what was found in.
-    pub fn note(&mut self, pg: u32, found: Option<Assessment>) {
-        match found {
-            Some(found) if found.risk != Risk::Healthy || !found.backfill.is_empty() => {
-                self.ailing.insert(pg, found);
+    /// Takes what was found in; `None`: the group is gone.
+    pub fn note(&mut self, pg: u32, seen: Option<&Survey>) {
+        self.short.remove(&pg);
+        match seen {
+            Some(seen) if seen.found.risk != Risk::Healthy || !seen.found.backfill.is_empty() => {
+                self.ailing.insert(pg, seen.found.clone());
+                if !seen.short.is_empty() {
+                    self.short.insert(pg, seen.short.clone());
+                }
             }
             _ => {
                 self.ailing.remove(&pg);
@@ -89,7 +99,14 @@ impl<M, C> Leader<M, C> {
             repaired_bytes: outlook.repaired_bytes,
             repaired_chunks: outlook.repaired_chunks,
             repairs_running: outlook.running,
-            degraded_ms: outlook.degraded_since.map_or(0, |since| since.elapsed().as_millis().max(1) as u64),
+            degraded_ms: outlook.degraded_since.map_or(0, |since| {
+                // An earlier leader may have seen its beginning.
+                let noted = match outlook.oldest_since_ns {
+                    0 => 0,
+                    since_ns => state.time_ns.saturating_sub(since_ns).max(0) / 1_000_000,
+                };
+                (since.elapsed().as_millis().max(1) as u64).max(noted as u64)
+            }),
         }
     }
 

@@ -26,6 +26,9 @@ use super::repair::{repair_group, survey};
 use super::testing::{Meta, Servers, beat_all};
 use super::{drafts, expiry, facts, findings, gc, groups, uptime};
 
+#[path = "tests/procedures.rs"]
+mod procedures_tests;
+
 type Boss = Leader<Meta, Servers>;
 
 /// A cluster with one disk per node, and what a test does to it.
@@ -222,7 +225,7 @@ async fn settle(world: &World, boss: &Boss) {
         for seen in survey(boss, &pgs).await.unwrap() {
             let work =
                 seen.found.step.is_some() || !seen.found.backfill.is_empty() || !seen.lacking.is_empty();
-            boss.outlook.lock().note(seen.pg.id, Some(seen.found.clone()));
+            boss.outlook.lock().note(seen.pg.id, Some(&seen));
             if work {
                 idle = false;
                 // A repair may fail; the next round tries again.

@@ -6,8 +6,10 @@
 //! what is not there yet ([`Uptime`]), so that what is kept from now on is not kept too short either.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use holdfast_proto::map::Node;
 use holdfast_proto::op::{AbortUpload, CountUptime, Op};
 use holdfast_proto::status::{Code, Status};
 use holdfast_support::clock::StallWatch;
@@ -22,6 +24,8 @@ use super::ports::{Chunkservers, Metadata};
 const NAME: &str = "uptime";
 /// Time that a leader which dies takes with it uncounted.
 const ROUND: Duration = Duration::from_secs(600);
+/// The same while maintenance is under way, which ends by this clock.
+const ROUND_IN_MAINTENANCE: Duration = Duration::from_secs(10);
 /// How often it is looked whether a round is over.
 const LOOK: Duration = Duration::from_secs(5);
 /// Uploads per page.
@@ -72,20 +76,30 @@ pub(crate) async fn count<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>) -
 
 async fn bring<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>, up: Duration) -> Result<(), Status> {
     let seconds = u32::try_from(up.as_secs()).unwrap_or(u32::MAX);
-    leader.propose(Op::CountUptime(CountUptime { seconds })).await?;
+    if seconds > 0 {
+        leader.propose(Op::CountUptime(CountUptime { seconds })).await?;
+    }
     Ok(())
+}
+
+impl<M, C> Leader<M, C> {
+    /// Uptime of the cluster in seconds, what is not in the log yet included.
+    pub fn uptime_now(&self) -> u64 {
+        self.uptime_s.load(Ordering::Acquire).saturating_add(u64::from(self.uptime.uncounted_s()))
+    }
 }
 
 /// Runs until leadership ends.
 pub(crate) async fn run<M: Metadata, C: Chunkservers>(leader: Arc<Leader<M, C>>) {
     let mut stall = StallWatch::new(2 * LOOK);
-    let mut last = Instant::now();
     while leader.pause(LOOK).await {
         leader.uptime.stood_still(stall.stalled().unwrap_or_default());
-        if last.elapsed() < ROUND {
+        let ends = |node: &Node| node.procedure.is_some_and(|procedure| procedure.until_s != 0);
+        let maintenance = leader.cluster.lock().nodes.values().any(ends);
+        let round_time = if maintenance { ROUND_IN_MAINTENANCE } else { ROUND };
+        if u64::from(leader.uptime.uncounted_s()) < round_time.as_secs() {
             continue;
         }
-        last = Instant::now();
         match round(&leader, leader.uptime.take()).await {
             Ok(ended) => leader.board.set(NAME, Doing::Idle, format!("{ended} forgotten uploads ended")),
             Err(status) => leader.board.set(NAME, Doing::Waiting, status.to_string()),

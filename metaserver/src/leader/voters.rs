@@ -46,6 +46,16 @@ pub(crate) enum Change {
     Remove(NodeId),
 }
 
+impl std::fmt::Display for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Add(node, address) => write!(f, "{node} at {address} joins the metadata group"),
+            Self::Move(node, address) => write!(f, "{node} is looked for at {address}"),
+            Self::Remove(node) => write!(f, "{node} leaves the metadata group"),
+        }
+    }
+}
+
 /// The next change, if any: removed nodes leave first, then the longest-standing node joins.
 pub(crate) fn plan(status: &MetaStatus, cluster: &Cluster) -> Option<Change> {
     let members: Vec<u64> = status.voters.iter().chain(&status.learners).map(|peer| peer.node).collect();
@@ -81,7 +91,7 @@ pub(crate) async fn run<M: Metadata + Council, C: Chunkservers>(leader: Arc<Lead
             leader.board.set(NAME, Doing::Idle, "");
             continue;
         };
-        leader.board.set(NAME, Doing::Busy, format!("{change:?}"));
+        leader.board.set(NAME, Doing::Busy, change.to_string());
         let making = async {
             match &change {
                 Change::Add(node, address) => leader.meta.invite(*node, address).await,

@@ -69,6 +69,7 @@ pub async fn refresh_map<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>) ->
         leader.knobs.store(Arc::new(knobs));
     }
     leader.meta.set_lease_reads(leader.knobs.load().lease_reads);
+    leader.uptime_s.store(state.uptime_s, Ordering::Release);
     leader.count_state(&state);
     leader.opens.counted(state.nameless);
     let Some(delta) = delta else { return Ok(have) };

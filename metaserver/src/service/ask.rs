@@ -102,6 +102,7 @@ fn is_long(request: &QueryRequest) -> bool {
                 | Query::ListMissing(_)
                 | Query::ListFragmented(_)
                 | Query::ListTrash(_)
+                | Query::FilesIn(_)
         )
     )
 }

@@ -12,7 +12,7 @@ use holdfast_state::work;
 use tokio::time::Instant;
 
 use super::{Services, ask, trouble};
-use crate::leader::Leader;
+use crate::leader::{Leader, health};
 use crate::raft::Group;
 
 /// Severities of issues.
@@ -68,6 +68,10 @@ pub(super) async fn answer(
     issues.extend(data_issues(&leader, &redundancy));
     issues.extend(disk_issues(&leader, now));
     issues.extend(trouble::issues(services, &leader, now));
+    for (what, held_up) in health::notices(&leader) {
+        let severity = if held_up { WARNING } else { NOTE };
+        issues.push(issue(if held_up { "procedure_held_up" } else { "procedure" }, severity, what, 0));
+    }
     issues.sort_by_key(|issue| (std::cmp::Reverse(issue.severity), std::cmp::Reverse(issue.since_ms)));
     Ok(ClusterStatus {
         meta: Some(meta),
@@ -178,6 +182,10 @@ fn disk_issues(leader: &Leader<Group, Net>, now: Instant) -> Vec<HealthIssue> {
                 );
                 issues.push(issue("disk_out", WARNING, what, disk.silent_ms));
             }
+            (Liveness::Down, Standing::Maintenance) => {
+                let what = format!("{name} is away, as was expected: nothing is rebuilt for that");
+                issues.push(issue("disk_away", NOTE, what, disk.silent_ms));
+            }
             (Liveness::Down, _) => {
                 let what = format!("{name} does not answer; its data is rebuilt elsewhere if it stays away");
                 issues.push(issue("disk_down", WARNING, what, disk.silent_ms));
@@ -215,8 +223,13 @@ fn disk_issues(leader: &Leader<Group, Net>, now: Instant) -> Vec<HealthIssue> {
             && seen.liveness() == Liveness::Down
             && cluster.disks.values().any(|disk| disk.node == node.id)
         {
+            let expected = node.standing() == Standing::Maintenance;
             let what = format!("node n{} at {} does not answer", node.id, node.address);
-            issues.push(issue("node_down", WARNING, what, seen.silent_ms));
+            let (what, severity) = match expected {
+                true => (format!("{what}; it is in maintenance"), NOTE),
+                false => (what, WARNING),
+            };
+            issues.push(issue("node_down", severity, what, seen.silent_ms));
         }
     }
     issues

@@ -15,11 +15,13 @@ mod check;
 mod claims;
 mod condition;
 mod get_map;
+mod health;
 mod join;
 mod membership;
 mod mutate;
 mod opens;
 mod prepare;
+mod procedures;
 mod report;
 mod scrubs;
 mod session;
@@ -31,8 +33,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use holdfast_proto::cluster::Empty;
 use holdfast_proto::method::{
-    AdmitDisk, Ask, Balancing, Beat, Check, Condition, GetMap, Join, KeepOpens, KeepSession, Membership,
-    Mutate, Ping, Report, Scrubs, Watch,
+    AdmitDisk, Ask, Balancing, Beat, Check, Condition, GetMap, Health, Join, KeepOpens, KeepSession,
+    Membership, Mutate, Ping, Procedures, Report, Scrubs, Watch,
 };
 use holdfast_proto::status::Status;
 use holdfast_rpc::{Net, Router};
@@ -90,6 +92,8 @@ impl Services {
         let router = on!(router, Condition, condition);
         let router = on!(router, Balancing, balancing);
         let router = on!(router, Scrubs, scrubs);
+        let router = on!(router, Health, health);
+        let router = on!(router, Procedures, procedures);
         let router = on!(router, Membership, membership);
         let router = on!(router, Check, check);
         router.on::<Ping, _, _>(|_, _, _| async { Ok((Empty {}, Bytes::new())) })

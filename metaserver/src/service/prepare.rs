@@ -122,6 +122,7 @@ fn sort(op: &Op) -> Sort {
         | Op::ClearLeave(_)
         | Op::DropDraft(_)
         | Op::CountUptime(_)
+        | Op::NoteGroups(_)
         | Op::QuotaStep(_)
         | Op::FreeNameless(_)
         | Op::FreeStep(_)

@@ -192,5 +192,6 @@ fn dispatch(cx: &mut Change<'_>, op: &Op) -> Outcome {
         Op::RestoreFile(op) => ops::restore_file::apply(cx, op),
         Op::EmptyTrash(op) => ops::empty_trash::apply(cx, op),
         Op::SetTrashTime(op) => ops::set_trash_time::apply(cx, op),
+        Op::NoteGroups(op) => ops::note_groups::apply(cx, op),
     }
 }

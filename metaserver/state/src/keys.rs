@@ -111,6 +111,8 @@ tags! {
     SETTING = b'S', "setting";
     /// `token`: digest of the join token. One record.
     TOKEN = b'j', "token";
+    /// `ailing/<pg>`: since when a group lacks redundancy.
+    AILING = b'A', "ailing";
     /// `balance`: the run that evens out how full disks are, or the last one. One record.
     BALANCE = b'R', "balance";
 }
@@ -229,6 +231,11 @@ pub fn class(id: u32) -> Bytes {
 /// `pg/<pg>`.
 pub fn pg(id: u32) -> Bytes {
     key32(PG, id)
+}
+
+/// `ailing/<pg>`.
+pub fn ailing(pg: u32) -> Bytes {
+    key32(AILING, pg)
 }
 
 /// `mapchange/<epoch><kind><id>`.

@@ -35,6 +35,7 @@ mod nameless;
 pub mod names;
 mod ops;
 pub mod plan;
+mod procedures;
 mod queries;
 mod quotas;
 pub mod records;

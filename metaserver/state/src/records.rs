@@ -273,6 +273,20 @@ pub struct Leave {
     pub epoch: u64,
 }
 
+/// A group that lacks redundancy. Noted by leaders, so that a new one knows since when; it decides nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+pub struct Ailing {
+    /// How close to loss it is; never whole.
+    #[prost(enumeration = "holdfast_proto::op::Ailment", tag = "1")]
+    pub ailment: i32,
+    /// State time since when it has lacked something, nanoseconds.
+    #[prost(int64, tag = "2")]
+    pub since_ns: i64,
+    /// State time since when it has been as close to loss as it is, nanoseconds.
+    #[prost(int64, tag = "3")]
+    pub level_since_ns: i64,
+}
+
 /// An inode without a name that is not being freed. Who has it open, if anybody, the leader knows.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct Nameless {

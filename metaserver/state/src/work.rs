@@ -8,7 +8,7 @@ use holdfast_proto::inode::Inode;
 use holdfast_proto::op::DiskRef;
 
 use crate::keys;
-use crate::records::{self, Chunk, Cluster, GcBatch, Id, Index, Leave, Mark, Session, State, Token};
+use crate::records::{self, Ailing, Chunk, Cluster, GcBatch, Id, Index, Leave, Mark, Session, State, Token};
 use crate::table::{Broken, View};
 
 /// A batch of dead chunks of one group.
@@ -181,6 +181,12 @@ pub fn leaving(view: &dyn View, after: (u32, u32), most: usize) -> Result<Vec<Le
             epoch: leave.epoch,
         })
         .collect())
+}
+
+/// Groups whose condition is noted, at most `most` of them.
+pub fn ailing(view: &dyn View, most: usize) -> Result<Vec<(u32, Ailing)>, Broken> {
+    let found = page::<Ailing>(view, keys::AILING, &[], most)?;
+    Ok(found.into_iter().map(|(key, ailing)| (keys::u32_at(&key, 1), ailing)).collect())
 }
 
 /// A page of inodes that `FreeStep` is to free.

@@ -2,9 +2,11 @@
 //! is lost beyond that is nobody's mistake.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use holdfast_proto::admin::{ProcedureAction, ProcedureReply, ProcedureRequest};
 use holdfast_proto::cluster::{Finding, ReportProblem};
-use holdfast_proto::map::{Member, Pg, Standing, roles};
+use holdfast_proto::map::{Standing, roles};
 use holdfast_proto::op::{BalanceAction, DiskRef, Op, RegisterDisk, RegisterNode, SetDisk, SteerBalance};
 use tokio::time::Instant;
 
@@ -20,7 +22,7 @@ pub(crate) fn join(world: &World, number: u64, disks: u64) -> u64 {
         1 => 1,
         _ => world.order(Op::RegisterNode(register(number))).id,
     };
-    world.lock().nodes.insert(id, SimNode { up: true, ..SimNode::default() });
+    world.lock().nodes.insert(id, SimNode { up: true, up_since: Some(Instant::now()), ..SimNode::default() });
     for disk in 0..disks {
         add_disk(world, id, number * 100 + disk);
     }
@@ -59,7 +61,7 @@ fn kill(world: &World, node: u64) {
     world.note(|| format!("node {node} dies"));
     let mut state = world.lock();
     let here = state.nodes.get_mut(&node).unwrap();
-    here.up = false;
+    (here.up, here.up_since) = (false, None);
     here.map = NodeMap::default();
     let seated = state.chairs.contains_key(&node);
     drop(state);
@@ -71,7 +73,8 @@ fn kill(world: &World, node: u64) {
 fn revive(world: &World, node: u64) {
     world.note(|| format!("node {node} is back"));
     let mut state = world.lock();
-    state.nodes.get_mut(&node).unwrap().up = true;
+    let here = state.nodes.get_mut(&node).unwrap();
+    (here.up, here.up_since) = (true, Some(Instant::now()));
     let seated = state.chairs.contains_key(&node);
     drop(state);
     if seated {
@@ -97,18 +100,6 @@ pub(crate) fn heal(world: &World) {
 fn bearable(world: &World, without: &BTreeSet<DiskRef>, record: Option<(DiskRef, u32, u64)>) -> bool {
     let state = world.lock();
     let groups = Groups::load(&state.table);
-    // A group without chunks, too, is given up only by its administrator once it lost more than it can bear.
-    let alive = |pg: &Pg| {
-        let there = |m: &&Member| {
-            let disk = DiskRef { disk: m.disk, incarnation: m.incarnation };
-            !without.contains(&disk) && state.disks.get(&disk).is_some_and(|disk| !disk.destroyed)
-        };
-        pg.members.iter().filter(there).map(|m| m.shard).collect::<BTreeSet<_>>().len()
-    };
-    let coded = |pg: &&Pg| groups.redundancy(pg).is_erasure();
-    if groups.pgs.values().filter(coded).any(|pg| alive(pg) < groups.redundancy(pg).min_readable() as usize) {
-        return false;
-    }
     let mut all: BTreeSet<(u32, u64)> = oracle::chunks(&state, &groups).into_iter().collect();
     all.extend(state.writing.iter().copied());
     all.into_iter().all(|(pg, number)| {
@@ -131,21 +122,148 @@ pub(crate) async fn strike(world: World, scenario: Scenario, until: Instant) {
     let mut drained: Vec<DiskRef> = Vec::new();
     while Instant::now() < until {
         world.rest(500, 12_000).await;
-        match world.below(12) {
+        match world.below(17) {
             0..=2 if scenario.kills => kill_some(&world),
             3 if scenario.kills => depose(&world),
             4 if scenario.losses => lose_disk(&world),
             5 if scenario.losses => replace_disk(&world),
             6 | 7 if scenario.damage => hurt(&world),
             8 if scenario.cuts => cut(&world),
-            9 if scenario.moves => drain(&world, &mut drained),
+            9 if scenario.moves => drain(&world, &mut drained).await,
             10 if scenario.moves => steer_balance(&world),
             11 if scenario.moves => grow(&world),
+            12 | 13 if scenario.procedures => maintain(&world).await,
+            14 if scenario.procedures => drain(&world, &mut drained).await,
+            15 if scenario.procedures => replace_in_place(&world).await,
+            16 if scenario.procedures => remove(&world, &mut drained).await,
             _ => {}
         }
     }
-    for disk in drained {
-        stand(&world, disk, Standing::In);
+    // What is still being emptied must be empty when everything is at rest, if there is room elsewhere.
+    if !scenario.procedures || hosts_in(&world) < 4 {
+        for disk in drained {
+            stand(&world, disk, Standing::In);
+        }
+    }
+}
+
+/// Nodes with a disk that works and takes part.
+fn hosts_in(world: &World) -> usize {
+    let state = world.lock();
+    let disks = holdfast_state::map_view::disks(&*state.table).unwrap();
+    let works = |disk: &&holdfast_proto::map::Disk| {
+        let life = DiskRef { disk: disk.id, incarnation: disk.incarnation };
+        disk.standing() == Standing::In && state.disks.get(&life).is_some_and(|there| !there.destroyed)
+    };
+    disks.iter().filter(works).map(|disk| disk.node).collect::<BTreeSet<_>>().len()
+}
+
+/// What an administrator asks the leader to do; `None`: nobody leads, it was refused, or nobody knows.
+async fn ask(world: &World, request: ProcedureRequest) -> Option<ProcedureReply> {
+    let boss = world.boss()?;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let outcome = holdfast_metaserver::leader::procedures::act(&boss, &request, deadline).await;
+    world.note(|| format!("{request:?}: {outcome:?}"));
+    outcome.ok()
+}
+
+/// A node goes away for maintenance, and comes back in time or late.
+async fn maintain(world: &World) {
+    let up: Vec<u64> = world.lock().nodes.iter().filter(|(_, node)| node.up).map(|(id, _)| *id).collect();
+    let all = world.lock().nodes.len();
+    if up.len() + 1 < all || up.is_empty() {
+        return;
+    }
+    let node = up[world.below(up.len())];
+    let window_s = 30 + world.below(60) as u64;
+    let action = ProcedureAction::Maintain as i32;
+    if ask(world, ProcedureRequest { action, node, window_s, ..ProcedureRequest::default() }).await.is_none()
+    {
+        return;
+    }
+    if !world.lock().is_up(node) {
+        return;
+    }
+    kill(world, node);
+    let later = world.clone();
+    let most = if world.chance(300) { window_s * 2 } else { window_s };
+    tokio::spawn(async move {
+        later.rest(1000, most * 1000).await;
+        if !later.lock().is_up(node) {
+            revive(&later, node);
+        }
+        if later.chance(300) {
+            let action = ProcedureAction::Resume as i32;
+            ask(&later, ProcedureRequest { action, node, ..ProcedureRequest::default() }).await;
+        }
+    });
+}
+
+/// An empty disk comes into the place of one that is lost, under its number.
+async fn replace_in_place(world: &World) {
+    let lost = {
+        let state = world.lock();
+        let disks = holdfast_state::map_view::disks(&*state.table).unwrap();
+        disks.into_iter().find(|disk| {
+            let life = DiskRef { disk: disk.id, incarnation: disk.incarnation };
+            let destroyed = state.disks.get(&life).is_some_and(|there| there.destroyed);
+            destroyed && disk.standing() != Standing::Removed && state.is_up(disk.node)
+        })
+    };
+    let Some(lost) = lost else { return };
+    let action = ProcedureAction::Replace as i32;
+    // A disk that failed may still be called alive for a moment: then it is tried again.
+    if ask(world, ProcedureRequest { action, disk: lost.id, ..ProcedureRequest::default() }).await.is_none() {
+        return;
+    }
+    world.rest(100, 10_000).await;
+    let mut fingerprint = vec![9; 8];
+    fingerprint.extend_from_slice(&world.lock().commands.to_le_bytes());
+    let reply = world.order(Op::RegisterDisk(RegisterDisk {
+        node: lost.node,
+        fingerprint: fingerprint.into(),
+        capacity: CAPACITY,
+        path: lost.path.clone(),
+        replaces: lost.id,
+        ..RegisterDisk::default()
+    }));
+    if !reply.is_ok() {
+        return;
+    }
+    let new = DiskRef { disk: lost.id, incarnation: reply.incarnation };
+    world.note(|| format!("{new:?} takes the place of its earlier life"));
+    let mut state = world.lock();
+    state.disks.insert(new, SimDisk::new(lost.node, CAPACITY));
+    let here = state.nodes.get_mut(&lost.node).unwrap();
+    here.disks.retain(|disk| disk.disk != lost.id);
+    here.disks.push(new);
+}
+
+/// A drained disk is removed, and taken away at once: the proof has to be worth something.
+async fn remove(world: &World, drained: &mut Vec<DiskRef>) {
+    let Some(disk) = drained.last().copied() else { return };
+    let same = {
+        let state = world.lock();
+        let disks = holdfast_state::map_view::disks(&*state.table).unwrap();
+        let same = |d: &holdfast_proto::map::Disk| (d.id, d.incarnation) == (disk.disk, disk.incarnation);
+        disks.iter().any(|d| same(d) && d.standing() == Standing::Draining)
+    };
+    if hosts_in(world) < 5 || !same {
+        return;
+    }
+    let action = ProcedureAction::Remove as i32;
+    let request = ProcedureRequest { action, disk: disk.disk, ..ProcedureRequest::default() };
+    let Some(reply) = ask(world, request).await else { return };
+    drained.pop();
+    let mut state = world.lock();
+    let there = state.disks.get_mut(&disk).unwrap();
+    let records = there.records.len() as u64;
+    there.destroyed = true;
+    there.records.clear();
+    state.hurt.retain(|(of, ..)| *of != disk);
+    let told: u64 = reply.proofs.iter().filter(|proof| proof.answered).map(|proof| proof.records).sum();
+    if records > told && reply.proofs.iter().all(|proof| proof.answered) {
+        state.violate(format!("{disk:?} was removed with {records} records, {told} were looked at"));
     }
 }
 
@@ -274,6 +392,7 @@ fn hurt(world: &World) {
 
 /// Two nodes do not hear each other for a while, or one of them does not, or everything is lossy.
 fn cut(world: &World) {
+    world.lock().torn = true;
     if world.chance(400) {
         let loss = world.below(150) as u32;
         world.lock().loss = loss;
@@ -296,17 +415,39 @@ fn cut(world: &World) {
 
 fn stand(world: &World, disk: DiskRef, standing: Standing) {
     let id = disk.disk;
+    let now = {
+        let state = world.lock();
+        let disks = holdfast_state::map_view::disks(&*state.table).unwrap();
+        disks.into_iter().find(|d| (d.id, d.incarnation) == (disk.disk, disk.incarnation))
+    };
+    // Another life of it, or given up meanwhile: that is not ended by ending a drain.
+    if now.is_none_or(|now| !matches!(now.standing(), Standing::In | Standing::Draining)) {
+        return;
+    }
     world.note(|| format!("{disk:?} is to be {standing:?}"));
     let set =
         SetDisk { id, incarnation: disk.incarnation, standing: Some(standing as i32), ..SetDisk::default() };
     world.order(Op::SetDisk(set));
 }
 
-fn drain(world: &World, drained: &mut Vec<DiskRef>) {
+async fn drain(world: &World, drained: &mut Vec<DiskRef>) {
     if drained.is_empty() {
         let Some(disk) = pick_disk(world) else { return };
-        stand(world, disk, Standing::Draining);
-        drained.push(disk);
+        // Sometimes without a look beforehand.
+        if world.chance(300) {
+            stand(world, disk, Standing::Draining);
+            drained.push(disk);
+            return;
+        }
+        let action = ProcedureAction::Drain as i32;
+        let request = ProcedureRequest { action, disk: disk.disk, ..ProcedureRequest::default() };
+        ask(world, request).await;
+        // Also when nobody answered: it may have been begun.
+        let state = world.lock();
+        let disks = holdfast_state::map_view::disks(&*state.table).unwrap();
+        if disks.iter().any(|d| d.id == disk.disk && d.standing() == Standing::Draining) {
+            drained.push(disk);
+        }
     } else if let Some(disk) = drained.pop() {
         stand(world, disk, Standing::In);
     }

@@ -19,8 +19,8 @@ mod world;
 
 use run::{Outcome, Scenario, run};
 
-/// Seeds of one test, unless the environment says otherwise. Four tests, so that they run beside each other.
-const SEEDS: u64 = 60;
+/// Seeds of one test, unless the environment says otherwise. Five tests, so that they run beside each other.
+const SEEDS: u64 = 48;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().expect("a seed is a number"))
@@ -29,7 +29,7 @@ fn number(name: &str) -> Option<u64> {
 fn seeds(from: u64) -> Vec<u64> {
     match number("HOLDFAST_SIM_SEED") {
         Some(seed) => vec![seed],
-        None => (from..from + number("HOLDFAST_SIM_SEEDS").map_or(SEEDS, |all| all.div_ceil(4))).collect(),
+        None => (from..from + number("HOLDFAST_SIM_SEEDS").map_or(SEEDS, |all| all.div_ceil(5))).collect(),
     }
 }
 
@@ -65,16 +65,32 @@ fn data_moves_while_things_fail() {
 }
 
 #[test]
+fn procedures_go_through_whoever_leads() {
+    let scenario =
+        Scenario { procedures: true, kills: true, losses: true, damage: true, ..Scenario::default() };
+    all(5_000, &scenario);
+}
+
+fn everything() -> Scenario {
+    Scenario {
+        kills: true,
+        losses: true,
+        damage: true,
+        moves: true,
+        procedures: true,
+        cuts: true,
+        ..Scenario::default()
+    }
+}
+
+#[test]
 fn everything_at_once_on_a_bad_network() {
-    let all_of_it =
-        Scenario { kills: true, losses: true, damage: true, moves: true, cuts: true, ..Scenario::default() };
-    all(4_000, &all_of_it);
+    all(4_000, &everything());
 }
 
 #[test]
 fn the_same_seed_gives_the_same_history() {
-    let all_of_it =
-        Scenario { kills: true, losses: true, damage: true, moves: true, cuts: true, ..Scenario::default() };
+    let all_of_it = everything();
     let (one, two, other) = (run(7, &all_of_it), run(7, &all_of_it), run(8, &all_of_it));
     assert_eq!(one.history, two.history);
     assert_ne!(one.history, other.history);

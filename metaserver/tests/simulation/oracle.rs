@@ -1,11 +1,12 @@
 //! What must hold: after every command, while a reader reads, and when everything has come to rest.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use holdfast_proto::ids::{ChunkId, ChunkNumber, LogIndex, PgId};
 use holdfast_proto::inode::Extent;
-use holdfast_proto::map::{Pg, PgState, Redundancy, Standing, StorageClass};
-use holdfast_proto::op::{Command, DiskRef};
+use holdfast_proto::map::{Disk, Member, Pg, PgState, ProcedureKind, Redundancy, Standing, StorageClass};
+use holdfast_proto::op::{Command, DiskRef, Op};
 use holdfast_proto::query::{GetExtents, GetObject, ListTrash, Query, QueryRequest, TrashItem};
 use holdfast_state::table::MemTable;
 use holdfast_state::{check, map_view, query, work};
@@ -92,11 +93,81 @@ pub(crate) fn after(state: &mut State, command: &Command) {
         state.violate(what);
         return;
     }
+    if let Some(what) = needless(state, &groups, command) {
+        state.violate(format!("after {command:?}: {what}"));
+        return;
+    }
     for (pg, number) in known {
         if let Some(what) = chunk_problem(state, &groups, pg, number) {
             state.violate(format!("after {command:?}: {what}"));
             return;
         }
+    }
+}
+
+/// Up for this long, a node is heard by whoever leads.
+const STEADY: Duration = Duration::from_secs(15);
+
+/// What the leader does although nothing asks for it: giving up a disk whose node is expected to be away, and rebuilding
+/// what a silent disk holds before it is given up, unless no redundancy is left.
+fn needless(state: &State, groups: &Groups, command: &Command) -> Option<String> {
+    if state.torn {
+        return None;
+    }
+    let table = &*state.table;
+    let nodes = map_view::nodes(table).unwrap();
+    let disks = map_view::disks(table).unwrap();
+    let away = |disk: &Disk| {
+        let node = nodes.iter().find(|node| node.id == disk.node)?;
+        (node.standing() == Standing::Maintenance).then(|| node.procedure.unwrap_or_default())
+    };
+    let destroyed = |disk: &Disk| {
+        let life = DiskRef { disk: disk.id, incarnation: disk.incarnation };
+        state.disks.get(&life).is_none_or(|there| there.destroyed)
+    };
+    match command.op.as_ref()? {
+        Op::SetDisk(op) if op.standing == Some(Standing::Out as i32) => {
+            let disk = disks.iter().find(|disk| disk.id == op.id)?;
+            let window = away(disk).filter(|_| !destroyed(disk))?;
+            // Decided a moment before the window began.
+            let began = state.now_ns() - window.began_ns > 5_000_000_000;
+            began.then(|| format!("{disk:?} is given up during maintenance"))
+        }
+        Op::ChangePg(op)
+            if op.takes == 0 && op.remove.is_none() && state.stirred.elapsed() > Duration::from_secs(3) =>
+        {
+            let (added, group) = (op.add?, groups.pgs.get(&op.pg)?);
+            let others: Vec<&Member> = group.members.iter().filter(|m| m.disk != added.disk).collect();
+            let redundancy = groups.redundancy(group);
+            let regular = others.iter().filter(|m| !m.temporary).count() as u32;
+            let of = |m: &Member| disks.iter().find(|d| (d.id, d.incarnation) == (m.disk, m.incarnation));
+            let hosts: BTreeSet<u64> = others.iter().filter_map(|m| of(m)).map(|disk| disk.node).collect();
+            let leaves = |m: &&&Member| {
+                let Some(disk) = of(m) else { return true };
+                let node = nodes.iter().find(|node| node.id == disk.node);
+                let stays = |standing| matches!(standing, Standing::In | Standing::Maintenance);
+                destroyed(disk) || !stays(disk.standing()) || node.is_none_or(|node| !stays(node.standing()))
+            };
+            if regular < redundancy.members()
+                || hosts.len() < others.len()
+                || others.iter().any(|m| leaves(&m))
+            {
+                return None;
+            }
+            let steady = |m: &&&Member| {
+                let up = of(m).and_then(|disk| state.nodes.get(&disk.node)?.up_since);
+                let lacks = work::missing_in(table, m.disk, group.id, 0, 1).unwrap();
+                m.clean && lacks.is_empty() && up.is_some_and(|since| since.elapsed() > STEADY)
+            };
+            let whole: BTreeSet<(u32, u32)> = others
+                .iter()
+                .filter(steady)
+                .map(|m| (m.shard, if redundancy.is_erasure() { 0 } else { m.disk }))
+                .collect();
+            (whole.len() as u32 > redundancy.min_readable())
+                .then(|| format!("{added:?} joins group {group:?}, of which nothing was lost"))
+        }
+        _ => None,
     }
 }
 
@@ -176,6 +247,22 @@ pub(crate) fn unrest(state: &State) -> Option<String> {
             "{} replicas missing ({pairs:?}), {} chunks of garbage {cursors:?}; {of:?}; {sessions:?}",
             now.missing, now.garbage
         ));
+    }
+    let noted = holdfast_state::work::ailing(table, 10).unwrap();
+    if !noted.is_empty() {
+        return Some(format!("groups are still noted as ailing: {noted:?}"));
+    }
+    for node in map_view::nodes(table).unwrap() {
+        if node.procedure.is_some() {
+            return Some(format!("{node:?} has something under way"));
+        }
+    }
+    for disk in map_view::disks(table).unwrap() {
+        let replaced = disk.procedure.is_some_and(|p| p.kind() == ProcedureKind::Replacement);
+        // One that nobody brings a new disk for waits.
+        if replaced && !disk.lost {
+            return Some(format!("{disk:?} is still being replaced"));
+        }
     }
     // A disk that is lost cannot say that it let go; that ends with its removal or replacement.
     let lost = |disk: &DiskRef| state.disks.get(disk).is_none_or(|disk| disk.destroyed);

@@ -46,6 +46,8 @@ pub(crate) struct Scenario {
     pub(crate) damage: bool,
     /// Disks are drained, nodes join, balance is steered.
     pub(crate) moves: bool,
+    /// Nodes go into maintenance, disks are emptied, removed, and replaced in place.
+    pub(crate) procedures: bool,
     /// The network is cut one way or both, and loses messages.
     pub(crate) cuts: bool,
     pub(crate) mistake: Option<Mistake>,

@@ -44,6 +44,8 @@ pub(crate) struct NodeMap {
 #[derive(Default)]
 pub(crate) struct SimNode {
     pub(crate) up: bool,
+    /// Since when, if it is up.
+    pub(crate) up_since: Option<Instant>,
     pub(crate) map: NodeMap,
     /// Highest (metadata life, term) whose orders it heard of; kept on its disks.
     pub(crate) authority: (u64, u64),
@@ -88,6 +90,10 @@ pub(crate) struct State {
     pub(crate) writing: BTreeSet<(u32, u64)>,
     /// Records damaged or lost behind everybody's back.
     pub(crate) hurt: BTreeSet<(DiskRef, u32, u64)>,
+    /// The network was cut or lossy at some time: who seemed to be away to whom is not known.
+    pub(crate) torn: bool,
+    /// When a disk or node last changed its standing, or came: leaders act for a moment on what they knew before.
+    pub(crate) stirred: Instant,
     pub(crate) violation: Option<String>,
     pub(crate) history: u64,
     pub(crate) commands: u64,
@@ -123,6 +129,8 @@ impl World {
             mistake,
             writing: BTreeSet::new(),
             hurt: BTreeSet::new(),
+            torn: false,
+            stirred: Instant::now(),
             violation: None,
             history: seed,
             commands: 0,
@@ -331,6 +339,9 @@ impl State {
         self.twin.write(changes);
         if reply != other {
             self.violate(format!("replicas answer {command:?} differently: {reply:?} and {other:?}"));
+        }
+        if matches!(&command.op, Some(Op::SetDisk(_) | Op::SetNode(_) | Op::RegisterDisk(_))) {
+            self.stirred = Instant::now();
         }
         self.remember(&command.encode_to_vec());
         self.remember(&reply.encode_to_vec());

@@ -31,8 +31,9 @@ pub use objects::{
     Conditions, CopyObject, CreateBucket, DeleteBucket, DeleteObjects, MakeDirs, PutObject, SetObjectMeta,
 };
 pub use placement::{
-    AddMissing, AdvanceGc, ChangePg, ClearLeave, ClearMissing, CreatePgs, DiskRef, GcCursor, MemberClean,
-    NewPg, OrderScrub, PutClass, RegisterDisk, RegisterNode, SetDisk, SetNode, SetPgState,
+    AddMissing, AdvanceGc, Ailment, ChangePg, ClearLeave, ClearMissing, CreatePgs, DiskRef, GcCursor,
+    GroupNote, MemberClean, NewPg, NoteGroups, OrderScrub, PutClass, RegisterDisk, RegisterNode, SetDisk,
+    SetNode, SetPgState,
 };
 pub use quotas::{QuotaStep, SetQuota};
 pub use sessions::{
@@ -72,7 +73,7 @@ pub struct Command {
     /// What to do.
     #[prost(
         oneof = "Op",
-        tags = "10, 11, 12, 13, 14, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 40, 41, 42, 43, 44, 45, 46, 50, 51, 52, 53, 54, 55, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 80, 81, 82, 83, 84, 85, 90, 91, 92"
+        tags = "10, 11, 12, 13, 14, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 40, 41, 42, 43, 44, 45, 46, 50, 51, 52, 53, 54, 55, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 80, 81, 82, 83, 84, 85, 90, 91, 92, 95"
     )]
     pub op: Option<Op>,
 }
@@ -276,6 +277,9 @@ pub enum Op {
     /// For how long files deleted below a directory are kept.
     #[prost(message, tag = "92")]
     SetTrashTime(SetTrashTime),
+    /// The leader notes since when groups lack redundancy.
+    #[prost(message, tag = "95")]
+    NoteGroups(NoteGroups),
 }
 
 /// What a command came to.

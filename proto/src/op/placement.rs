@@ -78,6 +78,15 @@ pub struct SetNode {
     /// New host.
     #[prost(string, optional, tag = "5")]
     pub host: Option<String>,
+    /// With a standing that begins a procedure: bytes that count on its disks, as the leader counted them.
+    #[prost(uint64, tag = "6")]
+    pub bytes: u64,
+    /// With maintenance: seconds of the cluster's uptime after which it ends by itself; 0: never.
+    #[prost(uint64, tag = "7")]
+    pub window_s: u64,
+    /// Only while the maintenance under way ends at this uptime; 0: in any case.
+    #[prost(uint64, tag = "8")]
+    pub if_until_s: u64,
 }
 
 /// See [`super::Op::SetDisk`].
@@ -98,6 +107,16 @@ pub struct SetDisk {
     /// New capacity.
     #[prost(uint64, optional, tag = "5")]
     pub capacity: Option<u64>,
+    /// With a standing that begins a procedure, or with `lost`: bytes that count on it, as the leader counted them.
+    #[prost(uint64, tag = "6")]
+    pub bytes: u64,
+    /// It is lost for good, so that an empty one may take its place at once ([`crate::map::Disk::lost`]): it is given up
+    /// ([`Standing::Out`]). False: it is not, after all.
+    #[prost(bool, optional, tag = "7")]
+    pub lost: Option<bool>,
+    /// The leader: nothing counts on an earlier life of it any more, its replacement is through.
+    #[prost(bool, tag = "8")]
+    pub replaced: bool,
 }
 
 /// See [`super::Op::OrderScrub`]. All or none: refused if one of the disks is not there, removed, or given up.
@@ -290,4 +309,40 @@ pub struct ClearLeave {
     /// It may still hold chunks of the group: only its `missing/` records go, which are nobody's worry any more.
     #[prost(bool, tag = "3")]
     pub holds: bool,
+}
+
+/// How close to loss a group is, as the leader notes it. What is only placed badly is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum Ailment {
+    /// Nothing is lacking: what was noted is forgotten.
+    Whole = 0,
+    /// Lacks something, but could lose one more member.
+    Degraded = 1,
+    /// One more failure would make it unreadable.
+    AtRisk = 2,
+    /// Cannot be read whole now.
+    Unavailable = 3,
+}
+
+/// One group's condition.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
+pub struct GroupNote {
+    /// The group.
+    #[prost(uint32, tag = "1")]
+    pub pg: u32,
+    /// Its condition.
+    #[prost(enumeration = "Ailment", tag = "2")]
+    pub ailment: i32,
+    /// It has been so for this long already, in milliseconds: as long as who is missing has been silent.
+    #[prost(uint64, tag = "3")]
+    pub age_ms: u64,
+}
+
+/// See [`super::Op::NoteGroups`]. Groups that are gone are passed over.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub struct NoteGroups {
+    /// Groups whose condition changed, at most 1,000.
+    #[prost(message, repeated, tag = "1")]
+    pub notes: Vec<GroupNote>,
 }

@@ -1,11 +1,13 @@
 //! `holdfast admin disks`: what keeps the data; weight and standing of one.
 
 use clap::{Args, Subcommand};
+use holdfast_proto::admin::ProcedureAction;
 use holdfast_proto::cluster::DiskCondition;
-use holdfast_proto::map::{Pg, Standing};
+use holdfast_proto::map::Pg;
 use holdfast_proto::op::{Op, SetDisk};
 use serde::Serialize;
 
+use super::drains::{self, Order};
 use super::{StandingArg, liveness_name, standing_name};
 use crate::failure::{Doing, Failure, Outcome};
 use crate::output::{Output, Table, size};
@@ -19,7 +21,7 @@ pub(crate) struct DisksArgs {
 
 #[derive(Subcommand, Debug)]
 enum DisksCommand {
-    /// Change weight or standing
+    /// Change weight or standing, whatever comes of it; drain, undrain and replace look first
     Set {
         /// The disk's number
         id: u32,
@@ -30,10 +32,43 @@ enum DisksCommand {
         #[arg(long)]
         weight: Option<f64>,
     },
-    /// Forget a disk for good; refused while any group counts on it: drain it first
+    /// Empty a disk: it keeps serving and gets nothing new; refused when its data would find no other place
+    Drain {
+        /// The disk's number
+        id: u32,
+        /// Begin although it cannot be emptied, or data would be placed worse
+        #[arg(long)]
+        force: bool,
+        /// Only say what would be
+        #[arg(long)]
+        check: bool,
+        /// Show how far it is until it is empty
+        #[arg(long)]
+        watch: bool,
+    },
+    /// End a drain or replacement: the disk takes part again
+    Undrain {
+        /// The disk's number
+        id: u32,
+    },
+    /// A disk is lost for good: an empty directory in its place takes its number, and is filled
+    Replace {
+        /// The disk's number
+        id: u32,
+        /// Although data may be lost with it
+        #[arg(long)]
+        force: bool,
+        /// Only say what would be
+        #[arg(long)]
+        check: bool,
+    },
+    /// Forget a disk for good, after a proof that nothing is left on it; drain it first
     Remove {
         /// The disk's number
         id: u32,
+        /// Only look whether it could be
+        #[arg(long)]
+        check: bool,
     },
 }
 
@@ -68,19 +103,30 @@ pub(super) async fn run(remote: &Remote, args: &DisksArgs, output: Output) -> Ou
             let weight = weight.map(thousandths).transpose()?;
             let op = SetDisk {
                 id: *id,
-                incarnation: 0,
                 standing: standing.map(StandingArg::number),
                 weight,
-                capacity: None,
+                ..SetDisk::default()
             };
             remote.mutate(Op::SetDisk(op)).await.doing(format_args!("change disk d{id}"))?;
             Ok(())
         }
-        Some(DisksCommand::Remove { id }) => {
-            let standing = Some(Standing::Removed as i32);
-            let op = SetDisk { id: *id, standing, ..SetDisk::default() };
-            remote.mutate(Op::SetDisk(op)).await.doing(format_args!("remove disk d{id}"))?;
-            Ok(())
+        Some(DisksCommand::Drain { id, force, check, watch }) => {
+            let order = Order { disk: *id, force: *force, only_judge: *check, ..Order::default() };
+            drains::order(remote, ProcedureAction::Drain, order, output, "is being emptied").await?;
+            if *watch && !*check { drains::watch_one(remote, output, *id, 0).await } else { Ok(()) }
+        }
+        Some(DisksCommand::Undrain { id }) => {
+            let order = Order { disk: *id, ..Order::default() };
+            drains::order(remote, ProcedureAction::Resume, order, output, "takes part again").await
+        }
+        Some(DisksCommand::Replace { id, force, check }) => {
+            let order = Order { disk: *id, force: *force, only_judge: *check, ..Order::default() };
+            let done = "is given up as lost; an empty directory in its place takes its number";
+            drains::order(remote, ProcedureAction::Replace, order, output, done).await
+        }
+        Some(DisksCommand::Remove { id, check }) => {
+            let order = Order { disk: *id, only_judge: *check, ..Order::default() };
+            drains::order(remote, ProcedureAction::Remove, order, output, "is removed").await
         }
     }
 }

@@ -3,6 +3,9 @@
 mod balance;
 mod classes;
 mod disks;
+mod drains;
+mod group_files;
+mod health;
 mod keys;
 mod map;
 mod meta;
@@ -31,11 +34,15 @@ use crate::remote::Remote;
 pub(crate) enum AdminCommand {
     /// Health, capacity and redundancy at a glance
     Status,
-    /// List nodes, or change one
+    /// Which data is how close to loss, since when, what is being done, how long it will take
+    Health(health::HealthArgs),
+    /// How far drains, maintenance and replacements are
+    Drains(drains::DrainsArgs),
+    /// List nodes; drain, maintain, change or remove one
     Nodes(nodes::NodesArgs),
-    /// List disks, or change one
+    /// List disks; drain, replace, change or remove one
     Disks(disks::DisksArgs),
-    /// List placement groups
+    /// List placement groups; with --why what is the matter with them; files in one
     Pgs(pgs::PgsArgs),
     /// The whole cluster map
     Map,
@@ -60,6 +67,8 @@ pub(crate) enum AdminCommand {
 pub(crate) async fn run(remote: &Remote, command: AdminCommand, output: Output) -> Outcome<()> {
     match command {
         AdminCommand::Status => status::run(remote, output).await,
+        AdminCommand::Health(args) => health::run(remote, &args, output).await,
+        AdminCommand::Drains(args) => drains::run(remote, &args, output).await,
         AdminCommand::Nodes(args) => nodes::run(remote, &args, output).await,
         AdminCommand::Disks(args) => disks::run(remote, &args, output).await,
         AdminCommand::Pgs(args) => pgs::run(remote, &args, output).await,

@@ -1,10 +1,12 @@
 //! `holdfast admin nodes`: who takes part; labels and standing of one.
 
 use clap::{Args, Subcommand};
-use holdfast_proto::map::Standing;
+use holdfast_proto::admin::ProcedureAction;
 use holdfast_proto::op::{Op, SetNode};
+use holdfast_support::config::Period;
 use serde::Serialize;
 
+use super::drains::{self, Order};
 use super::{StandingArg, liveness_name, role_names, standing_name};
 use crate::failure::{Doing, Failure, Outcome};
 use crate::output::{Output, Table, span_ms};
@@ -18,7 +20,7 @@ pub(crate) struct NodesArgs {
 
 #[derive(Subcommand, Debug)]
 enum NodesCommand {
-    /// Change labels or standing
+    /// Change labels or standing, whatever comes of it; drain, undrain and maintenance look first
     Set {
         /// The node's number
         id: u64,
@@ -35,10 +37,49 @@ enum NodesCommand {
         #[arg(long)]
         host: Option<String>,
     },
-    /// Forget a node for good; refused while it has disks
+    /// Empty all disks of a node; refused when their data would find no other place
+    Drain {
+        /// The node's number
+        id: u64,
+        /// Begin although it cannot be emptied, or data would be placed worse
+        #[arg(long)]
+        force: bool,
+        /// Only say what would be
+        #[arg(long)]
+        check: bool,
+        /// Show how far it is until it is empty
+        #[arg(long)]
+        watch: bool,
+    },
+    /// End a drain or maintenance: the node takes part again
+    Undrain {
+        /// The node's number
+        id: u64,
+    },
+    /// The node will be away for a while: nothing is rebuilt for that, but what is down to its last copies
+    Maintenance {
+        /// The node's number
+        id: u64,
+        /// For how long, such as 30m or 2h; asked for again, it counts anew
+        #[arg(long = "for", value_name = "TIME", required_unless_present = "end", conflicts_with = "end")]
+        window: Option<Period>,
+        /// It is back: end it now
+        #[arg(long)]
+        end: bool,
+        /// Although data could not be read or written, or metadata not be changed, without it
+        #[arg(long)]
+        force: bool,
+        /// Only say what would be
+        #[arg(long)]
+        check: bool,
+    },
+    /// Forget a node and its disks for good, after a proof that nothing is left on them; drain it first
     Remove {
         /// The node's number
         id: u64,
+        /// Only look whether it could be
+        #[arg(long)]
+        check: bool,
     },
 }
 
@@ -70,15 +111,28 @@ pub(super) async fn run(remote: &Remote, args: &NodesArgs, output: Output) -> Ou
                 zone: zone.clone(),
                 rack: rack.clone(),
                 host: host.clone(),
+                ..SetNode::default()
             };
             remote.mutate(Op::SetNode(op)).await.doing(format_args!("change node n{id}"))?;
             Ok(())
         }
-        Some(NodesCommand::Remove { id }) => {
-            let standing = Some(Standing::Removed as i32);
-            let op = SetNode { id: *id, standing, ..SetNode::default() };
-            remote.mutate(Op::SetNode(op)).await.doing(format_args!("remove node n{id}"))?;
-            Ok(())
+        Some(NodesCommand::Drain { id, force, check, watch }) => {
+            let order = Order { node: *id, force: *force, only_judge: *check, ..Order::default() };
+            drains::order(remote, ProcedureAction::Drain, order, output, "is being emptied").await?;
+            if *watch && !*check { drains::watch_one(remote, output, 0, *id).await } else { Ok(()) }
+        }
+        Some(NodesCommand::Undrain { id } | NodesCommand::Maintenance { id, end: true, .. }) => {
+            let order = Order { node: *id, ..Order::default() };
+            drains::order(remote, ProcedureAction::Resume, order, output, "takes part again").await
+        }
+        Some(NodesCommand::Maintenance { id, window, force, check, .. }) => {
+            let window_s = window.map_or(0, |window| window.0.as_secs());
+            let order = Order { node: *id, force: *force, window_s, only_judge: *check, ..Order::default() };
+            drains::order(remote, ProcedureAction::Maintain, order, output, "is in maintenance").await
+        }
+        Some(NodesCommand::Remove { id, check }) => {
+            let order = Order { node: *id, only_judge: *check, ..Order::default() };
+            drains::order(remote, ProcedureAction::Remove, order, output, "is removed").await
         }
     }
 }

@@ -1,15 +1,28 @@
 //! `holdfast admin pgs`: placement groups and where their members are.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use holdfast_proto::map::{Pg, PgState};
 use serde::Serialize;
 
+use super::{group_files, health};
 use crate::failure::Outcome;
 use crate::output::{Output, Table};
 use crate::remote::Remote;
 
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct PgsArgs {
+    #[command(subcommand)]
+    command: Option<PgsCommand>,
+
+    /// What is the matter with groups that are not whole: since when, what is being done, how much is left
+    #[arg(long, conflicts_with_all = ["incomplete", "disk"])]
+    why: bool,
+
+    /// With --why: this group alone, also if it is whole
+    #[arg(long, requires = "why")]
+    pg: Option<u32>,
+
     /// Only groups with a member that is not clean or temporary
     #[arg(long)]
     incomplete: bool,
@@ -17,6 +30,12 @@ pub(crate) struct PgsArgs {
     /// Only groups with a member on this disk
     #[arg(long)]
     disk: Option<u32>,
+}
+
+#[derive(Subcommand, Debug)]
+enum PgsCommand {
+    /// List the files that have content in a group
+    Files(group_files::FilesArgs),
 }
 
 #[derive(Serialize)]
@@ -63,6 +82,12 @@ pub(super) fn view(pg: &Pg) -> PgView {
 }
 
 pub(super) async fn run(remote: &Remote, args: &PgsArgs, output: Output) -> Outcome<()> {
+    if let Some(PgsCommand::Files(args)) = &args.command {
+        return group_files::run(remote, args, output).await;
+    }
+    if args.why {
+        return why(remote, args.pg, output).await;
+    }
     let map = super::whole_map(remote).await?;
     let views: Vec<PgView> = map
         .pgs
@@ -89,5 +114,19 @@ pub(super) async fn run(remote: &Remote, args: &PgsArgs, output: Output) -> Outc
         }
         table.write(out)?;
         writeln!(out, "\n* is still being filled   + stands in for a silent member")
+    })
+}
+
+async fn why(remote: &Remote, pg: Option<u32>, output: Output) -> Outcome<()> {
+    let groups = match pg {
+        Some(pg) => {
+            let reply = health::ask(remote, 0, 1, pg).await?;
+            reply.groups.iter().map(|group| health::view(group, &reply)).collect()
+        }
+        None => health::groups(remote, u32::MAX).await?.1,
+    };
+    output.show(&groups, |out| match groups.is_empty() {
+        true => writeln!(out, "all groups are whole"),
+        false => health::table(&groups, out),
     })
 }

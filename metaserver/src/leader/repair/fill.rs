@@ -8,10 +8,11 @@
 //! - What no source can give becomes a `missing/` record, never a reason to call the member clean.
 //! - Chunks that are there already are verified by the member, not copied: a walk that starts again is cheap.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use holdfast_proto::chunk::{PullChunks, PullFailure, PullItem, PullReply, Source};
+use holdfast_proto::geometry::member_bytes;
 use holdfast_proto::map::{Member, Pg, Redundancy};
 use holdfast_proto::op::{AddMissing, ClearMissing, DiskRef, MemberClean, Op};
 use holdfast_proto::status::{Code, Status};
@@ -132,7 +133,18 @@ impl Target {
             rate: self.rate,
             urgent: self.urgent,
         };
-        let reply = leader.servers.pull(&self.to, order, deadline).await?;
+        let reply = {
+            let lengths: BTreeMap<u64, u64> =
+                order.items.iter().map(|item| (item.number, item.chunk_bytes)).collect();
+            let reply = leader.servers.pull(&self.to, order, deadline).await?;
+            let held = |number| {
+                let bytes = lengths.get(number).copied().unwrap_or(0);
+                member_bytes(&self.redundancy, bytes, self.member.shard)
+            };
+            let filled = reply.done.iter().map(held).sum();
+            leader.progress.lock().filled(self.pg.id, identity(&self.member), filled);
+            reply
+        };
         let mut outlook = leader.outlook.lock();
         if self.member.takes == 0 {
             outlook.repaired_bytes += reply.bytes;
@@ -191,6 +203,8 @@ pub async fn fill_member<M: Metadata, C: Chunkservers>(
     let mut fill = Fill::default();
     let mut after = None;
     let mut walked_index = None;
+    // A walk that begins anew finds what is there already, and counts it again.
+    leader.progress.lock().begins(pg.id, identity(member));
     loop {
         let id = pg.id;
         let (index, group, page) = leader

@@ -120,7 +120,15 @@ async fn round<M: Metadata, C: Chunkservers>(
     jobs: &mut JoinSet<Done>,
 ) -> Result<(Doing, String), Status> {
     let pgs = choose_groups(leader, memory).await?;
-    let surveys = survey(leader, &pgs).await?;
+    let surveys = match survey(leader, &pgs).await {
+        Ok(surveys) => surveys,
+        Err(status) => {
+            // They are still to be looked at.
+            leader.dirty.lock().extend(&pgs);
+            leader.outlook.lock().looking.clear();
+            return Err(status);
+        }
+    };
     note(leader, &pgs, &surveys);
     let mut work: Vec<Survey> = surveys.into_iter().filter(needs_work).collect();
     work.sort_by_key(|s| (s.found.risk, s.pg.id));
@@ -177,10 +185,12 @@ async fn choose_groups<M: Metadata, C: Chunkservers>(
 ) -> Result<Vec<u32>, Status> {
     let mut pgs = with_missing(leader, MISSING_PER_DISK).await?;
     {
+        let mut outlook = leader.outlook.lock();
         let mut dirty = leader.dirty.lock();
         for _ in 0..CHANGED_PER_ROUND {
             let Some(pg) = dirty.pop_first() else { break };
             pgs.insert(pg);
+            outlook.looking.insert(pg);
         }
     }
     take_turn(leader.outlook.lock().ailing.keys(), &mut memory.ailing_turn, AILING_PER_ROUND, &mut pgs);
@@ -203,12 +213,13 @@ fn note<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>, asked: &[u32], surv
     let mut found: BTreeSet<u32> = asked.iter().copied().collect();
     for survey in surveys {
         found.remove(&survey.pg.id);
-        outlook.note(survey.pg.id, Some(survey.found.clone()));
+        outlook.note(survey.pg.id, Some(survey));
     }
     // Asked about and not there: retired.
     for pg in found {
         outlook.note(pg, None);
     }
+    outlook.looking.clear();
 }
 
 /// Starts one group's repair if its disks and the cluster have a place for it.

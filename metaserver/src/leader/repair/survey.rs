@@ -6,6 +6,8 @@ use holdfast_proto::map::{Member, Pg};
 use holdfast_proto::op::{ChangePg, Op};
 use holdfast_proto::status::Status;
 use holdfast_state::plan::cluster::{Cluster, DiskFacts};
+use holdfast_state::plan::leave::share_of;
+use holdfast_state::plan::place::shared_domains;
 use holdfast_state::plan::repair::{Assessment, Risk, Rules, Step, assess};
 use holdfast_state::table::{Broken, View};
 
@@ -30,6 +32,15 @@ pub struct Survey {
     pub found: Assessment,
     /// Clean members that lack single chunks and answer.
     pub lacking: Vec<Member>,
+    /// Disks of members that have `missing/` records in the group, whether they answer or not.
+    pub short: BTreeSet<u32>,
+}
+
+impl Survey {
+    /// Whether a member has `missing/` records in the group.
+    pub fn lacks(&self, member: &Member) -> bool {
+        self.short.contains(&member.disk)
+    }
 }
 
 /// A group as the state has it: with whether each member lacks chunks.
@@ -38,25 +49,61 @@ struct Seen {
     lacks: Vec<bool>,
 }
 
-/// Which of these groups can spare a copy that is not a member's: looked at now, and after silence had the time to show.
-/// Groups that are gone need nothing. One that is at risk and has no disk to be repaired on can spare it, too: a disk
-/// joins again only when it has let go of what it held before, and it may be the only one there is.
-pub async fn doing_well<M: Metadata, C: Chunkservers>(
+/// What disks hold of groups that they are no members of, by (disk, group): which of these copies the groups can spare.
+/// Looked at now, and after silence had the time to show. Groups that are gone need nothing. One that is at risk and has
+/// no disk to be repaired on can spare the copy on a disk that it could be repaired on then: a disk joins again only when
+/// it has let go of what it held before, and it may be the only one there is. A copy on a disk that would not be chosen,
+/// or that shares a failure domain with a member, stays: it may be all that is left.
+pub async fn can_spare<M: Metadata, C: Chunkservers>(
     leader: &Leader<M, C>,
-    pgs: &[u32],
-) -> Result<BTreeSet<u32>, Status> {
+    held: &[(u32, u32)],
+) -> Result<BTreeSet<(u32, u32)>, Status> {
     let (since, down) = (leader.hearing.lock().since(), leader.knobs.load().patience.down);
     if since.elapsed() < down {
         return Ok(BTreeSet::new());
     }
-    let mut well: BTreeSet<u32> = pgs.iter().copied().collect();
-    for seen in survey(leader, pgs).await? {
+    let pgs: BTreeSet<u32> = held.iter().map(|(_, pg)| *pg).collect();
+    let pgs: Vec<u32> = pgs.into_iter().collect();
+    let mut spare: BTreeSet<(u32, u32)> = held.iter().copied().collect();
+    for seen in survey(leader, &pgs).await? {
+        if seen.found.risk > Risk::AtRisk {
+            continue;
+        }
         let needs_room = seen.found.risk == Risk::AtRisk && seen.found.no_room;
-        if seen.found.risk <= Risk::AtRisk && !needs_room {
-            well.remove(&seen.pg.id);
+        for (disk, pg) in held.iter().filter(|(_, pg)| *pg == seen.pg.id) {
+            if !(needs_room && would_join(leader, &seen, *disk)) {
+                spare.remove(&(*disk, *pg));
+            }
         }
     }
-    Ok(well)
+    Ok(spare)
+}
+
+/// Whether the group would be repaired on this disk if that had let go of what it holds of it, apart from all members.
+fn would_join<M, C>(leader: &Leader<M, C>, seen: &Survey, disk: u32) -> bool {
+    let cluster = leader.cluster.lock();
+    let lacks = |member: &Member| seen.lacks(member);
+    let found = assess(&cluster, &seen.pg, rules(leader, &cluster, &seen.pg), lacks, |other| other != disk);
+    let joins = match found.and_then(|found| found.step) {
+        Some(Step::Add { disk, .. } | Step::Replace { disk, .. }) => disk.disk,
+        Some(Step::Drop { .. }) | None => return false,
+    };
+    let (Some(facts), Some(class)) = (cluster.disks.get(&disk), cluster.classes.get(&seen.pg.class)) else {
+        return false;
+    };
+    let stays = |member: &&Member| cluster.member_disk(member).is_some_and(DiskFacts::stays);
+    let have: Vec<u32> = seen.pg.members.iter().filter(stays).map(|member| member.disk).collect();
+    joins == disk && shared_domains(&cluster, class.domain(), &have, facts)[0] == 0
+}
+
+/// What the planner may do with one group now.
+fn rules<M, C>(leader: &Leader<M, C>, cluster: &Cluster, pg: &Pg) -> Rules {
+    let bytes = leader.sizes.load().bytes.get(&pg.id).copied().unwrap_or(0);
+    Rules {
+        temporary_after_ms: leader.knobs.load().temporary_after.as_millis() as u64,
+        bytes: share_of(cluster, pg, bytes),
+        moves_rest: leader.balancing.lock().rests,
+    }
 }
 
 /// Looks at some groups. Those that are gone or retired are left out.
@@ -77,13 +124,11 @@ pub async fn survey<M: Metadata, C: Chunkservers>(
                 Ok((index.0, seen, leaving))
             })
             .await?;
-        let temporary_after_ms = leader.knobs.load().temporary_after.as_millis() as u64;
-        let moves_rest = leader.balancing.lock().rests;
-        let rules = Rules { temporary_after_ms, bytes: 0, moves_rest };
         let cluster = leader.cluster.lock();
-        all.extend(
-            seen.into_iter().flatten().filter_map(|seen| judge(&cluster, index, seen, rules, &leaving)),
-        );
+        all.extend(seen.into_iter().flatten().filter_map(|seen| {
+            let rules = rules(leader, &cluster, &seen.pg);
+            judge(&cluster, index, seen, rules, &leaving)
+        }));
     }
     Ok(all)
 }
@@ -108,7 +153,8 @@ fn judge(
     let found = assess(cluster, &pg, rules, lacking_of, |disk| leaving.contains(&(disk, pg.id)))?;
     let answers = |m: &&Member| cluster.member_disk(m).is_some_and(DiskFacts::answers);
     let lacking = pg.members.iter().filter(|m| m.clean && lacking_of(m)).filter(answers).copied().collect();
-    Some(Survey { index, found, lacking, pg })
+    let short = pg.members.iter().filter(|m| lacking_of(m)).map(|m| m.disk).collect();
+    Some(Survey { index, found, lacking, short, pg })
 }
 
 /// Proposes a membership change.

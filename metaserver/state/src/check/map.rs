@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_proto::ids::ChunkId;
-use holdfast_proto::map::{Disk, Node, Pg, PgState, StorageClass};
+use holdfast_proto::map::{Disk, Node, Pg, PgState, ProcedureKind, Standing, StorageClass};
+use holdfast_proto::op::Ailment;
 
 use super::{Report, each};
 use crate::keys::{self, MapKind};
-use crate::records::{Chunk, GcBatch, Index, Leave, Mark, State};
+use crate::procedures;
+use crate::records::{Ailing, Chunk, GcBatch, Index, Leave, Mark, State};
 use crate::table::{Broken, View};
 
 /// What the map says, gathered once.
@@ -36,6 +38,7 @@ pub(super) fn check(
         let there = map.pgs.get(&id.pg.0).is_some_and(|pg| pg.state != PgState::Retired as i32);
         report.expect(there, "members_distinct", || format!("chunk {id} lies in no group"));
     }
+    check_ailing(view, report, state, &map)?;
     let leaving = check_members(view, report, &map)?;
     let missing = check_missing(view, report, &map, chunks, &leaving)?;
     let garbage = check_garbage(view, report, &map, chunks)?;
@@ -45,13 +48,29 @@ pub(super) fn check(
 fn gather(view: &dyn View, report: &mut Report) -> Result<Map, Broken> {
     let mut map = Map::default();
     let mut nodes = BTreeSet::new();
-    each::<Node>(view, keys::NODE, report, |_, _, node| {
+    each::<Node>(view, keys::NODE, report, |report, _, node| {
         map.marks.insert((node.epoch, MapKind::Node as u8, node.id));
+        let kind = node.procedure.map(|procedure| procedure.kind());
+        let ends = node.procedure.is_some_and(|procedure| procedure.until_s != 0);
+        let fits = kind == procedures::kind_of(node.standing())
+            && (!ends || kind == Some(ProcedureKind::Maintenance));
+        report.expect(fits, "procedures_fit", || format!("node {} has {:?}", node.id, node.procedure));
         nodes.insert(node.id);
         Ok(())
     })?;
     each::<Disk>(view, keys::DISK, report, |report, _, disk| {
         map.marks.insert((disk.epoch, MapKind::Disk as u8, disk.id.into()));
+        let kind = disk.procedure.map(|procedure| procedure.kind());
+        let fits = match (procedures::kind_of(disk.standing()), kind) {
+            (None, Some(ProcedureKind::Replacement)) => disk.standing() != Standing::Removed,
+            (None, None) => true,
+            (wanted, kind) => wanted == kind,
+        };
+        let lost =
+            !disk.lost || (disk.standing() == Standing::Out && kind == Some(ProcedureKind::Replacement));
+        report.expect(fits && lost, "procedures_fit", || {
+            format!("disk {}, {:?}, lost: {}, has {:?}", disk.id, disk.standing(), disk.lost, disk.procedure)
+        });
         report.expect(nodes.contains(&disk.node), "members_distinct", || {
             format!("disk {} has no node", disk.id)
         });
@@ -69,6 +88,19 @@ fn gather(view: &dyn View, report: &mut Report) -> Result<Map, Broken> {
         Ok(())
     })?;
     Ok(map)
+}
+
+fn check_ailing(view: &dyn View, report: &mut Report, state: &State, map: &Map) -> Result<(), Broken> {
+    each::<Ailing>(view, keys::AILING, report, |report, key, ailing| {
+        let pg = keys::u32_at(key, 1);
+        let there = map.pgs.get(&pg).is_some_and(|pg| pg.state != PgState::Retired as i32);
+        let fits = there
+            && ailing.ailment() != Ailment::Whole
+            && ailing.since_ns <= ailing.level_since_ns
+            && ailing.level_since_ns <= state.time_ns;
+        report.expect(fits, "ailing_fits", || format!("group {pg} is noted as {ailing:?}"));
+        Ok(())
+    })
 }
 
 fn check_marks(view: &dyn View, report: &mut Report, state: &State, map: &Map) -> Result<(), Broken> {

@@ -26,6 +26,8 @@
 //! | `member_records` | `member/`, `gccursor/` and `leave/` fit the groups |
 //! | `missing_refers_to_member` | a `missing/` record is about a known chunk and a member, or a leaving disk |
 //! | `gc_is_dead` | a chunk number in `gc/` is not a live chunk, and appears once |
+//! | `procedures_fit` | nodes and disks say what is under way with them, as their standing wants |
+//! | `ailing_fits` | what is noted of a group's condition is about a group that is there, and not of the future |
 //! | `map_epochs` | every object of the map has its one `mapchange/` mark and no epoch is in the future |
 //! | `grants_fit_sessions` | open grants and open sessions name each other |
 //! | `window_bounded` | kept replies belong to open sessions and to their slot |

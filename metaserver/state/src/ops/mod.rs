@@ -34,6 +34,7 @@ pub(crate) mod genesis;
 pub(crate) mod link;
 pub(crate) mod make_dirs;
 pub(crate) mod member_clean;
+pub(crate) mod note_groups;
 pub(crate) mod order_scrub;
 pub(crate) mod put_class;
 pub(crate) mod put_join_token;

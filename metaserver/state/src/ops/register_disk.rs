@@ -1,13 +1,14 @@
 //! A chunkserver makes a disk known: the same fingerprint gets the same id and incarnation again. A new one takes the
 //! place of an old one only when no group counts on the old one any more, or an administrator said that it is lost.
 
-use holdfast_proto::map::{Disk, Node, Standing};
+use holdfast_proto::map::{Disk, Node, ProcedureKind, Standing};
 use holdfast_proto::op::{RegisterDisk, Reply};
 use holdfast_proto::status::Code;
 
 use crate::change::{Change, Outcome, refuse, require};
 use crate::keys;
 use crate::map_view;
+use crate::procedures;
 use crate::records::DiskLife;
 
 /// Weight of a disk unless told otherwise, in thousandths.
@@ -55,12 +56,18 @@ fn replace(cx: &mut Change<'_>, op: &RegisterDisk) -> Result<Disk, crate::change
         &format!("disk {} belongs to node {}, not to {}", old.id, old.node, op.node),
     )?;
     require(
-        op.lost || !cx.any(&keys::members_of(old.id))?,
+        op.lost || old.lost || !cx.any(&keys::members_of(old.id))?,
         Code::PreconditionFailed,
         &format!("placement groups still count on disk {}, which may come back with what it holds", old.id),
     )?;
     let weight = if op.weight == 0 { old.weight } else { op.weight };
-    let new = Disk { id: old.id, epoch: old.epoch, weight, ..fresh(cx, op) };
+    // Under way until no group counts on the life before: so anybody can see how far it is.
+    let begun = old.procedure.filter(|procedure| procedure.kind() == ProcedureKind::Replacement);
+    let procedure = match cx.any(&keys::members_of(old.id))? {
+        true => Some(begun.map_or_else(|| procedures::replacement(cx, old.id, 0), Ok)?),
+        false => None,
+    };
+    let new = Disk { id: old.id, epoch: old.epoch, weight, procedure, ..fresh(cx, op) };
     Ok(enter(cx, new))
 }
 

@@ -234,6 +234,11 @@ impl Cluster {
         self.pgs.insert(pg.id, pg);
     }
 
+    /// The records of all disks, in order of id.
+    pub fn records(&self) -> impl Iterator<Item = &Disk> + '_ {
+        self.records.values()
+    }
+
     /// Groups that have this disk as a member, in one of its lives.
     pub fn groups_of(&self, disk: u32) -> impl Iterator<Item = u32> + '_ {
         self.groups_of.get(&disk).into_iter().flatten().copied()

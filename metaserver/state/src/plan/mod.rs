@@ -12,7 +12,9 @@
 pub mod balance;
 pub mod cluster;
 pub mod create;
+pub mod explain;
 pub mod fill;
+pub mod leave;
 pub mod place;
 pub mod repair;
 pub mod room;

@@ -92,6 +92,8 @@ pub struct Assessment {
     pub backfill: Vec<DiskRef>,
     /// A member should be added, but no disk can take it.
     pub no_room: bool,
+    /// Further failures that the group bears; below 0: it cannot be read whole.
+    pub spare: i32,
 }
 
 /// What the planner may do.
@@ -152,7 +154,8 @@ pub fn assess(
         Risk::Healthy if step.is_some() || !backfill.is_empty() => Risk::Misplaced,
         risk => risk,
     };
-    Some(Assessment { risk, step, backfill, no_room })
+    let spare = lens.readable() as i32 - lens.min_readable as i32;
+    Some(Assessment { risk, step, backfill, no_room, spare })
 }
 
 impl Lens<'_> {
@@ -196,10 +199,14 @@ impl Lens<'_> {
         DiskRef { disk: member.disk, incarnation: member.incarnation }
     }
 
-    fn risk(&self) -> Risk {
+    /// Members, or different shards, that hold everything and answer.
+    fn readable(&self) -> usize {
         let counts = |i: usize| self.complete[i] && self.answers(i);
-        let readable =
-            if self.erasure { self.shards(counts) } else { self.indexes().filter(|i| counts(*i)).count() };
+        if self.erasure { self.shards(counts) } else { self.indexes().filter(|i| counts(*i)).count() }
+    }
+
+    fn risk(&self) -> Risk {
+        let readable = self.readable();
         // One that is still being filled beside members that are all well takes nothing away.
         let all_well = self.regulars().all(|i| self.complete[i] && self.answers(i));
         if readable < self.min_readable {

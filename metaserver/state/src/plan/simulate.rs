@@ -17,7 +17,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_proto::map::{
-    Disk, FailureDomain, Liveness, MapReply, Member, Node, Pg, PgState, Redundancy, Standing, StorageClass,
+    Disk, FailureDomain, Liveness, MapReply, Member, Node, Pg, Redundancy, Standing, StorageClass,
 };
 use holdfast_proto::op::DiskRef;
 
@@ -25,8 +25,9 @@ use super::balance::{self, Limits};
 use super::cluster::Cluster;
 use super::create;
 use super::fill::PIECES_PER_DISK;
+use super::leave;
 use super::place::conflicts;
-use super::repair::{Rules, Step, assess};
+use super::repair::{Rules, assess};
 
 /// Hours of a year.
 const YEAR_HOURS: f64 = 8766.0;
@@ -366,7 +367,7 @@ impl Simulation {
                 done = !found.no_room;
                 break;
             };
-            if let Some(disk) = joins(&pg, step) {
+            if let Some(disk) = leave::joining(&pg, step) {
                 damage.bytes += piece;
                 traffic.rebuild(&self.cluster, &sources, needed, disk, piece as f64);
                 if let Some(facts) = self.cluster.disks.get_mut(&disk) {
@@ -374,7 +375,7 @@ impl Simulation {
                     facts.free = facts.free.saturating_sub(piece);
                 }
             }
-            self.cluster.set_pg(apply(pg, step));
+            self.cluster.set_pg(leave::after(pg, step));
         }
         damage.short += usize::from(!done);
     }
@@ -430,50 +431,6 @@ fn add_host(map: &mut MapReply, described: &Described, index: u32, disks_before:
             ..Disk::default()
         });
     }
-}
-
-/// The disk that a step brings into a group.
-fn joins(pg: &Pg, step: Step) -> Option<u32> {
-    match step {
-        Step::Add { disk, .. } => Some(disk.disk),
-        Step::Replace { disk, .. } => pg.members.iter().all(|m| m.disk != disk.disk).then_some(disk.disk),
-        Step::Drop { .. } => None,
-    }
-}
-
-/// The group after a step, its new member filled.
-fn apply(mut pg: Pg, step: Step) -> Pg {
-    let position = |pg: &Pg, disk: DiskRef| pg.members.iter().position(|m| m.disk == disk.disk);
-    let joined = |disk: DiskRef, temporary, shard| Member {
-        disk: disk.disk,
-        incarnation: disk.incarnation,
-        clean: true,
-        temporary,
-        shard,
-        ..Member::default()
-    };
-    match step {
-        Step::Add { disk, temporary, shard, .. } => {
-            let regular = pg.members.iter().filter(|m| !m.temporary).count();
-            let at = if temporary { pg.members.len() } else { regular };
-            pg.members.insert(at, joined(disk, temporary, shard));
-        }
-        Step::Drop { member, .. } => {
-            pg.members.retain(|m| m.disk != member.disk);
-        }
-        Step::Replace { member, disk } => {
-            let new = joined(disk, false, 0);
-            if let Some(stand_in) = position(&pg, disk) {
-                pg.members.remove(stand_in);
-            }
-            if let Some(at) = position(&pg, member) {
-                pg.members[at] = Member { shard: pg.members[at].shard, ..new };
-            }
-        }
-    }
-    pg.epoch += 1;
-    debug_assert_ne!(pg.state(), PgState::Retired);
-    pg
 }
 
 /// Bytes read and written, by disk and by host.

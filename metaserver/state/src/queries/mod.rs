@@ -5,6 +5,7 @@
 //!
 //! [`query`] is called by the metaserver once it knows that its state is new enough, and by tests.
 
+mod files_in;
 mod get_bucket;
 mod get_extents;
 mod get_inode;
@@ -84,6 +85,7 @@ fn dispatch(view: &dyn View, session: u64, asked: &Query) -> Answer {
         Query::ListMissing(ask) => list_missing::answer(view, ask),
         Query::ListFragmented(ask) => list_fragmented::answer(view, ask),
         Query::ListTrash(ask) => list_trash::answer(view, ask),
+        Query::FilesIn(ask) => files_in::answer(view, ask),
         Query::GetQuota(ask) => get_quota::answer(view, ask),
         Query::GetLock(ask) => get_lock::answer(view, session, ask),
     }

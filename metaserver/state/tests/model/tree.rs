@@ -147,7 +147,9 @@ impl Tree {
                 return false;
             }
         }
-        if !by_key && (name.is_empty() || at.is_some_and(|at| self.entries(at).contains_key(&format!("{name}/")))) {
+        if !by_key
+            && (name.is_empty() || at.is_some_and(|at| self.entries(at).contains_key(&format!("{name}/"))))
+        {
             return false;
         }
         if self.object(key).is_some() && !replace {

@@ -55,13 +55,7 @@ fn a_node_gets_its_id_again_and_tells_new_addresses() {
 #[test]
 fn a_disk_in_use_is_not_removed() {
     let mut world = World::new();
-    let remove = SetDisk {
-        id: 1,
-        incarnation: 0,
-        standing: Some(Standing::Removed as i32),
-        weight: None,
-        capacity: None,
-    };
+    let remove = SetDisk { id: 1, standing: Some(Standing::Removed as i32), ..SetDisk::default() };
     world.lead_refused(Op::SetDisk(remove), Code::NotEmpty);
     let node = world.nodes()[0];
     world.lead_refused(

@@ -19,6 +19,7 @@ mod moving;
 mod objects;
 mod opens;
 mod placement;
+mod procedures;
 mod quotas;
 mod rename;
 mod scrub;

@@ -1,0 +1,479 @@
+//! What is told of the health of groups and of procedures under way.
+//!
+//! What always holds: a page of groups is bounded, and its cost follows it; bytes are those that were counted, which is
+//! said when not all were. What is told of a group is what repair found when it last looked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdfast_proto::admin::{
+    GroupHealth, HealthReply, HealthRequest, MemberHealth, ProcedureStatus, SpareCount, StateCount,
+};
+use holdfast_proto::map::{Disk, Node, Pg, Procedure, ProcedureKind, Standing};
+use holdfast_proto::op::DiskRef;
+use holdfast_proto::status::{Code, Status};
+use holdfast_state::plan::cluster::Cluster;
+use holdfast_state::plan::explain::{self, Terms, Words};
+use holdfast_state::plan::leave::share_of;
+use holdfast_state::plan::repair::{Assessment, Risk, Step};
+use holdfast_state::records::Ailing;
+
+use super::super::context::Leader;
+use super::super::facts;
+use super::super::measure::Sizes;
+use super::super::ports::{Chunkservers, Metadata};
+use super::super::progress::{Progress, Target, eta_s};
+use super::super::repair::Outlook;
+
+/// Groups told at once.
+const MOST: usize = 1000;
+/// Chunks that one member lacks, counted at most.
+const MOST_LACKING: usize = 1000;
+/// Disks that still have to let go of a group, looked at.
+const MOST_LEAVES: usize = 100_000;
+
+/// One group as the leader sees it.
+struct Seen {
+    pg: Pg,
+    found: Assessment,
+    words: Words,
+    bytes: u64,
+    chunks: u64,
+    bytes_left: u64,
+    /// Bytes that a member of it keeps.
+    share: u64,
+    members_left: Vec<u64>,
+}
+
+/// Everything that a look at groups needs, held together.
+struct Lens<'a> {
+    cluster: &'a Cluster,
+    outlook: &'a Outlook,
+    progress: &'a Progress,
+    sizes: &'a Sizes,
+    grace_ms: u64,
+    held: bool,
+}
+
+impl Lens<'_> {
+    fn see(&self, pg: &Pg) -> Seen {
+        let found = self.outlook.ailing.get(&pg.id).cloned().unwrap_or_else(|| self.well(pg));
+        let short = self.outlook.short.get(&pg.id);
+        let has_chunks = self.sizes.chunks.get(&pg.id).map(|chunks| *chunks > 0);
+        let terms = Terms { grace_ms: self.grace_ms, held: self.held, has_chunks };
+        let lacks = |disk: u32| short.is_some_and(|short| short.contains(&disk));
+        let words = explain::explain(self.cluster, pg, &found, |m| lacks(m.disk), terms);
+        let bytes = self.sizes.bytes.get(&pg.id).copied().unwrap_or(0);
+        let share = share_of(self.cluster, pg, bytes);
+        let left = |disk: DiskRef| match found.backfill.contains(&disk) {
+            true => share.saturating_sub(self.progress.of(pg.id, disk)),
+            false => 0,
+        };
+        let members_left: Vec<u64> =
+            pg.members.iter().map(|m| left(DiskRef { disk: m.disk, incarnation: m.incarnation })).collect();
+        let joins = match found.step {
+            Some(Step::Add { .. }) => true,
+            Some(Step::Replace { disk, .. }) => pg.members.iter().all(|m| m.disk != disk.disk),
+            Some(Step::Drop { .. }) | None => found.no_room,
+        };
+        let to_come = if joins { share } else { 0 };
+        let bytes_left = members_left.iter().sum::<u64>() + to_come;
+        Seen {
+            pg: pg.clone(),
+            words,
+            bytes,
+            chunks: self.sizes.chunks.get(&pg.id).copied().unwrap_or(0),
+            bytes_left,
+            share,
+            members_left,
+            found,
+        }
+    }
+
+    /// Of a group with which nothing was found to be the matter.
+    fn well(&self, pg: &Pg) -> Assessment {
+        let redundancy = self.cluster.classes.get(&pg.class).and_then(|class| class.redundancy);
+        let spare = redundancy.map_or(0, |r| r.members() as i32 - r.min_readable() as i32);
+        Assessment { risk: Risk::Healthy, step: None, backfill: Vec::new(), no_room: false, spare }
+    }
+}
+
+/// Looks at groups with everything that is known of them held still.
+fn with_lens<M, C, T>(leader: &Leader<M, C>, see: impl FnOnce(&Lens<'_>) -> T) -> T {
+    let sizes = leader.sizes.load_full();
+    let grace_ms = leader.knobs.load().grace.as_millis() as u64;
+    let held = leader.held.lock().is_some();
+    let outlook = leader.outlook.lock();
+    let progress = leader.progress.lock();
+    let cluster = leader.cluster.lock();
+    see(&Lens { cluster: &cluster, outlook: &outlook, progress: &progress, sizes: &sizes, grace_ms, held })
+}
+
+/// How safe data is: the summary, and the groups that are asked about.
+pub async fn report<M: Metadata, C: Chunkservers>(
+    leader: &Leader<M, C>,
+    ask: &HealthRequest,
+) -> Result<HealthReply, Status> {
+    let mut reply = summary(leader).await?;
+    let most = (ask.most as usize).min(MOST);
+    let (seen, more) = with_lens(leader, |lens| choose(lens, ask, most));
+    if ask.pg != 0 && seen.is_empty() {
+        return Err(Status::new(
+            Code::NotFound,
+            format!("there is no group pg{}, or it was retired", ask.pg),
+        ));
+    }
+    let wanted: Vec<(u32, Vec<u32>)> =
+        seen.iter().map(|one| (one.pg.id, one.pg.members.iter().map(|m| m.disk).collect())).collect();
+    let facts = leader.look(move |_, view| look(view, wanted)).await?;
+    reply.more = more;
+    reply.groups = seen
+        .iter()
+        .zip(facts)
+        .map(|(one, (ailing, lacks))| with_lens(leader, |lens| told(lens, one, ailing, &lacks, reply.now_ns)))
+        .collect();
+    Ok(reply)
+}
+
+fn choose(lens: &Lens<'_>, ask: &HealthRequest, most: usize) -> (Vec<Seen>, bool) {
+    if ask.pg != 0 {
+        return (lens.cluster.pgs.get(&ask.pg).map(|pg| lens.see(pg)).into_iter().collect(), false);
+    }
+    let behind = lens.outlook.ailing.keys().filter(|pg| **pg > ask.after);
+    let mut groups: Vec<&Pg> =
+        behind.filter_map(|pg| lens.cluster.pgs.get(pg)).take(most.saturating_add(1)).collect();
+    let more = groups.len() > most;
+    groups.truncate(most);
+    (groups.into_iter().map(|pg| lens.see(pg)).collect(), more && most > 0)
+}
+
+type Facts = (Option<Ailing>, Vec<u64>);
+
+fn look(
+    view: &dyn holdfast_state::table::View,
+    wanted: Vec<(u32, Vec<u32>)>,
+) -> Result<Vec<Facts>, holdfast_state::table::Broken> {
+    let of = |(pg, disks): (u32, Vec<u32>)| {
+        let lacks = disks
+            .into_iter()
+            .map(|disk| Ok(facts::missing(view, disk, pg, None, MOST_LACKING)?.len() as u64))
+            .collect::<Result<Vec<u64>, _>>()?;
+        Ok((facts::ailing_of(view, pg)?, lacks))
+    };
+    wanted.into_iter().map(of).collect()
+}
+
+fn told(lens: &Lens<'_>, one: &Seen, ailing: Option<Ailing>, lacks: &[u64], now_ns: i64) -> GroupHealth {
+    let class = lens.cluster.classes.get(&one.pg.class);
+    // What lacks single chunks gets these alone.
+    let chunk = one.share.checked_div(one.chunks).unwrap_or(0);
+    let mut bytes_left = one.bytes_left;
+    let mut members = Vec::new();
+    for (at, member) in one.pg.members.iter().enumerate() {
+        let lacks = lacks.get(at).copied().unwrap_or(0);
+        let whole_fill = one.members_left.get(at).copied().unwrap_or(0);
+        let left = if whole_fill == 0 && member.clean { lacks * chunk } else { whole_fill };
+        bytes_left += left - whole_fill.min(left);
+        members.push(MemberHealth {
+            disk: member.disk,
+            node: lens.cluster.disks.get(&member.disk).map_or(0, |disk| disk.node),
+            condition: one.words.members.get(at).map_or("whole", |c| c.name()).into(),
+            lacks,
+            temporary: member.temporary,
+            bytes_left: left,
+        });
+    }
+    let until = one.words.until_ms.map_or(0, |ms| {
+        now_ns.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX).saturating_mul(1_000_000))
+    });
+    GroupHealth {
+        pg: one.pg.id,
+        class: one.pg.class,
+        class_name: class.map(|class| class.name.clone()).unwrap_or_default(),
+        ailment: explain::ailment(one.found.risk) as i32,
+        state: one.words.state.into(),
+        why: one.words.why.clone(),
+        since_ns: ailing.map_or(0, |ailing| ailing.since_ns),
+        level_since_ns: ailing.map_or(0, |ailing| ailing.level_since_ns),
+        bytes: one.bytes,
+        chunks: one.chunks,
+        spare: one.found.spare,
+        bytes_left,
+        members,
+        until_ns: until,
+    }
+}
+
+/// The whole in figures, without groups.
+pub(super) async fn summary<M: Metadata, C: Chunkservers>(
+    leader: &Leader<M, C>,
+) -> Result<HealthReply, Status> {
+    let (state, oldest) =
+        leader.look(|_, view| Ok((facts::state(view)?, facts::oldest_ailing(view)?))).await?;
+    let mut reply = with_lens(leader, count);
+    // Single chunks that members lack, at the size that chunks have on average.
+    reply.bytes_left += state.missing * state.bytes.checked_div(state.chunks).unwrap_or(0);
+    reply.rate = leader.progress.lock().repaired.growth();
+    reply.eta_s = eta_s(reply.bytes_left, reply.rate);
+    reply.oldest_since_ns = oldest;
+    reply.procedures = procedures(leader).await?;
+    reply.listening_ms = super::listening_ms(leader);
+    reply.measured = leader.sizes.load().whole;
+    reply.now_ns = state.time_ns.max(leader.meta.now_ns());
+    Ok(reply)
+}
+
+fn count(lens: &Lens<'_>) -> HealthReply {
+    let mut spare: BTreeMap<i32, (u64, u64)> = BTreeMap::new();
+    let mut states: BTreeMap<&'static str, (u64, u64)> = BTreeMap::new();
+    let mut bytes_left = 0;
+    for pg in lens.cluster.pgs.values() {
+        let bytes = lens.sizes.bytes.get(&pg.id).copied().unwrap_or(0);
+        let left = match lens.outlook.ailing.get(&pg.id) {
+            Some(found) => {
+                let seen = lens.see(pg);
+                bytes_left += seen.bytes_left;
+                let (groups, of_state) = states.entry(seen.words.state).or_default();
+                (*groups, *of_state) = (*groups + 1, *of_state + bytes);
+                found.spare
+            }
+            None => lens.well(pg).spare,
+        };
+        let (groups, of_spare) = spare.entry(left).or_default();
+        (*groups, *of_spare) = (*groups + 1, *of_spare + bytes);
+    }
+    let spare = spare.into_iter().map(|(spare, (groups, bytes))| SpareCount { spare, groups, bytes });
+    let states = states.into_iter().map(|(state, (groups, bytes))| StateCount {
+        state: state.to_owned(),
+        groups,
+        bytes,
+    });
+    HealthReply { spare: spare.collect(), states: states.collect(), bytes_left, ..HealthReply::default() }
+}
+
+/// A procedure as far as the map and repair show it.
+pub(super) struct UnderWay {
+    pub(super) target: Target,
+    pub(super) bytes_left: u64,
+    node: u64,
+    procedure: Procedure,
+    groups: BTreeSet<u32>,
+    disks: BTreeSet<u32>,
+    /// Groups that wait for room, and groups that cannot be read.
+    no_room: u64,
+    unreadable: u64,
+    /// Disks of it that do not answer.
+    silent: Vec<u32>,
+    /// Of a replacement: the new disk has not come yet.
+    awaited: bool,
+}
+
+/// Everything under way.
+pub(super) fn under_way<M, C>(leader: &Leader<M, C>) -> Vec<UnderWay> {
+    with_lens(leader, |lens| {
+        let nodes = lens.cluster.nodes.values().filter(|node| node.standing() != Standing::Removed);
+        let of_node = |node: &Node| Some(of_node(lens, node, node.procedure?));
+        let disks = lens.cluster.records().filter(|disk| disk.standing() != Standing::Removed);
+        let of_disk = |disk: &Disk| Some(of_disk(lens, disk, disk.procedure?));
+        nodes.filter_map(of_node).chain(disks.filter_map(of_disk)).collect()
+    })
+}
+
+fn of_node(lens: &Lens<'_>, node: &Node, procedure: Procedure) -> UnderWay {
+    let here = lens.cluster.disks.values();
+    let here = here.filter(|disk| disk.node == node.id && disk.standing != Standing::Removed);
+    let disks: BTreeSet<u32> = here.map(|disk| disk.id).collect();
+    let groups = disks.iter().flat_map(|disk| lens.cluster.groups_of(*disk)).collect();
+    described(lens, Target::Node(node.id), node.id, procedure, disks, groups, |_, _| true)
+}
+
+fn of_disk(lens: &Lens<'_>, disk: &Disk, procedure: Procedure) -> UnderWay {
+    let groups = lens.cluster.groups_of(disk.id).collect();
+    let replaced = procedure.kind() == ProcedureKind::Replacement && !disk.lost;
+    // Of a replacement that has begun, what counts on the life before, and what the new one is being filled with.
+    let counts = |life: u64, clean: bool| !replaced || life != disk.incarnation || !clean;
+    let mut one = described(
+        lens,
+        Target::Disk(disk.id),
+        disk.node,
+        procedure,
+        BTreeSet::from([disk.id]),
+        groups,
+        counts,
+    );
+    one.awaited = disk.lost;
+    one
+}
+
+fn described(
+    lens: &Lens<'_>,
+    target: Target,
+    node: u64,
+    procedure: Procedure,
+    disks: BTreeSet<u32>,
+    groups: BTreeSet<u32>,
+    counts: impl Fn(u64, bool) -> bool,
+) -> UnderWay {
+    let silent = |disk: &&u32| lens.cluster.disks.get(disk).is_some_and(|facts| !facts.answers());
+    let silent = disks.iter().filter(silent).copied().collect();
+    let mut one = UnderWay {
+        target,
+        bytes_left: 0,
+        node,
+        procedure,
+        groups: BTreeSet::new(),
+        disks,
+        no_room: 0,
+        unreadable: 0,
+        silent,
+        awaited: false,
+    };
+    for id in groups {
+        let Some(pg) = lens.cluster.pgs.get(&id) else { continue };
+        let there =
+            pg.members.iter().filter(|m| one.disks.contains(&m.disk) && counts(m.incarnation, m.clean));
+        let there = there.count() as u64;
+        if there == 0 {
+            continue;
+        }
+        one.groups.insert(id);
+        let share = share_of(lens.cluster, pg, lens.sizes.bytes.get(&id).copied().unwrap_or(0));
+        let fills = pg.members.iter().filter(|m| !m.clean);
+        let filled: u64 = fills
+            .map(|m| lens.progress.of(id, DiskRef { disk: m.disk, incarnation: m.incarnation }).min(share))
+            .sum();
+        one.bytes_left += (share * there).saturating_sub(filled);
+        if let Some(found) = lens.outlook.ailing.get(&id) {
+            one.no_room += u64::from(found.no_room);
+            one.unreadable += u64::from(found.risk == Risk::Unavailable);
+        }
+    }
+    one
+}
+
+/// How far every procedure is.
+pub async fn procedures<M: Metadata, C: Chunkservers>(
+    leader: &Leader<M, C>,
+) -> Result<Vec<ProcedureStatus>, Status> {
+    let all = under_way(leader);
+    if all.is_empty() {
+        return Ok(Vec::new());
+    }
+    let leaves = leader.look(|_, view| facts::leaves(view, None, MOST_LEAVES)).await?;
+    let uptime = leader.uptime_now();
+    Ok(all
+        .iter()
+        .map(|one| {
+            let leaves = leaves.iter().filter(|left| one.disks.contains(&left.disk.disk)).count() as u64;
+            let course = leader.progress.lock().procedures.get(&one.target).cloned().unwrap_or_default();
+            one.told(Some(leaves), course.decline(), uptime)
+        })
+        .collect())
+}
+
+/// What is under way, for the cluster's condition: known without asking anybody. With whether it is held up.
+pub fn notices<M, C>(leader: &Leader<M, C>) -> Vec<(String, bool)> {
+    let uptime = leader.uptime_now();
+    let told = |one: UnderWay| {
+        let status = one.told(None, 0, uptime);
+        let what = match one.target {
+            Target::Disk(disk) => format!("disk d{disk} on node n{}", one.node),
+            Target::Node(node) => format!("node n{node}"),
+        };
+        let doing = match (one.procedure.kind(), status.left_s) {
+            (ProcedureKind::Drain, _) => format!("{what} is being emptied: {}", status.detail),
+            (ProcedureKind::Maintenance, Some(left)) => {
+                format!("{what} is in maintenance for {} more minutes: {}", left.div_ceil(60), status.detail)
+            }
+            (ProcedureKind::Maintenance, None) => {
+                format!("{what} is in maintenance until somebody ends it: {}", status.detail)
+            }
+            (ProcedureKind::Replacement, _) => format!("{what} is being replaced: {}", status.detail),
+        };
+        let held_up = !status.blocked.is_empty() && one.procedure.kind() == ProcedureKind::Drain;
+        match status.blocked.is_empty() {
+            true => (doing, held_up),
+            false => (format!("{doing}; {}", status.blocked.join("; ")), held_up),
+        }
+    };
+    under_way(leader).into_iter().map(told).collect()
+}
+
+impl UnderWay {
+    /// `leaves`: groups that its disks still have to let go of, if that was looked up.
+    fn told(&self, leaves: Option<u64>, rate: u64, uptime: u64) -> ProcedureStatus {
+        let kind = self.procedure.kind();
+        let left_s = (kind == ProcedureKind::Maintenance && self.procedure.until_s != 0)
+            .then(|| self.procedure.until_s.saturating_sub(uptime));
+        let groups = self.groups.len() as u64;
+        let done = kind == ProcedureKind::Drain && groups == 0 && leaves == Some(0);
+        let moves = kind != ProcedureKind::Maintenance;
+        ProcedureStatus {
+            kind: kind as i32,
+            disk: if let Target::Disk(disk) = self.target { disk } else { 0 },
+            node: self.node,
+            began_ns: self.procedure.began_ns,
+            groups_begun: self.procedure.groups,
+            bytes_begun: self.procedure.bytes,
+            groups_left: groups,
+            bytes_left: if moves { self.bytes_left } else { 0 },
+            rate: if moves { rate } else { 0 },
+            eta_s: if moves { eta_s(self.bytes_left, rate).filter(|_| groups > 0 || done) } else { None },
+            left_s,
+            blocked: self.blocked(),
+            detail: self.detail(groups, leaves, done),
+            done,
+            leaves: leaves.unwrap_or(0),
+        }
+    }
+
+    fn blocked(&self) -> Vec<String> {
+        let mut blocked = Vec::new();
+        if self.awaited {
+            blocked.push("waits for an empty directory in the disk's place, and its node to be up".into());
+        }
+        if self.procedure.kind() == ProcedureKind::Maintenance {
+            return blocked;
+        }
+        if self.no_room > 0 {
+            blocked.push(format!(
+                "{} groups find no other disk that is apart enough and has room: add one, or give disks room",
+                self.no_room
+            ));
+        }
+        if self.unreadable > 0 {
+            blocked.push(format!(
+                "{} groups cannot be read whole now: too few of their disks answer",
+                self.unreadable
+            ));
+        }
+        if !self.silent.is_empty() && self.procedure.kind() == ProcedureKind::Drain {
+            blocked.push(format!(
+                "{} {} not answer: what lies there is rebuilt from other members",
+                explain::name(&self.silent),
+                if self.silent.len() == 1 { "does" } else { "do" }
+            ));
+        }
+        blocked
+    }
+
+    fn detail(&self, groups: u64, leaves: Option<u64>, done: bool) -> String {
+        match self.procedure.kind() {
+            ProcedureKind::Drain if done => "empty; it may be removed".into(),
+            ProcedureKind::Drain if groups == 0 => match leaves {
+                Some(leaves) => {
+                    format!("no group counts on it any more; it still has to let go of {leaves} groups")
+                }
+                None => "no group counts on it any more".into(),
+            },
+            ProcedureKind::Drain => format!("{groups} groups still count on it"),
+            ProcedureKind::Maintenance if self.silent.len() == self.disks.len() && !self.disks.is_empty() => {
+                "away; nothing is rebuilt for that".into()
+            }
+            ProcedureKind::Maintenance => "still here; its absence will cause no rebuild".into(),
+            ProcedureKind::Replacement if self.awaited => "lost; an empty disk may take its place".into(),
+            ProcedureKind::Replacement => {
+                format!("an empty disk took its place; {groups} groups are to be filled or placed elsewhere")
+            }
+        }
+    }
+}
