@@ -116,7 +116,7 @@ fn with_seeds(scenarios: Vec<Scenario>, seed: u64) -> Vec<(Scenario, u64)> {
     scenarios.into_iter().zip(seed..).collect()
 }
 
-/// Faults that no other test has, in ten minutes' work of a nightly run's hours.
+/// Faults that no other test has, and a pair.
 #[test]
 fn a_few_faults_leave_everything_as_it_should_be() -> Result<()> {
     let seed = seed()?;
