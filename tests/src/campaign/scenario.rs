@@ -88,6 +88,7 @@ async fn one(bed: &mut Bed, faults: &[Fault], seed: u64, names: String) -> Resul
     let (seen, written) = users.stop(bed).await?;
     bed.supervise().await?;
     bed.whole(WHOLE).await?;
+    converted(bed).await?;
     let whole = healed.elapsed();
     if faults.iter().any(|fault| fault.needs_scrub()) {
         scrubbed(bed).await?;
@@ -180,6 +181,16 @@ async fn everything_holds(bed: &mut Bed, written: Vec<(String, Arc<Oracle>)>) ->
     bed.past = written;
     bed.checked(Duration::from_secs(90)).await?;
     Ok(checked)
+}
+
+/// Waits until every file lies in its class.
+async fn converted(bed: &Bed) -> Result<()> {
+    crate::wait::until("files to lie in their classes", WHOLE, || async {
+        let seen: serde_json::Value =
+            super::operations::asked(bed, &["status"]).await.map_err(|error| format!("{error:#}"))?;
+        if seen["files_converting"] == 0 { Ok(()) } else { Err(seen["files_converting"].to_string()) }
+    })
+    .await
 }
 
 /// Has every byte read, and waits until what is damaged is mended.
