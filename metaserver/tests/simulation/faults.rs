@@ -7,13 +7,15 @@ use std::time::Duration;
 use holdfast_proto::admin::{ProcedureAction, ProcedureReply, ProcedureRequest};
 use holdfast_proto::cluster::{Finding, ReportProblem};
 use holdfast_proto::map::{Standing, roles};
-use holdfast_proto::op::{BalanceAction, DiskRef, Op, RegisterDisk, RegisterNode, SetDisk, SteerBalance};
+use holdfast_proto::op::{
+    BalanceAction, ChangePg, DiskRef, Op, RegisterDisk, RegisterNode, SetDisk, SteerBalance,
+};
 use tokio::time::Instant;
 
 use crate::council;
 use crate::disks::SimDisk;
 use crate::oracle::{self, Groups};
-use crate::run::{CAPACITY, Scenario};
+use crate::run::{CAPACITY, Mistake, Scenario};
 use crate::world::{NodeMap, SimNode, World, address};
 
 /// A machine joins, with so many disks.
@@ -122,6 +124,7 @@ pub(crate) async fn strike(world: World, scenario: Scenario, until: Instant) {
     let mut drained: Vec<DiskRef> = Vec::new();
     while Instant::now() < until {
         world.rest(500, 12_000).await;
+        err(&world, scenario.mistake);
         match world.below(17) {
             0..=2 if scenario.kills => kill_some(&world),
             3 if scenario.kills => depose(&world),
@@ -144,6 +147,36 @@ pub(crate) async fn strike(world: World, scenario: Scenario, until: Instant) {
         for disk in drained {
             stand(&world, disk, Standing::In);
         }
+    }
+}
+
+/// What a leader never does, to see that it is noticed.
+fn err(world: &World, mistake: Option<Mistake>) {
+    let table = world.lock().table.clone();
+    let disks = holdfast_state::map_view::disks(&*table).unwrap();
+    match mistake {
+        Some(Mistake::Impatience) => {
+            let nodes = holdfast_state::map_view::nodes(&*table).unwrap();
+            let away = nodes.iter().find(|node| node.standing() == Standing::Maintenance);
+            let disk = disks.iter().find(|disk| away.is_some_and(|node| node.id == disk.node));
+            if let Some(disk) = disk.filter(|disk| disk.standing() == Standing::In) {
+                let standing = Some(Standing::Out as i32);
+                world.order(Op::SetDisk(SetDisk { id: disk.id, standing, ..SetDisk::default() }));
+            }
+        }
+        Some(Mistake::Zeal) => {
+            let groups = holdfast_state::map_view::pgs(&*table).unwrap();
+            let Some(group) = groups.iter().find(|pg| pg.members.len() == 3) else { return };
+            let other = |disk: &&holdfast_proto::map::Disk| {
+                disk.standing() == Standing::In && group.members.iter().all(|m| m.disk != disk.id)
+            };
+            let Some(disk) = disks.iter().find(other) else { return };
+            let add = Some(DiskRef { disk: disk.id, incarnation: disk.incarnation });
+            let change =
+                ChangePg { pg: group.id, if_epoch: group.epoch, add, temporary: true, ..ChangePg::default() };
+            world.order(Op::ChangePg(change));
+        }
+        _ => {}
     }
 }
 

@@ -96,14 +96,22 @@ fn the_same_seed_gives_the_same_history() {
     assert_ne!(one.history, other.history);
 }
 
-/// What the checks are worth: each of these mistakes of a chunkserver is noticed.
+/// What the checks are worth: each of these mistakes is noticed, as what it is.
 #[test]
 fn mistakes_are_noticed() {
+    use run::Mistake::{EmptyPulls, ForgetfulAcks, Impatience, LazyDeletes, Zeal};
     let busy = Scenario { kills: true, losses: true, damage: true, moves: true, ..Scenario::default() };
-    for mistake in [run::Mistake::EmptyPulls, run::Mistake::ForgetfulAcks, run::Mistake::LazyDeletes] {
-        let scenario = Scenario { mistake: Some(mistake), ..busy.clone() };
+    let quiet = Scenario { procedures: true, ..Scenario::default() };
+    for (mistake, scenario, told) in [
+        (EmptyPulls, &busy, ""),
+        (ForgetfulAcks, &busy, ""),
+        (LazyDeletes, &busy, ""),
+        (Impatience, &quiet, "given up during maintenance"),
+        (Zeal, &quiet, "of which nothing was lost"),
+    ] {
+        let scenario = Scenario { mistake: Some(mistake), ..scenario.clone() };
         let found = (1..100).find_map(|seed| run(seed, &scenario).violation.map(|what| (seed, what)));
         println!("{mistake:?}: {found:?}");
-        assert!(found.is_some(), "{mistake:?} went unnoticed");
+        assert!(found.is_some_and(|(_, what)| what.contains(told)), "{mistake:?} went unnoticed");
     }
 }

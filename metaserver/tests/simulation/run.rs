@@ -24,7 +24,7 @@ const ACTIVE: Duration = Duration::from_secs(240);
 /// Virtual time in which everything must come to rest after that.
 const REST: Duration = Duration::from_secs(3600);
 
-/// A mistake that a chunkserver makes, to see that it is noticed.
+/// A mistake that a chunkserver or a leader makes, to see that it is noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mistake {
     /// It says to have deleted what it has not.
@@ -33,6 +33,10 @@ pub(crate) enum Mistake {
     EmptyPulls,
     /// It acknowledges some writes that it forgets.
     ForgetfulAcks,
+    /// A leader gives up a disk whose node is in maintenance.
+    Impatience,
+    /// A leader rebuilds what is whole.
+    Zeal,
 }
 
 /// What may happen.

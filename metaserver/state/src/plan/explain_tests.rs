@@ -55,6 +55,15 @@ fn without_another_disk_it_waits_for_room() {
 }
 
 #[test]
+fn a_drain_without_another_disk_is_told_although_nothing_is_lacking() {
+    let mut c = three_copies(&[1, 1, 1]);
+    c.disks.get_mut(&3).unwrap().standing = Standing::Draining;
+    let now = words(&c, &[], TERMS);
+    assert_eq!((now.state, now.members[2]), ("no_room", Condition::Leaving));
+    assert!(now.why.starts_with("waits for room"), "{}", now.why);
+}
+
+#[test]
 fn absence_for_maintenance_is_told_apart() {
     let mut c = three_copies(&[1, 1, 1, 1]);
     silent(&mut c, 3, 900_000);

@@ -151,7 +151,8 @@ pub fn assess(
     let (step, no_room) = if lens.erasure { lens.erasure_step() } else { lens.replicated_step() };
     let backfill = lens.backfill();
     let risk = match lens.risk() {
-        Risk::Healthy if step.is_some() || !backfill.is_empty() => Risk::Misplaced,
+        // A member on its way out for which there is no other disk is not where it should be, either.
+        Risk::Healthy if step.is_some() || no_room || !backfill.is_empty() => Risk::Misplaced,
         risk => risk,
     };
     let spare = lens.readable() as i32 - lens.min_readable as i32;
