@@ -324,7 +324,9 @@ async fn a_drain_without_another_place_is_refused_and_files_of_groups_are_found(
     let why = refused(&cluster, &["admin", "disks", "drain", &disk]).await?;
     ensure!(why.contains("no other disk") && why.contains("--force"), "{why}");
     cluster.expect(&["admin", "disks", "drain", &disk, "--force"]).await?;
-    let held_up = refused(&cluster, &["admin", "disks", "drain", &disk, "--force", "--watch"]).await?;
+    let watch = ["admin", "disks", "drain", &disk, "--force", "--watch"];
+    let watched = tokio::time::timeout(Duration::from_secs(60), refused(&cluster, &watch)).await;
+    let held_up = watched.context("watching goes on although nothing will happen")??;
     ensure!(held_up.contains("held up"), "{held_up}");
     let status = cluster.expect(&["admin", "status"]).await?;
     ensure!(status.contains("is being emptied"), "{status}");
