@@ -336,8 +336,13 @@ async fn a_drain_without_another_place_is_refused_and_files_of_groups_are_found(
     let groups = json(&cluster, &["admin", "pgs"]).await?;
     let mut found = std::collections::BTreeSet::new();
     for group in entries(&groups).iter().map(|group| group["id"].to_string()) {
-        let one = json(&cluster, &["admin", "pgs", "--why", "--pg", &group]).await?;
-        ensure!(one[0]["state"] == "whole", "{one}");
+        // The leader looks at a group again a moment after the drain was given up.
+        let one = wait::until("the group to be whole again", Duration::from_secs(30), || async {
+            let one = json(&cluster, &["admin", "pgs", "--why", "--pg", &group]).await;
+            let one = one.map_err(|error| format!("{error:#}"))?;
+            if one[0]["state"] == "whole" { Ok(one) } else { Err(one.to_string()) }
+        })
+        .await?;
         let lines = cluster.expect(&["admin", "pgs", "files", &group]).await?;
         ensure!(one[0]["chunks"] != 0 || lines.is_empty(), "group {group} is empty: {lines}");
         found.extend(lines.lines().map(str::to_owned));
