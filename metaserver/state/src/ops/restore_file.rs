@@ -68,6 +68,7 @@ fn check_path(path: &Bytes) -> Result<&[u8], Stop> {
 
 /// Refuses a path that leads through a file, or to the name of a directory: no mount could show the file there.
 fn check_way(cx: &Change<'_>, parents: &[&[u8]], name: &[u8]) -> Result<(), Stop> {
+    require(!name.is_empty(), Code::IsADirectory, "the path ends with `/`: it names a directory")?;
     let mut at = ROOT_INO.0;
     for stored in parents {
         let Some(found) = dirs::entry(cx.view(), at, stored)? else {
@@ -77,7 +78,6 @@ fn check_way(cx: &Change<'_>, parents: &[&[u8]], name: &[u8]) -> Result<(), Stop
         };
         at = found.ino;
     }
-    require(!name.is_empty(), Code::IsADirectory, "the path ends with `/`: it names a directory")?;
     let directory = cx.view().get(&keys::dir_dentry(at, name))?.is_some();
     require(!directory, Code::Exists, "a directory of that name is there; restore to another path")
 }

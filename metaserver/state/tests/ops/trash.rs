@@ -416,7 +416,9 @@ fn nothing_is_lost_to_what_is_in_the_way() {
     world.put_text("plain", "x");
     world.refused(restore(&item, "/bucket/plain/a", true), Code::NotADirectory);
     world.refused(restore(&item, "/bucket/plain/", true), Code::NotADirectory);
-    world.refused(restore(&item, "/bucket/", true), Code::IsADirectory);
+    for path in ["/bucket/", "/bucket/new/", "/new/"] {
+        world.refused(restore(&item, path, true), Code::IsADirectory);
+    }
     world.refused(restore(&item, "bucket/x", true), Code::InvalidArgument);
     world.refused(restore(&item, "/", true), Code::InvalidArgument);
     assert_eq!(list(&world, "/").len(), 1);
