@@ -280,14 +280,23 @@ async fn writes_reads_repairs_and_deletes() {
     assert_eq!(pulled.done, [1]);
     assert_eq!((pulled.failed[0].number, pulled.failed[0].bad.as_slice()), (99, &[a][..]));
     assert_eq!(rig.read(b, 5, 1).await.unwrap(), bytes);
-    let again = rig.call::<Pull>(pull, Bytes::new()).await.unwrap().0;
+    let again = rig.call::<Pull>(pull.clone(), Bytes::new()).await.unwrap().0;
     assert_eq!((again.done.as_slice(), again.bytes), (&[1][..], 0));
+    // What is whole in itself but of another length than metadata says is no copy.
+    rig.write(a, 5, 3, epoch, &bytes).await.unwrap();
+    rig.write(b, 5, 3, epoch, &bytes[..1000]).await.unwrap();
+    let mut other = pull;
+    other.items.truncate(1);
+    other.items[0].number = 3;
+    let pulled = rig.call::<Pull>(other, Bytes::new()).await.unwrap().0;
+    assert_eq!((pulled.done.as_slice(), pulled.bytes), (&[3][..], bytes.len() as u64));
+    assert_eq!(rig.read(b, 5, 3).await.unwrap(), bytes);
 
     let verify = VerifyChunks { disk: Some(b), pg: 5, numbers: vec![1, 2] };
     let (verdicts, _) = rig.call::<Verify>(verify, Bytes::new()).await.unwrap();
     assert_eq!((verdicts.good, verdicts.absent), (vec![1], vec![2]));
     let list = ListRecords { disk: Some(b), pg: 5, after: 0, most: 10 };
-    assert_eq!(rig.call::<Records>(list, Bytes::new()).await.unwrap().0.entries.len(), 1);
+    assert_eq!(rig.call::<Records>(list, Bytes::new()).await.unwrap().0.entries.len(), 2);
 
     let mut delete =
         DeleteChunks { order: rig.order(2, epoch), disk: Some(b), pg: 5, numbers: vec![1], whole_pg: false };

@@ -10,6 +10,7 @@
 pub mod admin;
 pub mod chunk;
 pub mod cluster;
+pub mod crosscheck;
 pub mod geometry;
 pub mod hello;
 pub mod ids;

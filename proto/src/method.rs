@@ -1,6 +1,6 @@
 //! RPC methods: number, name, connection class, and the messages that go with each.
 
-use crate::{admin, chunk, cluster, map, op, query, session};
+use crate::{admin, chunk, cluster, crosscheck, map, op, query, session};
 
 /// Kinds of traffic that get connections of their own, so that a large transfer never delays a vote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -111,6 +111,8 @@ methods! {
     Health = 56, Meta, admin::HealthRequest => admin::HealthReply;
     /// Begin or end a procedure with a disk or node.
     Procedures = 57, Meta, admin::ProcedureRequest => admin::ProcedureReply;
+    /// Look into what fsck found on a disk, and have it put right.
+    CrossCheck = 58, Meta, crosscheck::CrossCheck => crosscheck::CrossCheckReply;
     /// A round trip that does nothing: liveness of a connection, latency.
     Ping = 60, RaftControl, cluster::Empty => cluster::Empty;
 }

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use holdfast_proto::{admin, chunk, cluster, hello, inode, map, op, query, session, status};
+use holdfast_proto::{admin, chunk, cluster, crosscheck, hello, inode, map, op, query, session, status};
 use prost::Message;
 use prost::bytes::BufMut;
 use prost::encoding::{WireType, encode_key, encode_varint};
@@ -88,6 +88,7 @@ messages! {
         WriteReply;
     cluster: DiskReport, Empty, Heartbeat, HeartbeatReply, JoinReply, JoinRequest, Peer, RaftEnvelope,
         ReportProblem, ScrubReport, ScrubRound, SnapshotPiece, SnapshotPieceReply;
+    crosscheck: CrossCheck, CrossCheckReply;
     hello: Hello, HelloReply;
     inode: ChunkAck, ChunkCommit, Content, Extent, Inode, KeyValue, ObjectChecksum, ObjectMeta;
     map: Disk, DiskLoad, Erasure, MapReply, MapRequest, Member, Node, NodeLiveness, Pg, Procedure, Redundancy,

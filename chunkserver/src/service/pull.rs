@@ -9,6 +9,7 @@ use std::time::{Duration, Instant as StdInstant};
 
 use bytes::Bytes;
 use holdfast_proto::chunk::{PullChunks, PullFailure, PullItem, PullReply};
+use holdfast_proto::geometry::member_bytes;
 use holdfast_proto::ids::ChunkId;
 use holdfast_proto::map::redundancy::Kind;
 use holdfast_proto::status::{Code, Status};
@@ -19,8 +20,8 @@ use super::Inner;
 use super::map::Membership;
 use super::served::ServedDisk;
 use super::sources::{Failure, Sources};
-use crate::store::Put;
 use crate::store::scrub::Verdict;
+use crate::store::{Put, Record};
 
 const MOST_ITEMS: usize = 256;
 /// Left of an order's time for its answer, and for the chunk under way.
@@ -91,7 +92,9 @@ impl Job<'_> {
         let store = self.disk.store().map_err(plain)?;
         let held = store.find(chunk).map_err(|error| plain(error.into()))?;
         let held = held.filter(|record| record.epoch >= self.member.member.joined);
-        let mut force = self.request.force;
+        // What is whole in itself but is not what metadata wants here is replaced, too.
+        let other = held.as_ref().is_some_and(|record| !self.is_wanted(item, record));
+        let mut force = self.request.force || other;
         if held.is_some() && !force {
             match self.verdict(chunk).await.map_err(plain)? {
                 Verdict::Good => return Ok(()),
@@ -133,6 +136,13 @@ impl Job<'_> {
                 format!("{chunk} reads back {other:?} right after repair"),
             ))),
         }
+    }
+
+    /// Whether a record has the length and the shard that this member should have of a chunk.
+    fn is_wanted(&self, item: &PullItem, record: &Record) -> bool {
+        let redundancy = self.request.redundancy.unwrap_or_default();
+        record.shard == self.request.shard
+            && record.bytes == member_bytes(&redundancy, item.chunk_bytes, self.request.shard)
     }
 
     async fn verdict(&self, chunk: ChunkId) -> Result<Verdict, Status> {

@@ -12,7 +12,7 @@ Paths in the cluster are written hf:/bucket/dir/file; where only the cluster can
 plain /bucket/dir/file does as well.
 
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not found, 4 cluster unreachable or too slow, \
-5 refused, 6 some of many items failed.";
+5 refused, 6 some of many items failed, 7 fsck found problems and repaired all of them.";
 
 /// Holdfast: a distributed store for files and objects.
 #[derive(Parser, Debug)]
@@ -79,7 +79,7 @@ pub(crate) enum Command {
     Admin(crate::admin::AdminCommand),
     /// Measure: closed loop, latency histogram
     Bench(crate::bench::BenchArgs),
-    /// Check metadata on every metaserver and chunks on every disk
+    /// Check metadata on every metaserver and chunks on every disk, in both directions; repair
     Fsck(crate::fsck::FsckArgs),
     /// What a described cluster would be like: balance, growth, rebuild after a loss, odds of losing data
     Simulate(crate::simulate::SimulateArgs),

@@ -24,6 +24,8 @@ pub(crate) enum Exit {
     Refused = 5,
     /// Some items of many failed; the others were done.
     Partial = 6,
+    /// `fsck --repair` found problems, and all of them are repaired.
+    Repaired = 7,
 }
 
 /// Result of a command.

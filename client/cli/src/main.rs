@@ -100,7 +100,7 @@ async fn dispatch(command: Command, remote: &Remote, output: Output, quiet: bool
         Command::Tree(args) => files::tree::run(remote, &args, output).await,
         Command::Admin(command) => admin::run(remote, command, output).await,
         Command::Bench(args) => bench::run(remote, &args, output).await,
-        Command::Fsck(args) => fsck::run(remote, &args, output).await,
+        Command::Fsck(args) => fsck::run(remote, &args, output, quiet).await,
         Command::Init(_)
         | Command::Server(_)
         | Command::Mount(_)

@@ -7,11 +7,12 @@
 //! - A chunk that a clean member does not list is verified on the disk before it is written down as missing.
 //! - One page at a time, in order, with pauses: the sweep is a safety net, not a means of deletion.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_proto::chunk::{DeleteChunks, ListRecords, RecordList, VerifyChunks};
+use holdfast_proto::crosscheck::RecordVerdict;
 use holdfast_proto::ids::ChunkNumber;
 use holdfast_proto::map::{Member, Pg, Standing};
 use holdfast_proto::op::{AddMissing, DiskRef, Op};
@@ -221,29 +222,52 @@ fn orphans(
     state: &holdfast_state::records::State,
     listed: &[u64],
 ) -> Result<Vec<u64>, Broken> {
+    let verdicts = sort_out(view, group.id, state, listed)?;
+    let orphan = |(number, verdict)| (verdict == RecordVerdict::Orphan).then_some(number);
+    Ok(verdicts.into_iter().filter_map(orphan).collect())
+}
+
+/// What each of some records on a member is to metadata, as of this view, in the order of their numbers. Only an
+/// [`RecordVerdict::Orphan`] may be deleted.
+pub(crate) fn sort_out(
+    view: &dyn View,
+    pg: u32,
+    state: &holdfast_state::records::State,
+    listed: &[u64],
+) -> Result<BTreeMap<u64, RecordVerdict>, Broken> {
+    let mut verdicts = BTreeMap::new();
     let mut candidates = BTreeSet::new();
     for number in listed {
         let grant = ChunkNumber(*number).grant();
-        if facts::chunk(view, group.id, *number)?.is_none() && !facts::grant_may_commit(view, grant, state)? {
+        let verdict = if facts::chunk(view, pg, *number)?.is_some() {
+            RecordVerdict::Known
+        } else if facts::grant_may_commit(view, grant, state)? {
+            RecordVerdict::MayCommit
+        } else {
             candidates.insert(*number);
-        }
+            RecordVerdict::Orphan
+        };
+        verdicts.insert(*number, verdict);
     }
     let mut after = 0;
     let mut looked = 0;
     while !candidates.is_empty() {
-        let batches = facts::garbage(view, group.id, after, u64::MAX, 1000)?;
+        let batches = facts::garbage(view, pg, after, u64::MAX, 1000)?;
         let Some(last) = batches.last() else { break };
         after = last.index;
         for number in batches.iter().flat_map(|batch| &batch.numbers) {
-            candidates.remove(number);
+            if candidates.remove(number) {
+                verdicts.insert(*number, RecordVerdict::Garbage);
+            }
             looked += 1;
         }
         if looked > MOST_GARBAGE {
             // Not a complete set to compare with, so nothing is deleted.
-            return Ok(Vec::new());
+            verdicts.extend(candidates.iter().map(|number| (*number, RecordVerdict::Undecided)));
+            break;
         }
     }
-    Ok(candidates.into_iter().collect())
+    Ok(verdicts)
 }
 
 fn absent(
@@ -330,6 +354,16 @@ pub(crate) async fn note_lost<M: Metadata, C: Chunkservers>(
     let verified = leader.servers.verify(to, request, Instant::now() + PATIENCE).await?;
     let mut bad = verified.absent;
     bad.extend(verified.damaged);
+    write_down(leader, disk, pg, bad).await
+}
+
+/// Writes down copies that the disk itself was seen not to have whole, and has repair look at the group; how many.
+pub(crate) async fn write_down<M: Metadata, C: Chunkservers>(
+    leader: &Leader<M, C>,
+    disk: DiskRef,
+    pg: u32,
+    bad: Vec<u64>,
+) -> Result<u64, Status> {
     if bad.is_empty() {
         return Ok(0);
     }

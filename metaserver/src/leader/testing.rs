@@ -140,7 +140,14 @@ pub(crate) struct Servers {
     pub(crate) dead: Arc<Mutex<BTreeSet<u64>>>,
     /// Chunks pulled.
     pub(crate) pulled: Arc<Mutex<u64>>,
+    /// Copies that do not read back right.
+    pub(crate) damaged: Arc<Mutex<BTreeSet<(DiskRef, u32, u64)>>>,
+    /// Copies that are whole in themselves, but of this length.
+    pub(crate) lengths: Arc<Mutex<BTreeMap<(DiskRef, u32, u64), u64>>>,
 }
+
+/// Bytes of every copy.
+const CHUNK: u64 = 10_000;
 
 impl Servers {
     pub(crate) fn put(&self, disk: DiskRef, pg: u32, number: u64) {
@@ -185,9 +192,13 @@ impl Chunkservers for Servers {
                 let disk = DiskRef { disk: member.disk, incarnation: member.incarnation };
                 disks.get(&disk).is_some_and(|there| there.contains(&(order.pg, item.number)))
             });
-            if here && !order.force {
+            let copy = (order.disk.unwrap(), order.pg, item.number);
+            let right = !self.damaged.lock().contains(&copy) && !self.lengths.lock().contains_key(&copy);
+            if here && right && !order.force {
                 reply.done.push(item.number);
             } else if source.is_some() {
+                self.damaged.lock().remove(&copy);
+                self.lengths.lock().remove(&copy);
                 disks.entry(order.disk.unwrap()).or_default().insert((order.pg, item.number));
                 reply.done.push(item.number);
                 reply.bytes += item.chunk_bytes;
@@ -210,8 +221,12 @@ impl Chunkservers for Servers {
             .map(|(pg, number)| if ask.pg == 0 { u64::from(*pg) } else { *number })
             .filter(|number| *number > ask.after)
             .collect();
-        let entries =
-            all.iter().take(ask.most as usize).map(|n| RecordEntry { number: *n, ..RecordEntry::default() });
+        let lengths = self.lengths.lock();
+        let entry = |number: &u64| {
+            let bytes = lengths.get(&(ask.disk.unwrap(), ask.pg, *number)).copied().unwrap_or(CHUNK);
+            RecordEntry { number: *number, bytes, ..RecordEntry::default() }
+        };
+        let entries = all.iter().take(ask.most as usize).map(entry);
         Ok(RecordList { entries: entries.collect(), more: all.len() > ask.most as usize })
     }
 
@@ -219,8 +234,12 @@ impl Chunkservers for Servers {
         self.check(to)?;
         let mut reply = VerifyReply::default();
         for number in ask.numbers {
-            let there = self.has(ask.disk.unwrap(), ask.pg, number);
-            if there { reply.good.push(number) } else { reply.absent.push(number) }
+            let disk = ask.disk.unwrap();
+            match self.has(disk, ask.pg, number) {
+                true if self.damaged.lock().contains(&(disk, ask.pg, number)) => reply.damaged.push(number),
+                true => reply.good.push(number),
+                false => reply.absent.push(number),
+            }
         }
         Ok(reply)
     }

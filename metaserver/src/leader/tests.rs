@@ -29,6 +29,9 @@ use super::{drafts, expiry, facts, findings, gc, groups, uptime};
 #[path = "tests/procedures.rs"]
 mod procedures_tests;
 
+#[path = "tests/crosscheck.rs"]
+mod crosscheck_tests;
+
 type Boss = Leader<Meta, Servers>;
 
 /// A cluster with one disk per node, and what a test does to it.

@@ -14,6 +14,7 @@ mod beat;
 mod check;
 mod claims;
 mod condition;
+mod crosscheck;
 mod get_map;
 mod health;
 mod join;
@@ -33,8 +34,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use holdfast_proto::cluster::Empty;
 use holdfast_proto::method::{
-    AdmitDisk, Ask, Balancing, Beat, Check, Condition, GetMap, Health, Join, KeepOpens, KeepSession,
-    Membership, Mutate, Ping, Procedures, Report, Scrubs, Watch,
+    AdmitDisk, Ask, Balancing, Beat, Check, Condition, CrossCheck, GetMap, Health, Join, KeepOpens,
+    KeepSession, Membership, Mutate, Ping, Procedures, Report, Scrubs, Watch,
 };
 use holdfast_proto::status::Status;
 use holdfast_rpc::{Net, Router};
@@ -94,6 +95,7 @@ impl Services {
         let router = on!(router, Scrubs, scrubs);
         let router = on!(router, Health, health);
         let router = on!(router, Procedures, procedures);
+        let router = on!(router, CrossCheck, crosscheck);
         let router = on!(router, Membership, membership);
         let router = on!(router, Check, check);
         router.on::<Ping, _, _>(|_, _, _| async { Ok((Empty {}, Bytes::new())) })

@@ -125,7 +125,7 @@ impl Walk<'_> {
         }
         files.sort();
         let inos: Vec<u64> = files.iter().map(|(_, ino, _)| *ino).collect();
-        let held = self.which(inos).await?;
+        let held = files_in(self.remote, self.pg, inos).await?;
         let mut out = io::stdout();
         for (path, ino, size) in files.into_iter().filter(|(_, ino, _)| held.contains(ino)) {
             if self.left == 0 {
@@ -139,27 +139,32 @@ impl Walk<'_> {
         out.flush()?;
         Ok(false)
     }
+}
 
-    async fn which(&self, mut inos: Vec<u64>) -> Outcome<std::collections::BTreeSet<u64>> {
-        let (mut held, mut offset) = (std::collections::BTreeSet::new(), 0);
-        while !inos.is_empty() {
-            let ask = FilesIn { pg: self.pg, inos: inos.iter().copied().take(PAGE).collect(), offset };
-            let asked = ask.inos.len();
-            let reply = self.remote.ask(Query::FilesIn(ask)).await?;
-            held.extend(reply.inos);
-            let next = String::from_utf8_lossy(&reply.next).into_owned();
-            let (done, at) = match reply.more {
-                false => (asked, 0),
-                true => next
-                    .split_once('/')
-                    .and_then(|(done, at)| Some((done.parse().ok()?, at.parse().ok()?)))
-                    .ok_or_else(|| Failure::failed("the cluster's answer has no place to go on from"))?,
-            };
-            inos.drain(..done.min(inos.len()));
-            offset = at;
-        }
-        Ok(held)
+/// Which of some files have content in a group. Files that are gone are passed over.
+pub(crate) async fn files_in(
+    remote: &Remote,
+    pg: u32,
+    mut inos: Vec<u64>,
+) -> Outcome<std::collections::BTreeSet<u64>> {
+    let (mut held, mut offset) = (std::collections::BTreeSet::new(), 0);
+    while !inos.is_empty() {
+        let ask = FilesIn { pg, inos: inos.iter().copied().take(PAGE).collect(), offset };
+        let asked = ask.inos.len();
+        let reply = remote.ask(Query::FilesIn(ask)).await?;
+        held.extend(reply.inos);
+        let next = String::from_utf8_lossy(&reply.next).into_owned();
+        let (done, at) = match reply.more {
+            false => (asked, 0),
+            true => next
+                .split_once('/')
+                .and_then(|(done, at)| Some((done.parse().ok()?, at.parse().ok()?)))
+                .ok_or_else(|| Failure::failed("the cluster's answer has no place to go on from"))?,
+        };
+        inos.drain(..done.min(inos.len()));
+        offset = at;
     }
+    Ok(held)
 }
 
 fn share_parent(directory: &RemotePath, after: &RemotePath) -> bool {

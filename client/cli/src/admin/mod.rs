@@ -18,6 +18,7 @@ mod status;
 mod token;
 
 pub(crate) use classes::Shape;
+pub(crate) use group_files::files_in;
 
 use clap::{Subcommand, ValueEnum};
 use holdfast_proto::admin::{ClusterStatus, StatusRequest};
