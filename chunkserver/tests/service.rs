@@ -284,7 +284,7 @@ async fn writes_reads_repairs_and_deletes() {
     assert_eq!((again.done.as_slice(), again.bytes), (&[1][..], 0));
     // What is whole in itself but of another length than metadata says is no copy.
     rig.write(a, 5, 3, epoch, &bytes).await.unwrap();
-    rig.write(b, 5, 3, epoch, &bytes[..1000]).await.unwrap();
+    rig.write(b, 5, 3, epoch, &bytes.slice(..1000)).await.unwrap();
     let mut other = pull;
     other.items.truncate(1);
     other.items[0].number = 3;

@@ -110,10 +110,16 @@ impl Remote {
         Ok(caller.call::<M>(request, self.deadline()).await?)
     }
 
-    /// Asks one node.
+    /// Asks one node. That it does not answer says nothing about the cluster.
     pub(crate) async fn ask_node<M: Method>(&self, to: &Endpoint, request: &M::Request) -> Outcome<M::Reply> {
-        let (reply, _) = self.net.call::<M>(to, request, Bytes::new(), self.deadline()).await?;
-        Ok(reply)
+        let asked = self.net.call::<M>(to, request, Bytes::new(), self.deadline()).await;
+        asked.map(|(reply, _)| reply).map_err(|status| match status.kind() {
+            Code::Unavailable | Code::Timeout => {
+                let what = format!("node {} does not answer ({})", to.node, status.message);
+                Failure::new(Exit::Unreachable, what)
+            }
+            _ => status.into(),
+        })
     }
 
     /// A question to the metadata.

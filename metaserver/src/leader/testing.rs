@@ -132,6 +132,9 @@ impl Council for Meta {
 /// What each disk has, by group and number.
 type Contents = BTreeMap<DiskRef, BTreeSet<(u32, u64)>>;
 
+/// A disk's copy of a chunk: group and number.
+type CopyOf = (DiskRef, u32, u64);
+
 /// Disks in memory.
 #[derive(Clone, Default)]
 pub(crate) struct Servers {
@@ -141,9 +144,9 @@ pub(crate) struct Servers {
     /// Chunks pulled.
     pub(crate) pulled: Arc<Mutex<u64>>,
     /// Copies that do not read back right.
-    pub(crate) damaged: Arc<Mutex<BTreeSet<(DiskRef, u32, u64)>>>,
+    pub(crate) damaged: Arc<Mutex<BTreeSet<CopyOf>>>,
     /// Copies that are whole in themselves, but of this length.
-    pub(crate) lengths: Arc<Mutex<BTreeMap<(DiskRef, u32, u64), u64>>>,
+    pub(crate) lengths: Arc<Mutex<BTreeMap<CopyOf, u64>>>,
 }
 
 /// Bytes of every copy.

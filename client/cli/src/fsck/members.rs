@@ -3,6 +3,8 @@
 //! What always holds: of each stretch the metadata is read first, then what is known to be missing, then the disk. So
 //! what the disk lacks was either deleted, or is really not there; and what it has beyond that is either new, or unknown.
 
+use std::collections::BTreeSet;
+
 use holdfast_proto::chunk::{ListRecords, VerifyChunks};
 use holdfast_proto::geometry::member_bytes;
 use holdfast_proto::map::{Member, Pg, Redundancy};
@@ -12,7 +14,7 @@ use holdfast_proto::query::{ChunkEntry, ListMissing, Query};
 
 use super::Checker;
 use super::compare::{Finding, Held, Stretch, Wanted, part};
-use super::judge::Place;
+use super::judge::{Cause, Place, Suspect};
 use super::report::Tally;
 use crate::failure::{Failure, Outcome};
 
@@ -98,14 +100,15 @@ impl MemberCheck<'_> {
                     awaited += 1;
                     seen.present.extend(there.then_some(number));
                 }
-                Finding::Absent { number } | Finding::Wrong { number } => suspects.push(number),
+                Finding::Absent { number } => suspects.push(Suspect { number, cause: Cause::Absent }),
+                Finding::Wrong { number } => suspects.push(Suspect { number, cause: Cause::Wrong }),
                 Finding::Unknown { number, bytes } => unknown.push((number, bytes)),
             }
         }
         if self.checker.args.deep {
-            suspects.extend(self.verify(&present).await?);
-            suspects.sort_unstable();
-            present.retain(|(number, _)| suspects.binary_search(number).is_err());
+            let bad: BTreeSet<u64> = self.verify(&present).await?.into_iter().collect();
+            present.retain(|(number, _)| !bad.contains(number));
+            suspects.extend(bad.into_iter().map(|number| Suspect { number, cause: Cause::Damaged }));
         }
         let of = seen.tally.disk(self.member.disk);
         of.copies_awaiting_repair += awaited;

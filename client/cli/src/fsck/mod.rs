@@ -8,7 +8,8 @@
 //! What always holds:
 //! - Nothing counts that was seen once: whatever looks wrong is judged by the leader, from the state and by asking the
 //!   disk again. So chunks may be written, moved and deleted meanwhile.
-//! - Without `--repair` nothing is changed. With it, the leader changes what it found to be so itself: copies are copied
+//! - Without `--repair` fsck changes nothing; but disks report damage that they read by themselves, so reading them
+//!   (`--deep`) may have copies repaired. With it, the leader changes what it found to be so itself: copies are copied
 //!   anew by ordinary repair, records go by the rules of its own sweep (`metaserver/src/leader/crosscheck.rs`).
 //! - Memory follows pages, not the size of the cluster: lists of chunks and records are walked side by side.
 
@@ -48,7 +49,7 @@ const WAIT: Duration = Duration::from_secs(600);
 
 #[derive(Args, Debug)]
 pub(crate) struct FsckArgs {
-    /// Read every byte of every copy back from the disks
+    /// Read every byte of every copy back from the disks, which report damage to repair by themselves
     #[arg(long)]
     deep: bool,
 

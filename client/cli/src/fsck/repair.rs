@@ -119,15 +119,17 @@ pub(super) async fn finish(
 fn sum_up(checker: &Checker<'_>) -> Mending {
     let total = checker.total.lock();
     let dry_run = !checker.act;
+    let collection_off = *checker.collection_off.lock();
     let deleted = |disk: &report::DiskTally| match dry_run {
         false => vec![disk.deleted],
+        true if collection_off => Vec::new(),
         true => vec![disk.unknown, disk.stray],
     };
     let mut sum = report::Sum::default();
     total.disks.values().flat_map(deleted).for_each(|one| sum.absorb(one));
     Mending {
         dry_run,
-        handed_over: if dry_run { total.bad_copies } else { total.handed_over },
+        handed_over: if dry_run { total.bad_copies - total.mended } else { total.handed_over },
         records_deleted: sum.records,
         bytes_deleted: sum.bytes,
         ..Mending::default()

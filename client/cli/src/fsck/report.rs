@@ -71,6 +71,9 @@ pub(super) struct DiskTally {
     /// Why it was not looked at, or not wholly.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) unchecked: Option<String>,
+    /// That is among the problems: groups count on it.
+    #[serde(skip)]
+    pub(super) unchecked_told: bool,
 }
 
 impl DiskTally {
@@ -95,6 +98,7 @@ impl DiskTally {
             mine.absorb(others);
         }
         self.unchecked = self.unchecked.take().or(other.unchecked);
+        self.unchecked_told |= other.unchecked_told;
     }
 
     fn bad(&self) -> u64 {
@@ -154,6 +158,8 @@ pub(super) struct Tally {
     pub(super) bad_copies: u64,
     /// Of these, handed to repair.
     pub(super) handed_over: u64,
+    /// Of these, copied anew before fsck could say so: the disks themselves had reported them.
+    pub(super) mended: u64,
     /// Everything else that is wrong.
     pub(super) others: u64,
     pub(super) problems: Vec<String>,
@@ -215,6 +221,7 @@ impl Tally {
         self.bytes += other.bytes;
         self.bad_copies += other.bad_copies;
         self.handed_over += other.handed_over;
+        self.mended += other.mended;
         self.others += other.others;
         for (disk, tally) in other.disks {
             self.disk(disk).absorb(tally);
@@ -254,6 +261,8 @@ pub(super) struct Report {
     copies_checked: u64,
     copies_awaiting_repair: u64,
     copies_bad: u64,
+    /// Of these, copied anew before fsck could say so.
+    copies_mended_meanwhile: u64,
     /// Records that nothing refers to, or of groups that their disk has nothing to do with; deleted ones included.
     orphan_records: u64,
     orphan_bytes: u64,
@@ -283,7 +292,7 @@ impl Report {
             of.disk = *disk;
         }
         tally.problems.sort();
-        let mended = repair.as_ref().map_or(0, |repair| repair.whole_again);
+        let mended = tally.mended + repair.as_ref().map_or(0, |repair| repair.whole_again);
         let problems_left = tally.problems_found().saturating_sub(mended);
         let orphan = |disk: &DiskTally| disk.unknown.records + disk.stray.records;
         Self {
@@ -295,6 +304,7 @@ impl Report {
             copies_checked: tally.sum(|disk| disk.copies_checked),
             copies_awaiting_repair: tally.sum(|disk| disk.copies_awaiting_repair),
             copies_bad: tally.bad_copies,
+            copies_mended_meanwhile: tally.mended,
             orphan_records: tally.sum(orphan),
             orphan_bytes: tally.sum(|disk| disk.unknown.bytes + disk.stray.bytes),
             problems_found: tally.problems_found(),
@@ -376,7 +386,7 @@ impl Report {
             table.write(out)?;
         }
         for disk in &self.disks {
-            if let Some(why) = &disk.unchecked {
+            if let Some(why) = disk.unchecked.as_ref().filter(|_| !disk.unchecked_told) {
                 writeln!(out, "disk d{}: not looked at: {why}", disk.disk)?;
             }
         }

@@ -46,7 +46,8 @@ pub(super) async fn groups(checker: &Checker<'_>) -> Outcome<()> {
     let mut total = checker.total.lock();
     for (disk, why) in checker.silent.lock().iter() {
         total.problem(format!("disk d{disk} could not be checked: {why}"));
-        total.disk(*disk).unchecked = Some(why.clone());
+        let of = total.disk(*disk);
+        (of.unchecked, of.unchecked_told) = (Some(why.clone()), true);
     }
     Ok(())
 }
@@ -55,7 +56,8 @@ async fn group(checker: &Checker<'_>, mut pg: Pg) -> Outcome<()> {
     for look in 1..=LOOKS {
         let tally = one(checker, &pg).await?;
         // Members that left hold nothing any more: that is no problem of the group. What was handed over stays counted.
-        if tally.problems_found() > 0 && tally.handed_over == 0 && look < LOOKS {
+        let changed = tally.handed_over + tally.mended > 0;
+        if tally.problems_found() > 0 && !changed && look < LOOKS {
             let ask = MapRequest { have: 0, pgs: vec![pg.id], all_pgs: false };
             let now = checker.remote.ask_leader::<GetMap>(&ask).await?;
             match now.pgs.into_iter().find(|now| now.id == pg.id) {

@@ -115,7 +115,7 @@ async fn what_lies_on_a_disk_that_is_no_member_goes_only_when_nobody_needs_it() 
 
 #[tokio::test]
 async fn questions_out_of_bounds_or_about_silent_disks_are_refused() {
-    let mut world = World::new(3, 3);
+    let world = World::new(3, 3);
     let pg = world.group(&[0, 1, 2]);
     let boss = world.boss(1);
     beat_all(&boss).await;
