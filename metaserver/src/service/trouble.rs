@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use holdfast_proto::admin::HealthIssue;
+use holdfast_proto::cluster::DiskReport;
 use tokio::time::Instant;
 
 use super::Services;
@@ -23,13 +24,14 @@ const SLOWER: u64 = 5;
 
 /// Disks with commits that take far longer than others', with the times, in microseconds.
 fn slow(times: &[(u32, u64)]) -> Vec<(u32, u64)> {
-    let slow = |(disk, us): &&(u32, u64)| {
-        let mut others: Vec<u64> =
-            times.iter().filter(|(other, us)| other != disk && *us > 0).map(|(_, us)| *us).collect();
-        others.sort_unstable();
-        let usual = others.get(others.len() / 2).copied();
-        Duration::from_micros(*us) >= SLOW && usual.is_some_and(|usual| *us >= usual.saturating_mul(SLOWER))
+    let mut known: Vec<u64> = times.iter().map(|(_, us)| *us).filter(|us| *us > 0).collect();
+    known.sort_unstable();
+    // Of an even number the shorter one: a slow disk must not be what it is compared with.
+    let Some(usual) = known.get(known.len().saturating_sub(1) / 2).filter(|_| known.len() > 1) else {
+        return Vec::new();
     };
+    let slow =
+        |(_, us): &&(u32, u64)| Duration::from_micros(*us) >= SLOW && *us >= usual.saturating_mul(SLOWER);
     times.iter().filter(slow).copied().collect()
 }
 
@@ -47,7 +49,9 @@ pub(super) fn issues(services: &Services, leader: &Leader<Group, Net>, now: Inst
         );
         issues.push(issue("metadata_full", WARNING, what, 0));
     }
-    for report in hearing.reports() {
+    // What a node said that is silent now is not so any more; that it is silent is told elsewhere.
+    let reports: Vec<&DiskReport> = hearing.fresh_reports(now).collect();
+    for report in &reports {
         let (Some(disk), waiting) = (report.disk, Duration::from_micros(report.waiting_us)) else { continue };
         if waiting >= HANGS {
             let what = format!(
@@ -59,7 +63,7 @@ pub(super) fn issues(services: &Services, leader: &Leader<Group, Net>, now: Inst
         }
     }
     let times: Vec<(u32, u64)> =
-        hearing.reports().filter_map(|report| Some((report.disk?.disk, report.commit_us))).collect();
+        reports.iter().filter_map(|report| Some((report.disk?.disk, report.commit_us))).collect();
     for (disk, us) in slow(&times) {
         let what = format!(
             "disk d{disk} takes {} ms for a commit, far longer than the others: everything that is written to it is \
