@@ -121,7 +121,7 @@ impl Metrics {
                 garbage: self.garbage.with_label_values(of),
                 failed: self.failed.with_label_values(of),
                 compacted_bytes: self.compacted_bytes.with_label_values(of),
-                recent: Mutex::new([0; RECENT]),
+                recent: Mutex::new([None; RECENT]),
                 next: AtomicU64::new(0),
                 begun: Mutex::default(),
             }),
@@ -130,6 +130,8 @@ impl Metrics {
 }
 
 const RECENT: usize = 64;
+/// What counts as the last seconds.
+const FRESH: Duration = Duration::from_secs(5);
 
 fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
@@ -155,8 +157,8 @@ struct Inner {
     garbage: IntGauge,
     failed: IntGauge,
     compacted_bytes: IntCounter,
-    /// The last commits' times in microseconds, for the heartbeat.
-    recent: Mutex<[u64; RECENT]>,
+    /// The last commits: when they ended, and their times in microseconds, for the heartbeat.
+    recent: Mutex<[Option<(Instant, u64)>; RECENT]>,
     next: AtomicU64,
     /// When the commit under way began.
     begun: Mutex<Option<Instant>>,
@@ -199,7 +201,7 @@ impl DiskMetrics {
         inner.committed_bytes.inc_by(bytes);
         let slot = inner.next.fetch_add(1, Ordering::Relaxed) as usize % RECENT;
         if let Some(slot) = inner.recent.lock().get_mut(slot) {
-            *slot = took.as_micros() as u64;
+            *slot = Some((Instant::now(), took.as_micros() as u64));
         }
     }
 
@@ -244,10 +246,16 @@ impl DiskMetrics {
         self.inner.commits.get()
     }
 
-    /// Median time of the last group commits, in microseconds; 0: none yet.
+    /// Median time of the group commits of the last seconds, in microseconds; when there were none, of those before; 0:
+    /// none yet.
     pub fn commit_us(&self) -> u64 {
-        let mut recent: Vec<u64> = self.inner.recent.lock().iter().copied().filter(|us| *us > 0).collect();
-        recent.sort_unstable();
-        recent.get(recent.len() / 2).copied().unwrap_or(0)
+        let recent: Vec<(Instant, u64)> = self.inner.recent.lock().iter().copied().flatten().collect();
+        let fresh = |(ended, _): &&(Instant, u64)| ended.elapsed() < FRESH;
+        let mut times: Vec<u64> = recent.iter().filter(fresh).map(|(_, us)| *us).collect();
+        if times.is_empty() {
+            times.extend(recent.iter().map(|(_, us)| *us));
+        }
+        times.sort_unstable();
+        times.get(times.len() / 2).copied().unwrap_or(0)
     }
 }

@@ -33,7 +33,7 @@ mod writer;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use holdfast_proto::ids::{ChunkId, PgId};
 use parking_lot::{Mutex, RwLock};
@@ -117,6 +117,8 @@ struct Shared {
     segment_bytes: u64,
     fingerprint: [u8; 16],
     reserve: full::Reserve,
+    /// Bytes per second of compaction, if other than configured; 0: as configured.
+    compact_cap: AtomicU64,
     /// The writer was told to end.
     closing: AtomicBool,
     /// Groups deleted whole whose records are not buried yet: group -> epoch.
@@ -212,6 +214,7 @@ impl Store {
             leave,
             fingerprint,
             reserve: full::Reserve::found(spare),
+            compact_cap: AtomicU64::new(0),
             closing: AtomicBool::new(false),
             group_tombs: RwLock::new(opened.group_tombs),
             to_punch: Mutex::default(),

@@ -55,6 +55,9 @@ pub struct MemberProgress {
     /// Highest log index known to be on it.
     #[prost(uint64, tag = "2")]
     pub matched: u64,
+    /// Milliseconds since it last answered the leader; absent: it has not yet.
+    #[prost(uint64, optional, tag = "3")]
+    pub silent_ms: Option<u64>,
 }
 
 /// How safe data is.
@@ -591,6 +594,10 @@ pub struct ProcedureRequest {
     /// Only say what would be.
     #[prost(bool, tag = "6")]
     pub only_judge: bool,
+    /// Of what is to end: another kind that is under way is left alone, but drains and replacements are one. Absent:
+    /// whatever is under way.
+    #[prost(enumeration = "crate::map::ProcedureKind", optional, tag = "7")]
+    pub ends: Option<i32>,
 }
 
 /// What came of it. A refusal is an error.

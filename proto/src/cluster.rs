@@ -226,6 +226,9 @@ pub struct HeartbeatReply {
     /// Seconds between two rounds of scrub of a disk; absent: what the node's configuration says.
     #[prost(uint64, optional, tag = "5")]
     pub scrub_period_s: Option<u64>,
+    /// Bytes per second that compaction may copy on each disk; absent: what the node's configuration says.
+    #[prost(uint64, optional, tag = "6")]
+    pub compact_rate: Option<u64>,
 }
 
 /// What a reader found wrong.

@@ -381,7 +381,8 @@ impl Cluster {
     pub async fn expect(&self, args: &[&str]) -> Result<String> {
         let output = self.run(args).await?;
         if !output.status.success() {
-            let (said, why) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            let (said, why) =
+                (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
             bail!("holdfast {}: {}\n{}", args.join(" "), why.trim(), said.trim());
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())

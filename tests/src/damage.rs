@@ -30,8 +30,9 @@ pub fn flip_bits(disk: &Path) -> Result<usize> {
     Ok(flipped)
 }
 
-/// Tears what was written last: of the newest segment, the last blocks are zeros, garbage, or were never written.
-pub fn tear_tails(disk: &Path) -> Result<()> {
+/// Tears what was written last: of the newest segment, the last blocks are zeros, garbage, or were never written. Says
+/// whether there was anything.
+pub fn tear_tails(disk: &Path) -> Result<bool> {
     let segments = disk.join("segments");
     let mut newest = None;
     for entry in std::fs::read_dir(&segments).with_context(|| format!("read {}", segments.display()))? {
@@ -41,7 +42,7 @@ pub fn tear_tails(disk: &Path) -> Result<()> {
             newest = newest.max(Some((changed, path)));
         }
     }
-    let Some((_, path)) = newest else { return Ok(()) };
+    let Some((_, path)) = newest else { return Ok(false) };
     let bytes = std::fs::read(&path)?;
     // A segment may be longer than what was written to it.
     let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at / ALIGN * ALIGN);
@@ -52,7 +53,8 @@ pub fn tear_tails(disk: &Path) -> Result<()> {
         }
     }
     file.set_len(end as u64)?;
-    file.sync_all().context("sync the torn segment")
+    file.sync_all().context("sync the torn segment")?;
+    Ok(end > 0)
 }
 
 /// Records begin at multiples of this.

@@ -4,16 +4,21 @@
 //! The test itself lives in the hub: [`Network::block_on`] runs it on threads inside of it, and processes that it
 //! starts there (the command line) are in it, too.
 
+mod late;
+
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsFd;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::volume::run;
+
+pub use late::Late;
 
 /// Which way packets are lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +117,20 @@ impl Network {
         self.iptables(number, &rule, "INPUT")
     }
 
+    /// Every packet of a node is this late in either direction, until what is returned is dropped.
+    pub fn delay(&self, number: u8, by: Duration) -> Result<Late> {
+        let late = Late::start(format!("/run/netns/{}", self.namespace(number)), by)?;
+        for chain in chains(Direction::Both) {
+            let queue = late::QUEUE.to_string();
+            self.iptables(
+                number,
+                &["-A", chain, "-i", "eth0", "-j", "NFQUEUE", "--queue-num", &queue],
+                chain,
+            )?;
+        }
+        Ok(late)
+    }
+
     /// What a node sends takes this many kilobits per second at most.
     pub fn limit(&self, number: u8, kilobits: u32) -> Result<()> {
         let rate = format!("{kilobits}kbit");
@@ -193,7 +212,7 @@ impl Drop for Network {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use tokio::net::{TcpListener, TcpStream};
 
@@ -221,6 +240,13 @@ mod tests {
             inner.drop_packets(1, Direction::Out)?;
             assert!(!reach(1).await);
             inner.heal(1)?;
+            assert!(reach(1).await);
+            // A question and its answer are late.
+            let late = inner.delay(1, Duration::from_millis(40))?;
+            let asked = Instant::now();
+            assert!(reach(1).await && asked.elapsed() >= Duration::from_millis(80), "{:?}", asked.elapsed());
+            inner.heal(1)?;
+            drop(late);
             assert!(reach(1).await);
             anyhow::Ok(())
         })?

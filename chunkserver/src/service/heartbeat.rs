@@ -100,15 +100,18 @@ async fn beat(inner: &Arc<Inner>, rounds: &mut RoundsTold) -> Result<(), Status>
         let authority = inner.map.refresh(deadline).await?;
         inner.orders.learn(authority);
     }
-    tell_scrub(inner, &reply);
+    tell_limits(inner, &reply);
     Ok(())
 }
 
 /// Orders come with the map, limits with the answer to a heartbeat.
-fn tell_scrub(inner: &Inner, reply: &HeartbeatReply) {
+fn tell_limits(inner: &Inner, reply: &HeartbeatReply) {
     let known = inner.map.disks_of(inner.node.0);
     for disk in inner.disks() {
         let here = disk.reference();
+        if let Some(store) = &disk.store {
+            store.cap_compaction(reply.compact_rate);
+        }
         let record =
             known.iter().find(|record| (record.id, record.incarnation) == (here.disk, here.incarnation));
         disk.scrub.tell(ScrubTold {

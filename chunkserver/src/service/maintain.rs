@@ -105,7 +105,7 @@ fn run(store: &Store, home: &DiskHome, config: &StoreConfig, desk: &ScrubDesk, b
             Ok(()) => said.clear(),
         }
         let begun = Instant::now();
-        result = give_back(store, config, bell).and_then(|()| scrub_on(store, bell, &mut scrub));
+        result = give_back(store, bell).and_then(|()| scrub_on(store, bell, &mut scrub));
         if !bell.sleep(TICK.saturating_sub(begun.elapsed())) {
             break;
         }
@@ -114,7 +114,7 @@ fn run(store: &Store, home: &DiskHome, config: &StoreConfig, desk: &ScrubDesk, b
 }
 
 /// Makes room of what is dead.
-fn give_back(store: &Store, config: &StoreConfig, bell: &Bell) -> Result<(), StoreError> {
+fn give_back(store: &Store, bell: &Bell) -> Result<(), StoreError> {
     while store.sweep_groups()? {}
     let until = Instant::now() + GIVING_BACK;
     loop {
@@ -123,9 +123,12 @@ fn give_back(store: &Store, config: &StoreConfig, bell: &Bell) -> Result<(), Sto
         store.reconsider()?;
         let Some(segment) = store.compaction_candidate() else { return Ok(()) };
         let full = store.is_full();
-        let mut pace = Pace::new(config.compact_rate * if full { FULL_HASTE } else { 1 }, bell);
-        let done = store.compact(segment, |bytes| pace.spend(bytes))?;
-        store.metrics().compacted(done.copied);
+        let haste = if full { FULL_HASTE } else { 1 };
+        let mut pace = Pace::new(bell);
+        let done = store.compact(segment, |bytes| {
+            store.metrics().compacted(bytes);
+            pace.spend(bytes, store.compact_rate().saturating_mul(haste));
+        })?;
         tracing::info!(segment, copied = done.copied, freed = done.freed, "compacted a segment");
         // Where nothing was copied nothing was spent; what could not be freed must not be tried all the time.
         let at_once = done.freed > 0 && (full || done.copied == 0);
@@ -169,21 +172,22 @@ fn read_on(store: &Store, bell: &Bell, scrub: &mut Scrubbing<'_>) -> Result<(), 
 
 /// Keeps compaction under a rate by sleeping off what was spent too early.
 struct Pace<'b> {
-    rate: u64,
     begun: Instant,
-    spent: u64,
+    /// Time that what was spent takes at the rates it was spent at.
+    due: Duration,
     bell: &'b Bell,
 }
 
 impl<'b> Pace<'b> {
-    fn new(rate: u64, bell: &'b Bell) -> Self {
-        Self { rate: rate.max(1), begun: Instant::now(), spent: 0, bell }
+    fn new(bell: &'b Bell) -> Self {
+        Self { begun: Instant::now(), due: Duration::ZERO, bell }
     }
 
-    fn spend(&mut self, bytes: u64) {
-        self.spent += bytes;
-        let due = Duration::try_from_secs_f64(self.spent as f64 / self.rate as f64).unwrap_or(MOST_OWED);
-        let early = due.min(MOST_OWED).saturating_sub(self.begun.elapsed());
+    /// `rate` is in bytes per second.
+    fn spend(&mut self, bytes: u64, rate: u64) {
+        let takes = Duration::try_from_secs_f64(bytes as f64 / rate.max(1) as f64).unwrap_or(MOST_OWED);
+        self.due = self.due.saturating_add(takes);
+        let early = self.due.saturating_sub(self.begun.elapsed()).min(MOST_OWED);
         if early > WORTH_SLEEPING {
             self.bell.sleep(early);
         }
@@ -197,12 +201,14 @@ mod tests {
     #[test]
     fn pace_keeps_the_rate_and_stops_when_told() {
         let bell = Bell::default();
-        let mut pace = Pace::new(1_000_000, &bell);
+        let mut pace = Pace::new(&bell);
         let begun = Instant::now();
-        pace.spend(50_000);
+        // The rate may change on the way.
+        pace.spend(30_000, 1_000_000);
+        pace.spend(60_000, 3_000_000);
         assert!(begun.elapsed() >= Duration::from_millis(45));
         bell.stopping.store(true, Ordering::SeqCst);
-        pace.spend(100_000_000);
+        pace.spend(100_000_000, 1_000_000);
         assert!(begun.elapsed() < Duration::from_secs(20));
     }
 }

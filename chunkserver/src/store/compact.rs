@@ -61,6 +61,19 @@ impl Store {
         scored.max().map(|(_, number)| number)
     }
 
+    /// Bytes per second that compaction may copy: what was said last, or what is configured.
+    pub fn compact_rate(&self) -> u64 {
+        match self.shared.compact_cap.load(Ordering::Relaxed) {
+            0 => self.shared.config.compact_rate,
+            cap => cap,
+        }
+    }
+
+    /// Says how fast compaction may be from now on; `None`: as is configured.
+    pub fn cap_compaction(&self, rate: Option<u64>) {
+        self.shared.compact_cap.store(rate.unwrap_or(0), Ordering::Relaxed);
+    }
+
     /// Compacts one segment. `pace` is called with the bytes of every copy and may sleep.
     pub fn compact(&self, number: u64, mut pace: impl FnMut(u64)) -> Result<Compacted, StoreError> {
         let shared = &self.shared;

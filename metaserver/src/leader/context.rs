@@ -84,6 +84,9 @@ pub struct Leader<M, C> {
     pub balancing: Mutex<Balancing>,
     /// For how long it has led without having said so in the log.
     pub uptime: Uptime,
+    /// Procedures are judged and begun one at a time: what speaks against one may be another. Held over awaits, by
+    /// nobody else.
+    pub(super) acting: tokio::sync::Mutex<()>,
     /// The metadata's file system has too little room, as last seen.
     pub short_of_room: AtomicBool,
     /// Notices of all loops.
@@ -120,6 +123,7 @@ impl<M: Metadata, C: Chunkservers> Leader<M, C> {
             sizes: ArcSwap::default(),
             balancing: Mutex::default(),
             uptime: Uptime::new(now),
+            acting: tokio::sync::Mutex::default(),
             short_of_room: AtomicBool::new(false),
             board: Board::default(),
             stir: Notify::new(),

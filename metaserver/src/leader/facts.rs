@@ -168,13 +168,26 @@ pub(crate) struct Left {
 pub(crate) fn leaves(view: &dyn View, after: Option<(u32, u32)>, most: usize) -> Result<Vec<Left>, Broken> {
     let from = after.map_or_else(|| keys::all(keys::LEAVE), |(disk, pg)| keys::next(&keys::leave(disk, pg)));
     let page = records::load_range::<Leave>(view, &from, &[keys::LEAVE + 1], most)?;
-    let left = page.into_iter().map(|(key, leave)| Left {
+    Ok(page.into_iter().map(left).collect())
+}
+
+/// Those of one disk.
+pub(crate) fn leaves_of(view: &dyn View, disk: u32, most: usize) -> Result<Vec<Left>, Broken> {
+    let end = match disk.checked_add(1) {
+        Some(next) => keys::leave(next, 0),
+        None => bytes::Bytes::from_static(&[keys::LEAVE + 1]),
+    };
+    let page = records::load_range::<Leave>(view, &keys::leave(disk, 0), &end, most)?;
+    Ok(page.into_iter().map(left).collect())
+}
+
+fn left((key, leave): (bytes::Bytes, Leave)) -> Left {
+    Left {
         disk: DiskRef { disk: keys::u32_at(&key, 1), incarnation: leave.incarnation },
         pg: keys::u32_at(&key, 5),
         index: leave.index,
         epoch: leave.epoch,
-    });
-    Ok(left.collect())
+    }
 }
 
 /// What is noted of a group's condition.

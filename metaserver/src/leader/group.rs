@@ -51,4 +51,8 @@ impl Council for Group {
     async fn remove(&self, node: NodeId) -> Result<(), Status> {
         Ok(Group::remove(self, node).await?)
     }
+
+    async fn hand_over(&self, node: NodeId) -> Result<(), Status> {
+        Ok(Group::transfer(self, Some(node)).await?)
+    }
 }

@@ -46,6 +46,8 @@ pub struct Knobs {
     pub scrub_rate: Option<u64>,
     /// Time between two rounds of scrub of a disk; `None`: as each node is configured.
     pub scrub_period: Option<Duration>,
+    /// Bytes per second that compaction may copy on each disk; `None`: as each node is configured.
+    pub compact_rate: Option<u64>,
     /// Bounds of a session's time to live.
     pub ttl: (Duration, Duration),
 }
@@ -71,6 +73,7 @@ impl Default for Knobs {
             upload_expiry: Duration::from_secs(7 * 24 * 3600),
             scrub_rate: None,
             scrub_period: None,
+            compact_rate: None,
             ttl: (Duration::from_secs(5), Duration::from_secs(300)),
         }
     }
@@ -108,6 +111,7 @@ impl Knobs {
             upload_expiry: secs(settings::UPLOAD_EXPIRY_DAYS)?.saturating_mul(24 * 3600),
             scrub_rate: settings::over(view, settings::SCRUB_BYTES_PER_SECOND)?,
             scrub_period: settings::over(view, settings::SCRUB_PERIOD_SECONDS)?.map(Duration::from_secs),
+            compact_rate: settings::over(view, settings::COMPACT_BYTES_PER_SECOND)?,
             ttl: (millis(settings::SESSION_TTL_MS_MIN)?, millis(settings::SESSION_TTL_MS_MAX)?),
         })
     }

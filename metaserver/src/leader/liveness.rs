@@ -260,6 +260,12 @@ impl Hearing {
         self.nodes.values().flat_map(|state| state.disks.values())
     }
 
+    /// The last reports of nodes that were heard within the time after which they count as down.
+    pub fn fresh_reports(&self, now: Instant) -> impl Iterator<Item = &DiskReport> {
+        let heard = move |(id, _): &(&u64, _)| self.node(now, **id).liveness() != Liveness::Down;
+        self.nodes.iter().filter(heard).flat_map(|(_, state)| state.disks.values())
+    }
+
     /// When silence began to count.
     pub fn since(&self) -> Instant {
         self.since

@@ -4,15 +4,17 @@
 //! What always holds:
 //! - What is under way is in the records of nodes and disks ([`holdfast_proto::map::Procedure`]) and in groups' members;
 //!   this module only judges beforehand and writes down the decision. So it goes on whoever leads.
-//! - Nothing is begun whose consequences were not told: what speaks against it refuses it, unless it is forced. What
-//!   would lose data that is there, and a removal without its proof, cannot be forced.
+//! - Nothing is begun whose consequences were not told: what speaks against it refuses it, unless it is forced. A removal
+//!   without its proof cannot be forced, nor the replacement of a disk that answers and is counted on.
 //! - To ask for what is so already is no mistake.
+//! - They are judged one at a time, by a leader that has listened long enough to know who is there.
 //!
 //! Called by the service for `holdfast admin disks|nodes`.
 
 mod remove;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use holdfast_proto::admin::{ProcedureAction, ProcedureReply, ProcedureRequest};
 use holdfast_proto::map::{Disk, Liveness, Member, Node, ProcedureKind, Standing};
@@ -25,6 +27,7 @@ use tokio::time::Instant;
 
 use super::context::Leader;
 use super::facts;
+use super::health::listening_ms;
 use super::ports::{Chunkservers, Metadata};
 use super::progress::Target;
 use super::voters::Council;
@@ -41,6 +44,9 @@ pub async fn act<M: Metadata + Council, C: Chunkservers>(
     ask: &ProcedureRequest,
     deadline: Instant,
 ) -> Result<ProcedureReply, Status> {
+    let busy = || Status::new(Code::Unavailable, "another procedure is being judged; try again");
+    let _turn = tokio::time::timeout_at(deadline, leader.acting.lock()).await.map_err(|_| busy())?;
+    listen(leader, deadline).await?;
     // What was begun a moment ago is in the state, not yet in this leader's picture.
     watch::refresh_map(leader).await?;
     watch::refresh_loads(leader, Instant::now());
@@ -49,13 +55,33 @@ pub async fn act<M: Metadata + Council, C: Chunkservers>(
         .map_err(|_| Status::new(Code::InvalidArgument, "this action is not known"))?;
     let reply = match action {
         ProcedureAction::Drain => drain(leader, target, ask).await,
-        ProcedureAction::Resume => resume(leader, target).await,
+        ProcedureAction::Resume => resume(leader, target, ask).await,
         ProcedureAction::Maintain => maintain(leader, target, ask).await,
         ProcedureAction::Replace => replace(leader, target, ask).await,
         ProcedureAction::Remove => remove::remove(leader, target, ask, deadline).await,
     }?;
     watch::refresh_map(leader).await?;
     Ok(reply)
+}
+
+/// Waits until this leader knows who is silent: one that was just elected takes everybody for present.
+async fn listen<M: Metadata, C: Chunkservers>(
+    leader: &Leader<M, C>,
+    deadline: Instant,
+) -> Result<(), Status> {
+    loop {
+        let left = Duration::from_millis(listening_ms(leader));
+        if left.is_zero() {
+            return Ok(());
+        }
+        if Instant::now() + left > deadline || !leader.pause(left).await {
+            let why = format!(
+                "the leader is new and still listens who is there: try again in {} s",
+                left.as_secs() + 1
+            );
+            return Err(Status::new(Code::Unavailable, why));
+        }
+    }
 }
 
 /// The disk or node that is meant; an error if there is none, or none any more.
@@ -224,6 +250,7 @@ async fn drain<M: Metadata, C: Chunkservers>(
 async fn resume<M: Metadata, C: Chunkservers>(
     leader: &Leader<M, C>,
     target: Target,
+    ask: &ProcedureRequest,
 ) -> Result<ProcedureReply, Status> {
     let (what, (now, under_way), lost) = {
         let cluster = leader.cluster.lock();
@@ -235,6 +262,21 @@ async fn resume<M: Metadata, C: Chunkservers>(
     };
     if now == Standing::Removed {
         return Err(gone(&what));
+    }
+    let ends_maintenance = ask.ends.map(|kind| kind == ProcedureKind::Maintenance as i32);
+    let in_maintenance = under_way == Some(ProcedureKind::Maintenance);
+    match (under_way, ends_maintenance) {
+        (Some(_), Some(true)) if !in_maintenance => {
+            let why =
+                format!("{what} is not in maintenance but being emptied or replaced; undrain ends that");
+            return Err(Status::new(Code::PreconditionFailed, why));
+        }
+        (Some(_), Some(false)) if in_maintenance => {
+            let why =
+                format!("{what} is not being emptied but in maintenance; `maintenance --end` ends that");
+            return Err(Status::new(Code::PreconditionFailed, why));
+        }
+        _ => {}
     }
     let already = now == Standing::In && under_way.is_none();
     if lost && let Target::Disk(id) = target {

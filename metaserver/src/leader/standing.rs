@@ -98,11 +98,19 @@ async fn set<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>, disk: u32, sta
 pub(crate) fn judge(cluster: &Cluster, knobs: &Knobs, lately: &BTreeSet<u32>) -> Verdict {
     let grace_ms = knobs.grace.as_millis() as u64;
     let mut verdict = Verdict::default();
+    // Its own, not what its node makes of it: one that was drained by itself is not taken back with its node.
+    let given_up: BTreeSet<u32> =
+        cluster.records().filter(|disk| disk.standing() == Standing::Out).map(|disk| disk.id).collect();
+    let node_out = |id: u64| cluster.nodes.get(&id).is_some_and(|node| node.standing() == Standing::Out);
     for disk in cluster.disks.values() {
         match (disk.standing, disk.liveness) {
             (Standing::In, Liveness::Failed) => verdict.out.push(disk.id),
             (Standing::In, Liveness::Down) if disk.silent_ms >= grace_ms => verdict.out.push(disk.id),
-            (Standing::Out, Liveness::Alive | Liveness::Full) => verdict.back.push(disk.id),
+            (Standing::Out, Liveness::Alive | Liveness::Full)
+                if given_up.contains(&disk.id) && !node_out(disk.node) =>
+            {
+                verdict.back.push(disk.id);
+            }
             _ => {}
         }
     }

@@ -127,6 +127,9 @@ impl Council for Meta {
     async fn remove(&self, _node: NodeId) -> Result<(), Status> {
         Ok(())
     }
+    async fn hand_over(&self, _node: NodeId) -> Result<(), Status> {
+        Ok(())
+    }
 }
 
 /// What each disk has, by group and number.

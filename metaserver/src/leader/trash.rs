@@ -6,7 +6,8 @@
 //! - Every command names a bounded number of files and is carried out or passed over file by file, so that a leader who
 //!   goes on where another one stopped loses nothing and lets go of nothing twice.
 //! - For lack of room it lets go of a slice, and of the next, twice as large, only when the room of the one before had
-//!   its time to come back: deleting takes a round of `gc` and of the disks.
+//!   its time to come back: deleting takes a round of `gc` and of the disks. A lack of room that is only seen for a moment,
+//!   or by a leader that does not know yet who is there, is none.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,6 +22,7 @@ use tokio::time::Instant;
 use super::board::Doing;
 use super::context::Leader;
 use super::facts::{self, Kept};
+use super::health::listening_ms;
 use super::ports::{Chunkservers, Metadata};
 use super::uptime;
 
@@ -39,6 +41,10 @@ const SLICE_BYTES: u64 = 64 << 20;
 const SLICE_DIVISOR: u64 = 256;
 /// What a file in the trash takes beside its content, roughly: all that counts when the metadata has no room.
 const RECORDS: u64 = 4096;
+/// What of its content may lie in the metadata.
+const MOST_INLINE: u64 = 64 << 10;
+/// A lack of room lasts for so long before anything goes early.
+const LASTS: Duration = Duration::from_secs(8);
 /// A slice's room has come back so long after its garbage was deleted, at the latest so long after the slice.
 const SETTLED: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -52,6 +58,8 @@ pub(crate) struct Squeeze {
     at: Option<Instant>,
     /// Since when its garbage is gone.
     collected: Option<Instant>,
+    /// Since when room has been short.
+    short: Option<Instant>,
     /// Files and bytes let go of since room ran short.
     files: u64,
     bytes: u64,
@@ -158,36 +166,49 @@ async fn make_room<M: Metadata, C: Chunkservers>(
     squeeze: &mut Squeeze,
     garbage: u64,
 ) -> Result<u64, Status> {
+    let sizes = leader.sizes.load_full();
     let (full, capacity) = {
         let cluster = leader.cluster.lock();
-        let full = short_of_room(&cluster);
+        // What was not counted yet, or is written to for the first time, is of the first class more often than not.
+        let filled =
+            cluster.pgs.values().filter(|pg| sizes.chunks.get(&pg.id).is_some_and(|chunks| *chunks > 0));
+        let used = filled.map(|pg| pg.class).chain([1]).collect();
+        let full = short_of_room(&cluster, &used);
         let capacity = full.iter().filter_map(|disk| cluster.disks.get(disk)).map(|disk| disk.capacity).sum();
         (full.len(), capacity)
     };
     let short = full > 0 || leader.short_of_room.load(Ordering::Relaxed);
     // While nothing is collected, letting go of files makes no room.
-    if !short || !leader.knobs.load().collect {
+    if !short || !leader.knobs.load().collect || listening_ms(leader) > 0 {
         relax(squeeze);
         return Ok(0);
     }
-    if !squeeze.had_its_time(Instant::now(), garbage) {
+    let now = Instant::now();
+    let lasts = now.duration_since(*squeeze.short.get_or_insert(now)) >= LASTS;
+    if !lasts || !squeeze.had_its_time(now, garbage) {
         return Ok(0);
     }
     let slice = squeeze.next_slice(capacity);
+    // Content in chunks gives the metadata nothing back.
+    let weigh = |content: u64| if full > 0 { content + RECORDS } else { content.min(MOST_INLINE) + RECORDS };
     let (mut files, mut bytes) = (0, 0);
     while bytes < slice {
         let page = leader.look(|_, view| facts::trash(view, u64::MAX, MAX_EMPTIED)).await?;
         let mut weight = bytes;
         let upto = page.iter().take_while(|kept| {
             let fits = weight < slice;
-            weight += kept.bytes + RECORDS;
+            weight += weigh(kept.bytes);
             fits
         });
         let upto = upto.count();
         let (gone, freed) = empty(leader, page.get(..upto).unwrap_or_default(), false).await?;
         files += gone;
         squeeze.bytes += freed;
-        bytes += freed + gone * RECORDS;
+        bytes += page
+            .iter()
+            .take(usize::try_from(gone).unwrap_or(usize::MAX))
+            .map(|kept| weigh(kept.bytes))
+            .sum::<u64>();
         if gone == 0 || !leader.pause(REST).await {
             break;
         }

@@ -92,6 +92,7 @@ impl<M, C> Leader<M, C> {
 /// Runs until leadership ends.
 pub(crate) async fn run<M: Metadata, C: Chunkservers>(leader: Arc<Leader<M, C>>) {
     let mut stall = StallWatch::new(2 * LOOK);
+    let mut looked: Option<Instant> = None;
     while leader.pause(LOOK).await {
         leader.uptime.stood_still(stall.stalled().unwrap_or_default());
         let ends = |node: &Node| node.procedure.is_some_and(|procedure| procedure.until_s != 0);
@@ -100,7 +101,16 @@ pub(crate) async fn run<M: Metadata, C: Chunkservers>(leader: Arc<Leader<M, C>>)
         if u64::from(leader.uptime.uncounted_s()) < round_time.as_secs() {
             continue;
         }
-        match round(&leader, leader.uptime.take()).await {
+        // All uploads are looked at for that, which nothing needs every few seconds.
+        let looks = looked.is_none_or(|at| at.elapsed() >= ROUND);
+        let outcome = match looks {
+            true => round(&leader, leader.uptime.take()).await,
+            false => count(&leader).await.map(|()| 0),
+        };
+        if looks && outcome.is_ok() {
+            looked = Some(Instant::now());
+        }
+        match outcome {
             Ok(ended) => leader.board.set(NAME, Doing::Idle, format!("{ended} forgotten uploads ended")),
             Err(status) => leader.board.set(NAME, Doing::Waiting, status.to_string()),
         }

@@ -1,5 +1,6 @@
 //! The loop that lets the metadata group grow with the cluster: nodes with the meta role become learners, and voters
-//! when that makes their number odd. A member that registered under another address is looked for there.
+//! when that makes their number odd. A member that registered under another address is looked for there. A leader whose
+//! node is on its way out, or is about to be away, lets another one lead.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,9 @@ const AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// Most members: five voters survive two failures; more only make every commit slower.
 const MOST_MEMBERS: usize = 5;
 
+/// A member that has not answered for so long is taken for away. Members answer many times per second.
+const SILENT_MS: u64 = 3000;
+
 /// The metadata group's own membership.
 pub trait Council: Send + Sync + 'static {
     /// Voters, learners and progress.
@@ -33,6 +37,8 @@ pub trait Council: Send + Sync + 'static {
     fn move_to(&self, node: NodeId, address: &str) -> impl Future<Output = Result<(), Status>> + Send;
     /// Takes a node out.
     fn remove(&self, node: NodeId) -> impl Future<Output = Result<(), Status>> + Send;
+    /// Lets this voter lead.
+    fn hand_over(&self, node: NodeId) -> impl Future<Output = Result<(), Status>> + Send;
 }
 
 /// A change to make.
@@ -44,6 +50,8 @@ pub(crate) enum Change {
     Move(NodeId, String),
     /// This node leaves.
     Remove(NodeId),
+    /// This voter leads from now on.
+    HandOver(NodeId),
 }
 
 impl std::fmt::Display for Change {
@@ -52,15 +60,20 @@ impl std::fmt::Display for Change {
             Self::Add(node, address) => write!(f, "{node} at {address} joins the metadata group"),
             Self::Move(node, address) => write!(f, "{node} is looked for at {address}"),
             Self::Remove(node) => write!(f, "{node} leaves the metadata group"),
+            Self::HandOver(node) => write!(f, "{node} leads, for this node is drained or in maintenance"),
         }
     }
 }
 
-/// The next change, if any: removed nodes leave first, then the longest-standing node joins.
-pub(crate) fn plan(status: &MetaStatus, cluster: &Cluster) -> Option<Change> {
+/// The next change, if any: a leader that is to go hands over, removed nodes leave, then the longest-standing node joins.
+pub(crate) fn plan(me: NodeId, status: &MetaStatus, cluster: &Cluster) -> Option<Change> {
+    if let Some(heir) = heir(me, status, cluster) {
+        return Some(Change::HandOver(heir));
+    }
     let members: Vec<u64> = status.voters.iter().chain(&status.learners).map(|peer| peer.node).collect();
     let removed = |id: &&u64| cluster.nodes.get(id).is_some_and(|n| n.standing() == Standing::Removed);
-    if let Some(gone) = members.iter().find(removed)
+    // A silent one first: without it, the others have a majority to let go of one that answers.
+    if let Some(gone) = members.iter().filter(removed).max_by_key(|id| !answers(status, **id))
         && members.len() > 1
     {
         return Some(Change::Remove(NodeId(*gone)));
@@ -83,10 +96,49 @@ pub(crate) fn plan(status: &MetaStatus, cluster: &Cluster) -> Option<Change> {
     cluster.nodes.values().find(fits).map(|node| Change::Add(NodeId(node.id), node.address.clone()))
 }
 
+/// Whether a member answered this leader lately.
+pub(super) fn answers(status: &MetaStatus, node: u64) -> bool {
+    let heard = status.progress.iter().find(|p| p.node == node).and_then(|p| p.silent_ms);
+    node == status.node || heard.is_some_and(|ms| ms < SILENT_MS)
+}
+
+/// Why a member cannot be let go of: a change of members needs a majority of those before it and of those after it.
+pub(super) fn holds_up_removal(status: &MetaStatus, node: u64) -> Option<String> {
+    let voters: Vec<u64> = status.voters.iter().map(|peer| peer.node).collect();
+    if !voters.contains(&node) {
+        return None;
+    }
+    let there = |of: &[u64]| of.iter().filter(|id| answers(status, **id)).count();
+    let rest: Vec<u64> = voters.iter().copied().filter(|id| *id != node).collect();
+    let majority = |of: &[u64]| there(of) * 2 > of.len();
+    if rest.is_empty() {
+        return Some("it is the only metaserver: nothing could be changed without it".into());
+    }
+    (!majority(&rest) || !majority(&voters)).then(|| {
+        format!(
+            "only {} of the {} metaservers that would be left answer, and without a majority nothing could be changed any \
+             more: bring back those that are silent, or remove them first",
+            there(&rest),
+            rest.len()
+        )
+    })
+}
+
+/// Who should lead instead: of the voters that stay, the one that is furthest.
+fn heir(me: NodeId, status: &MetaStatus, cluster: &Cluster) -> Option<NodeId> {
+    let standing = |id: u64| cluster.nodes.get(&id).map(Node::standing);
+    if !matches!(standing(me.0)?, Standing::Draining | Standing::Maintenance) {
+        return None;
+    }
+    let stays = |id: &u64| *id != me.0 && standing(*id) == Some(Standing::In);
+    let reached = |id: &u64| status.progress.iter().find(|p| p.node == *id).map(|p| p.matched);
+    status.voters.iter().map(|peer| peer.node).filter(stays).max_by_key(reached).map(NodeId)
+}
+
 /// Runs until leadership ends.
 pub(crate) async fn run<M: Metadata + Council, C: Chunkservers>(leader: Arc<Leader<M, C>>) {
     while leader.pause(ROUND).await {
-        let change = plan(&leader.meta.status(), &leader.cluster.lock());
+        let change = plan(leader.node, &leader.meta.status(), &leader.cluster.lock());
         let Some(change) = change else {
             leader.board.set(NAME, Doing::Idle, "");
             continue;
@@ -97,6 +149,7 @@ pub(crate) async fn run<M: Metadata + Council, C: Chunkservers>(leader: Arc<Lead
                 Change::Add(node, address) => leader.meta.invite(*node, address).await,
                 Change::Move(node, address) => leader.meta.move_to(*node, address).await,
                 Change::Remove(node) => leader.meta.remove(*node).await,
+                Change::HandOver(node) => leader.meta.hand_over(*node).await,
             }
         };
         let outcome = tokio::select! {
@@ -119,6 +172,7 @@ pub(crate) async fn run<M: Metadata + Council, C: Chunkservers>(leader: Arc<Lead
 
 #[cfg(test)]
 mod tests {
+    use holdfast_proto::admin::MemberProgress;
     use holdfast_proto::cluster::Peer;
 
     use super::super::testing::cluster;
@@ -136,6 +190,7 @@ mod tests {
             learners: learners.iter().map(|n| peer(*n)).collect(),
             ..MetaStatus::default()
         };
+        let plan = |status: &MetaStatus, c: &Cluster| plan(NodeId(1), status, c);
         assert!(
             matches!(plan(&status(&[1], &[]), &c), Some(Change::Add(NodeId(3), _))),
             "node 2 has no meta role"
@@ -144,5 +199,66 @@ mod tests {
         assert_eq!(plan(&status(&[1, 3, 4, 5, 6], &[]), &c), None);
         c.nodes.get_mut(&4).unwrap().standing = Standing::Removed as i32;
         assert_eq!(plan(&status(&[1, 3, 4, 5, 6], &[]), &c), Some(Change::Remove(NodeId(4))));
+    }
+
+    fn three(silent: &[u64]) -> MetaStatus {
+        let peer = |node| Peer { node, address: String::new() };
+        let progress = |node| MemberProgress {
+            node,
+            matched: 1,
+            silent_ms: Some(if silent.contains(&node) { 60_000 } else { 10 }),
+        };
+        MetaStatus {
+            node: 1,
+            voters: [1, 2, 3].map(peer).to_vec(),
+            progress: [1, 2, 3].map(progress).to_vec(),
+            ..MetaStatus::default()
+        }
+    }
+
+    #[test]
+    fn nobody_goes_whom_the_others_need_for_a_majority() {
+        assert_eq!(holds_up_removal(&three(&[]), 2), None);
+        assert_eq!(holds_up_removal(&three(&[3]), 3), None, "the silent one may go");
+        assert!(holds_up_removal(&three(&[3]), 2).is_some(), "one of 1 and 3 is no majority");
+        assert_eq!(holds_up_removal(&three(&[3]), 4), None, "it does not vote");
+        let alone = MetaStatus { voters: vec![Peer { node: 1, address: String::new() }], ..three(&[]) };
+        assert!(holds_up_removal(&alone, 1).is_some());
+    }
+
+    #[test]
+    fn of_two_that_were_removed_the_silent_one_leaves_first() {
+        let mut c = cluster(&[1; 3], 3);
+        for id in [2, 3] {
+            c.nodes.get_mut(&id).unwrap().standing = Standing::Removed as i32;
+        }
+        assert_eq!(plan(NodeId(1), &three(&[3]), &c), Some(Change::Remove(NodeId(3))));
+        assert_eq!(plan(NodeId(1), &three(&[2]), &c), Some(Change::Remove(NodeId(2))));
+    }
+
+    #[test]
+    fn a_leader_that_is_to_go_hands_over_to_the_furthest_that_stays() {
+        let mut c = cluster(&[1; 4], 3);
+        let peer = |node| Peer { node, address: String::new() };
+        let progress = [(1, 90), (2, 70), (3, 80), (4, 99)];
+        let progress = progress.map(|(node, matched)| MemberProgress { node, matched, silent_ms: Some(0) });
+        let status = MetaStatus {
+            voters: [1, 2, 3].map(peer).to_vec(),
+            progress: progress.to_vec(),
+            ..MetaStatus::default()
+        };
+        for node in c.nodes.values_mut() {
+            node.roles = roles::CHUNK;
+        }
+        assert_eq!(plan(NodeId(1), &status, &c), None);
+        for standing in [Standing::Draining, Standing::Maintenance] {
+            c.nodes.get_mut(&1).unwrap().standing = standing as i32;
+            assert_eq!(plan(NodeId(1), &status, &c), Some(Change::HandOver(NodeId(3))), "4 does not vote");
+        }
+        assert_eq!(plan(NodeId(2), &status, &c), None, "only the leader's own standing counts");
+        c.nodes.get_mut(&3).unwrap().standing = Standing::Maintenance as i32;
+        assert_eq!(plan(NodeId(1), &status, &c), Some(Change::HandOver(NodeId(2))));
+        c.nodes.get_mut(&2).unwrap().standing = Standing::Draining as i32;
+        assert_eq!(plan(NodeId(1), &status, &c), None, "nobody is better");
     }
 }

@@ -75,6 +75,10 @@ pub async fn refresh_map<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>) ->
     let Some(delta) = delta else { return Ok(have) };
     let (touched, known): (_, BTreeSet<u64>) = {
         let mut cluster = leader.cluster.lock();
+        // Somebody else has brought it further meanwhile.
+        if !delta.full && delta.epoch < cluster.epoch {
+            return Ok(cluster.epoch);
+        }
         let touched = cluster.absorb(&delta);
         (touched, cluster.nodes.keys().copied().collect())
     };

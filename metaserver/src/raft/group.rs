@@ -166,9 +166,14 @@ impl Group {
             node,
             address: membership.get_node(&node).map(|n| n.addr.clone()).unwrap_or_default(),
         };
+        let answered = |node: &u64| metrics.heartbeat.as_ref()?.get(node).copied().flatten();
         let progress = |(node, matched): (&u64, &Option<super::types::LogId>)| MemberProgress {
             node: *node,
             matched: matched.map_or(0, |id| id.index()),
+            silent_ms: match *node == metrics.id {
+                true => Some(0),
+                false => answered(node).map(|at| at.elapsed().as_millis() as u64),
+            },
         };
         let marker = self.shared.applier.marker();
         MetaStatus {

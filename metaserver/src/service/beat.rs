@@ -60,6 +60,7 @@ pub(super) async fn answer(
         meta_incarnation,
         scrub_rate: knobs.scrub_rate,
         scrub_period_s: knobs.scrub_period.map(|period| period.as_secs()),
+        compact_rate: knobs.compact_rate,
     })
 }
 

@@ -136,7 +136,8 @@ fn data_issues(leader: &Leader<Group, Net>, now: &RedundancyStatus) -> Vec<Healt
     }
     if now.pgs_degraded > 0 {
         let what = format!(
-            "{} placement groups lack a copy and could lose one more; they are being repaired",
+            "{} placement groups lack a copy and could lose one more; `holdfast admin health` says what is \
+             done about it",
             now.pgs_degraded
         );
         issues.push(issue("pgs_degraded", WARNING, what, since));

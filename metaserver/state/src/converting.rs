@@ -11,7 +11,7 @@ use holdfast_proto::map::{StorageClass, redundancy::Kind};
 use crate::change::Change;
 use crate::keys;
 use crate::queries;
-use crate::records::Mark;
+use crate::records::{Lies, LiesIn, Mark};
 use crate::table::Broken;
 
 /// Puts a file with content in chunks on the list. The caller stores the inode.
@@ -37,14 +37,41 @@ pub(crate) fn note_companion(cx: &mut Change<'_>, inode: &mut Inode) -> Result<(
     Ok(())
 }
 
-/// After parts were joined that came in by other commands: whether one of them went to the companion is for the worker to
-/// see.
-pub(crate) fn note_joined(cx: &mut Change<'_>, inode: &mut Inode) -> Result<(), Broken> {
-    let class = queries::class_of(cx.view(), inode)?;
-    if class.and_then(|class| class.redundancy).is_some_and(|redundancy| redundancy.is_erasure()) {
+/// After parts were joined that came in by other commands. Of what is not known, the worker sees where it lies.
+pub(crate) fn note_joined(cx: &mut Change<'_>, inode: &mut Inode, lies: Option<&Lies>) -> Result<(), Broken> {
+    let Some(class) = queries::class_of(cx.view(), inode)? else { return Ok(()) };
+    let misplaced = match lies {
+        Some(lies) => lies.classes.iter().any(|of| !stays(&class, of.class, of.longest)),
+        None => class.redundancy.is_some_and(|redundancy| redundancy.is_erasure()),
+    };
+    if misplaced {
         note(cx, inode);
     }
     Ok(())
+}
+
+/// Where the chunks lie that this command brought.
+pub(crate) fn where_brought(cx: &Change<'_>) -> Lies {
+    let classes = cx.ledger.brought_classes().map(|(class, longest)| LiesIn { class, longest });
+    Lies { classes: classes.collect() }
+}
+
+/// Where all chunks of a file lie, if that is known: in its class, or wherever its class lets short ones be.
+pub(crate) fn where_all_of(inode: &Inode) -> Option<Lies> {
+    let class = inode.class.max(queries::DEFAULT_CLASS);
+    (!inode.converting).then(|| Lies { classes: vec![LiesIn { class, longest: u64::MAX }] })
+}
+
+/// Where the chunks of both lie.
+pub(crate) fn both(one: Option<Lies>, other: Option<&Lies>) -> Option<Lies> {
+    let mut all = one?;
+    for more in &other?.classes {
+        match all.classes.iter_mut().find(|of| of.class == more.class) {
+            Some(of) => of.longest = of.longest.max(more.longest),
+            None => all.classes.push(*more),
+        }
+    }
+    Some(all)
 }
 
 /// Whether a chunk of `bytes` in a group of class `of` is where a file of `class` wants it: in that class, or in its

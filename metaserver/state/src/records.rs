@@ -421,6 +421,28 @@ pub struct Upload {
     /// Number of the part of which only `part_at` bytes are joined; 0: none.
     #[prost(uint32, tag = "13")]
     pub joining: u32,
+    /// Where the chunks of the parts joined so far lie; absent: not known of all of them.
+    #[prost(message, optional, tag = "14")]
+    pub lies: Option<Lies>,
+}
+
+/// In groups of which classes some chunks lie.
+#[derive(Clone, PartialEq, Message)]
+pub struct Lies {
+    /// One per class.
+    #[prost(message, repeated, tag = "1")]
+    pub classes: Vec<LiesIn>,
+}
+
+/// A class with chunks in its groups.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct LiesIn {
+    /// Which.
+    #[prost(uint32, tag = "1")]
+    pub class: u32,
+    /// The longest of the chunks, in bytes, or more than that.
+    #[prost(uint64, tag = "2")]
+    pub longest: u64,
 }
 
 /// One part of an upload.
@@ -435,6 +457,9 @@ pub struct Part {
     /// Instead of extents, when there are too many for a record: the inode without a name that has them.
     #[prost(uint64, tag = "3")]
     pub ino: u64,
+    /// Where its chunks lie; absent: not known.
+    #[prost(message, optional, tag = "4")]
+    pub lies: Option<Lies>,
 }
 
 /// What a finished upload became.

@@ -77,6 +77,8 @@ settings! {
         "Members of groups that may be moved at once in the cluster, at most two from and two to one disk.";
     BALANCE_THRESHOLD_PERCENT = "balance_threshold_percent", number(1, 90), "10",
         "Difference between the fullest and the emptiest disk at which balancing starts by itself, in percent.";
+    COMPACT_BYTES_PER_SECOND = "compact_bytes_per_second", Kind::Override { least: 1 << 16, most: 1 << 40 }, "node",
+        "What compaction may copy on each disk, in bytes per second; node: chunk.compact_rate of each node.";
     DOWN_MS = "down_ms", number(2_000, 600_000), "10000",
         "Silence after which a node counts as down, in milliseconds.";
     GC_ENABLED = "gc_enabled", Kind::Switch, "true",

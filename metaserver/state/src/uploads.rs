@@ -87,6 +87,7 @@ pub(crate) fn drop_joined(cx: &mut Change<'_>, upload: &mut Upload) -> Result<()
     upload.complete = false;
     upload.last_is_small = false;
     upload.part_bytes.clear();
+    upload.lies = None;
     upload.list_digest = bytes::Bytes::new();
     Ok(())
 }

@@ -153,7 +153,7 @@ impl Client {
             let sent = Instant::now();
             let leader = self.world.lock().leader;
             if let Some(node) = leader
-                && let Ok(reply) = self.world.propose(node, command.clone()).await
+                && let Ok(reply) = self.world.serve(node, command.clone()).await
             {
                 if let Some(boss) = self.world.boss() {
                     boss.sessions.lock().touch(Instant::now(), command.session);

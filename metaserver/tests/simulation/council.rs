@@ -79,6 +79,9 @@ impl Council for Seat {
     async fn remove(&self, _node: NodeId) -> Result<(), Status> {
         Ok(())
     }
+    async fn hand_over(&self, _node: NodeId) -> Result<(), Status> {
+        Ok(())
+    }
 }
 
 /// Starts the metaserver of a node.

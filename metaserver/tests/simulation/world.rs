@@ -192,12 +192,16 @@ impl World {
         }
     }
 
-    /// A command proposed on a node; the error says nothing about whether it was carried out.
-    pub(crate) async fn propose(&self, node: u64, mut command: Command) -> Result<Reply, Status> {
+    /// A client's command, as a node's service takes it.
+    pub(crate) async fn serve(&self, node: u64, mut command: Command) -> Result<Reply, Status> {
         if let Some(boss) = self.boss() {
-            // As its service does.
             command.up_s = boss.uptime.uncounted_s();
         }
+        self.propose(node, command).await
+    }
+
+    /// A command proposed on a node; the error says nothing about whether it was carried out.
+    pub(crate) async fn propose(&self, node: u64, command: Command) -> Result<Reply, Status> {
         let (ticket, term) = {
             let mut state = self.lock();
             if state.leader != Some(node) {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -11,7 +12,7 @@ use super::processes::another;
 use super::wound::Wound;
 use crate::process::Process;
 use crate::volume::Kind;
-use crate::{damage, skip};
+use crate::{damage, skip, wait};
 
 /// Control groups of the first kind: what is read and written for a process is held back whoever's disk it is.
 const GROUPS: &str = "/sys/fs/cgroup/blkio";
@@ -36,9 +37,11 @@ pub(super) async fn power_loss_node(bed: &mut Bed, dice: &mut Dice, torn: bool) 
     let node = dice.pick(&bed.others(&[])).context("there are no nodes")?;
     bed.cluster.power_loss_of(&[node])?;
     if torn {
+        let mut any = false;
         for disk in bed.cluster.node(node).spec().disks.clone() {
-            damage::tear_tails(&disk)?;
+            any |= damage::tear_tails(&disk)?;
         }
+        ensure!(any, "nothing was written on node {node} that could be torn");
     }
     tokio::time::sleep(dice.seconds(0, 6)).await;
     Ok(Wound::Down(vec![node]))
@@ -53,9 +56,11 @@ pub(super) async fn power_loss_all(bed: &mut Bed) -> Result<Wound> {
 /// One node only: one copy or one shard of each chunk at most, which every class bears.
 pub(super) async fn flip_bits(bed: &mut Bed, dice: &mut Dice) -> Result<Wound> {
     let node = dice.pick(&bed.others(&[])).context("there are no nodes")?;
+    let mut flipped = 0;
     for disk in bed.cluster.node(node).spec().disks.clone() {
-        damage::flip_records(&disk, 2)?;
+        flipped += damage::flip_records(&disk, 2)?;
     }
+    ensure!(flipped > 0, "no record of node {node} is long enough");
     tokio::time::sleep(dice.seconds(3, 6)).await;
     Ok(Wound::None)
 }
@@ -74,6 +79,7 @@ pub(super) async fn lose(bed: &mut Bed, dice: &mut Dice) -> Result<Wound> {
     bed.cluster.disk_volume(node, disk)?.replace(Kind::Ext4)?;
     // A node with an empty disk is not ready until the cluster has given up what the old one had.
     bed.cluster.node(node).start()?;
+    tokio::time::sleep(dice.seconds(5, 10)).await;
     Ok(Wound::Down(vec![node]))
 }
 
@@ -142,6 +148,11 @@ pub(super) async fn slow(bed: &mut Bed, dice: &mut Dice) -> Result<Wound> {
     }
     std::fs::write(group.join("cgroup.procs"), pid.to_string()).context("enter the control group")?;
     tokio::time::sleep(dice.seconds(15, 25)).await;
+    let served =
+        std::fs::read_to_string(group.join("blkio.throttle.io_serviced")).context("what was held back")?;
+    let total =
+        served.lines().find_map(|line| line.strip_prefix("Total ")).and_then(|n| n.parse::<u64>().ok());
+    ensure!(total > Some(0), "no disk was held back: {served}");
     Ok(Wound::Held(group))
 }
 
@@ -174,7 +185,10 @@ pub(super) async fn failing_calls(bed: &mut Bed, dice: &mut Dice, call: Call) ->
     let log = bed.cluster.scratch()?.join(format!("strace-{node}"));
     let program = Process::start("strace", strace, &log)?;
     tokio::time::sleep(dice.seconds(6, 12)).await;
-    let text = std::fs::read_to_string(&log).context("what strace did")?;
-    ensure!(text.contains("(INJECTED)"), "no call failed: {}", crate::node::tail(&log, 3));
+    wait::until("a call that failed", Duration::from_secs(60), || async {
+        let text = std::fs::read_to_string(&log).map_err(|error| error.to_string())?;
+        if text.contains("(INJECTED)") { Ok(()) } else { Err(crate::node::tail(&log, 3)) }
+    })
+    .await?;
     Ok(Wound::Interference(program, node))
 }

@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::bed::Bed;
 use super::dice::Dice;
 use super::wound::Wound;
-use super::{clocks, disks, networks, operations, processes};
+use super::{clocks, disks, networks, operations, processes, upkeep};
 
 /// A kind of fault. Whom it hits and for how long is up to the dice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,6 +64,8 @@ pub enum Fault {
     CutPair,
     /// A node loses packets, one in twenty.
     LossyLink,
+    /// Every packet from or to a node takes 50 ms more.
+    LateLink,
     /// A node has 1 Mbit/s.
     SlowLink,
     /// A node's link goes down and comes up every second.
@@ -80,8 +82,12 @@ pub enum Fault {
     NodeReplaced,
     /// Nodes are killed while a disk is drained and filled again.
     CrashInDrain,
+    /// Nodes are killed while disks are evened out.
+    CrashInBalance,
     /// Nodes are killed while a bucket changes its class and back.
     CrashInClassChange,
+    /// Nodes are killed while they compact segments.
+    CrashInCompaction,
 }
 
 impl Fault {
@@ -114,6 +120,7 @@ impl Fault {
         Self::LeaderMute,
         Self::CutPair,
         Self::LossyLink,
+        Self::LateLink,
         Self::SlowLink,
         Self::FlappingLink,
         Self::Resets,
@@ -122,7 +129,9 @@ impl Fault {
         Self::Snapshot,
         Self::NodeReplaced,
         Self::CrashInDrain,
+        Self::CrashInBalance,
         Self::CrashInClassChange,
+        Self::CrashInCompaction,
     ];
 
     /// Its name on the command line and in the table.
@@ -165,7 +174,9 @@ impl Fault {
                 | Self::NodeReplaced
                 | Self::Snapshot
                 | Self::CrashInDrain
+                | Self::CrashInBalance
                 | Self::CrashInClassChange
+                | Self::CrashInCompaction
                 | Self::RollingRestart
         )
     }
@@ -183,6 +194,24 @@ impl Fault {
     /// Whether records are damaged that nobody may read for long: only a scrub finds all of them.
     pub fn needs_scrub(self) -> bool {
         matches!(self, Self::FlipBits | Self::TornWrites)
+    }
+
+    /// Whether it lasts long enough, and matters enough, for the cluster to have to say so while it lasts.
+    pub fn is_reported(self) -> bool {
+        matches!(
+            self,
+            Self::KillNode
+                | Self::PauseNode
+                | Self::DiskDies
+                | Self::DiskLost
+                | Self::DiskFull
+                | Self::MetaFull
+                | Self::DiskHangs
+                | Self::SlowDisk
+                | Self::SyncFails
+                | Self::ReadsFail
+                | Self::IsolateLeader
+        )
     }
 
     /// Why this machine cannot have it, if it cannot.
@@ -235,6 +264,7 @@ impl Fault {
             Self::LeaderMute => networks::leader_loses(bed, dice, networks::Loses::Out).await,
             Self::CutPair => networks::cut_pair(bed, dice).await,
             Self::LossyLink => networks::lossy(bed, dice).await,
+            Self::LateLink => networks::late(bed, dice).await,
             Self::SlowLink => networks::slow(bed, dice).await,
             Self::FlappingLink => networks::flapping(bed, dice).await,
             Self::Resets => networks::resets(bed, dice).await,
@@ -242,8 +272,10 @@ impl Fault {
             Self::FastClock => clocks::fast(bed, dice).await,
             Self::Snapshot => operations::snapshot(bed, dice).await,
             Self::NodeReplaced => operations::replace_node(bed).await,
-            Self::CrashInDrain => operations::crash_in_drain(bed, dice).await,
-            Self::CrashInClassChange => operations::crash_in_class_change(bed, dice).await,
+            Self::CrashInDrain => upkeep::crash_in_drain(bed, dice).await,
+            Self::CrashInBalance => upkeep::crash_in_balance(bed, dice).await,
+            Self::CrashInClassChange => upkeep::crash_in_class_change(bed, dice).await,
+            Self::CrashInCompaction => upkeep::crash_in_compaction(bed, dice).await,
         }
     }
 }

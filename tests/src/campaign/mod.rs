@@ -8,7 +8,8 @@
 //! - At most one fault of a pair destroys data: two are more than the classes promise to bear.
 //!
 //! The way of a scenario: [`scenario::run`] starts load ([`crate::load`], [`crate::files`], [`registers`]) on a
-//! [`bed::Bed`], has [`fault::Fault`] done ([`processes`], [`networks`], [`disks`], [`clocks`], [`operations`]) and undone
+//! [`bed::Bed`], has [`fault::Fault`] done ([`processes`], [`networks`], [`disks`], [`clocks`], [`operations`],
+//! [`upkeep`]) and undone
 //! ([`wound::Wound`]), and judges. [`report`] makes the table of what each fault cost its users.
 //!
 //! Used by `tests/campaign.rs`.
@@ -24,4 +25,5 @@ pub mod processes;
 pub mod registers;
 pub mod report;
 pub mod scenario;
+pub mod upkeep;
 pub mod wound;

@@ -45,6 +45,14 @@ pub(super) async fn lossy(bed: &mut Bed, dice: &mut Dice) -> Result<Wound> {
     Ok(Wound::Network(vec![node]))
 }
 
+/// Half of the delay on each way.
+pub(super) async fn late(bed: &mut Bed, dice: &mut Dice) -> Result<Wound> {
+    let node = another(bed, dice).await?;
+    let late = bed.cluster.network()?.delay(node, Duration::from_millis(50))?;
+    tokio::time::sleep(dice.seconds(10, 20)).await;
+    Ok(Wound::Late(node, late))
+}
+
 pub(super) async fn slow(bed: &mut Bed, dice: &mut Dice) -> Result<Wound> {
     let node = another(bed, dice).await?;
     bed.cluster.network()?.limit(node, 1000)?;

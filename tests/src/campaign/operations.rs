@@ -1,20 +1,20 @@
-//! Things that a cluster does for long, interrupted at any moment: a node that catches up by a snapshot, another machine
-//! in a lost one's place, a drain, a change of class.
+//! Nodes that are away for long or for good: one that catches up by a snapshot, another machine in a lost one's place.
+//! And how the campaign asks and tells the cluster things.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::bed::{Bed, NODES, SHARDS};
+use super::bed::{Bed, NODES};
 use super::dice::Dice;
 use super::processes::another;
 use super::wound::Wound;
 use crate::wait;
 
 /// Longest time for one of them.
-const MOST: Duration = Duration::from_secs(300);
+pub(super) const MOST: Duration = Duration::from_secs(300);
 
 /// A line of `admin disks`.
 #[derive(Clone, Debug, Deserialize)]
@@ -41,7 +41,7 @@ pub(super) async fn asked<T: for<'de> Deserialize<'de>>(bed: &Bed, args: &[&str]
 }
 
 /// A command that changes something, tried again while nodes die around it.
-async fn told(bed: &Bed, args: &[&str]) -> Result<()> {
+pub(super) async fn told(bed: &Bed, args: &[&str]) -> Result<()> {
     let line = [&["--timeout", "5"], args].concat();
     wait::until(&format!("{args:?} to be done"), Duration::from_secs(60), || async {
         bed.cluster.expect(&line).await.map(drop).map_err(|error| format!("{error:#}"))
@@ -57,34 +57,9 @@ async fn id_of(bed: &mut Bed, node: u8) -> Result<u64> {
     found.map(|member| member.id).with_context(|| format!("node {node} is not in the map"))
 }
 
-/// Kills one node after another until `enough` says so.
-async fn kill_until(
-    bed: &mut Bed,
-    dice: &mut Dice,
-    what: &str,
-    ask: &[&str],
-    enough: impl Fn(Value) -> bool,
-) -> Result<()> {
-    let end = Instant::now() + MOST;
-    for round in 0.. {
-        if enough(asked(bed, ask).await?) {
-            return Ok(());
-        }
-        ensure!(Instant::now() < end, "{what} did not end within {MOST:?}");
-        // A few deaths are enough; then it must be able to finish.
-        if round < 5 {
-            let node = dice.pick(&bed.others(&[])).context("there are no nodes")?;
-            bed.cluster.node(node).kill()?;
-            tokio::time::sleep(dice.seconds(0, 2)).await;
-            bed.start(node).await?;
-        }
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
-    Ok(())
-}
-
 pub(super) async fn snapshot(bed: &mut Bed, dice: &mut Dice) -> Result<Wound> {
     let node = another(bed, dice).await?;
+    let sent = bed.said("sending a snapshot")?;
     let purged = |meta: &Value| meta["purged"].as_u64().unwrap_or(0);
     bed.cluster.node(node).kill()?;
     let then: Value = asked(bed, &["meta"]).await?;
@@ -99,7 +74,7 @@ pub(super) async fn snapshot(bed: &mut Bed, dice: &mut Dice) -> Result<Wound> {
         tokio::time::sleep(Duration::from_millis(300 + 200 * dice.below(5))).await;
         bed.cluster.node(node).kill()?;
     }
-    Ok(Wound::Down(vec![node]))
+    Ok(Wound::Behind { node, sent })
 }
 
 pub(super) async fn replace_node(bed: &mut Bed) -> Result<Wound> {
@@ -122,30 +97,5 @@ pub(super) async fn replace_node(bed: &mut Bed) -> Result<Wound> {
         told(bed, &["admin", "disks", "remove", &disk.id.to_string()]).await?;
     }
     told(bed, &["admin", "nodes", "remove", &id.to_string()]).await?;
-    Ok(Wound::None)
-}
-
-pub(super) async fn crash_in_drain(bed: &mut Bed, dice: &mut Dice) -> Result<Wound> {
-    let disks: Vec<Disk> = asked(bed, &["disks"]).await?;
-    let at = dice.below(disks.len() as u64) as usize;
-    let disk = disks.get(at).context("there are no disks")?.id;
-    told(bed, &["admin", "disks", "set", &disk.to_string(), "--standing", "drain"]).await?;
-    let left = |disks: Value| {
-        let of = disks.as_array().and_then(|all| all.iter().find(|line| line["id"] == disk).cloned());
-        of.is_some_and(|line| line["groups"] == 0)
-    };
-    kill_until(bed, dice, "the drain", &["disks"], left).await?;
-    told(bed, &["admin", "disks", "set", &disk.to_string(), "--standing", "in"]).await?;
-    Ok(Wound::None)
-}
-
-pub(super) async fn crash_in_class_change(bed: &mut Bed, dice: &mut Dice) -> Result<Wound> {
-    let bucket = format!("/{}", bed.bucket);
-    for class in [SHARDS, "standard"] {
-        told(bed, &["class", "set", "-r", class, &bucket]).await?;
-        // Files that were uploaded in parts are looked over as well, so some always come while there is load.
-        let mostly = |status: Value| status["files_converting"].as_u64().is_some_and(|left| left < 40);
-        kill_until(bed, dice, "the change of class", &["status"], mostly).await?;
-    }
     Ok(Wound::None)
 }

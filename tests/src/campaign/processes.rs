@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use super::bed::Bed;
 use super::dice::Dice;
@@ -93,10 +93,13 @@ pub(super) async fn rolling_restart(bed: &mut Bed) -> Result<Wound> {
 }
 
 pub(super) async fn leader_flaps(bed: &mut Bed, dice: &mut Dice) -> Result<Wound> {
+    let mut handed = 0;
     for _ in 0..8 {
         // Refused while nobody has caught up: then it stays where it is this time.
-        let _ = bed.cluster.run(&["--timeout", "5", "admin", "meta", "transfer"]).await?;
+        let output = bed.cluster.run(&["--timeout", "5", "admin", "meta", "transfer"]).await?;
+        handed += usize::from(output.status.success());
         tokio::time::sleep(dice.seconds(0, 2)).await;
     }
+    ensure!(handed > 2, "leadership was handed over {handed} times");
     Ok(Wound::None)
 }

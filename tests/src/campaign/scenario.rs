@@ -25,6 +25,9 @@ const WHOLE: Duration = Duration::from_secs(180);
 /// Longest wait for load to get going, or to go on.
 const GOING: Duration = Duration::from_secs(90);
 
+/// Longest time until the cluster says by itself that something is wrong, from the beginning of a fault.
+const REPORTED: Duration = Duration::from_secs(12);
+
 /// Removed buckets that are still looked at.
 const MOST_GONE: usize = 8;
 
@@ -80,6 +83,12 @@ async fn one(bed: &mut Bed, faults: &[Fault], seed: u64, names: String) -> Resul
         wounds.push(fault.inject(bed, &mut dice).await.with_context(|| format!("do {}", fault.name()))?);
     }
     let noticed = watch.stop().await;
+    if let [fault] = faults
+        && fault.is_reported()
+    {
+        let within = noticed.context("the cluster did not say that anything was wrong")?;
+        ensure!(within < REPORTED, "the cluster said only after {within:?} that something was wrong");
+    }
     for wound in wounds.into_iter().rev() {
         wound.heal(bed).await.context("undo it")?;
     }

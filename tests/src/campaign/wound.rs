@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use super::bed::Bed;
 use crate::files::Crowd;
 use crate::mount::Mount;
+use crate::netns::Late;
 use crate::process::Process;
 
 /// Something that is broken until it is healed.
@@ -17,10 +18,19 @@ pub enum Wound {
     None,
     /// These nodes are down.
     Down(Vec<u8>),
+    /// This node is down and so far behind that it needs a snapshot; so many had been sent before.
+    Behind {
+        /// Which.
+        node: u8,
+        /// Snapshots that had been sent.
+        sent: usize,
+    },
     /// This node stands still.
     Paused(u8),
     /// The network of these nodes is not as it should be.
     Network(Vec<u8>),
+    /// The packets of this node are late.
+    Late(u8, Late),
     /// A disk of a node hangs; none: the node's own file system.
     Hanging(u8, Option<usize>),
     /// A file that takes up room.
@@ -54,8 +64,19 @@ impl Wound {
                 }
                 Ok(())
             }
+            Self::Behind { node, sent } => {
+                bed.start(node).await?;
+                let now = bed.said("sending a snapshot")?;
+                ensure!(now > sent, "node {node} caught up without a snapshot");
+                Ok(())
+            }
             Self::Paused(node) => bed.cluster.node(node).process()?.resume(),
             Self::Network(nodes) => nodes.into_iter().try_for_each(|node| bed.cluster.network()?.heal(node)),
+            Self::Late(node, late) => {
+                bed.cluster.network()?.heal(node)?;
+                drop(late);
+                Ok(())
+            }
             Self::Hanging(node, None) => bed.cluster.volume(node)?.thaw(),
             Self::Hanging(node, Some(disk)) => bed.cluster.disk_volume(node, disk)?.thaw(),
             Self::Filled(path) => std::fs::remove_file(&path).context("remove the filler"),

@@ -19,6 +19,9 @@ use crate::remote::Remote;
 /// Time between two looks of `--watch`.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// Looks in a row at which nothing has moved, before it is called held up.
+const STILL: u32 = 5;
+
 #[derive(Args, Debug)]
 pub(crate) struct DrainsArgs {
     /// Go on showing until nothing is under way, or what is left waits for somebody
@@ -124,6 +127,7 @@ pub(super) fn table(views: &[ProcedureView], out: &mut dyn Write) -> io::Result<
 /// Shows those that `mine` says yes to until none of them moves data any more. An error when what is left is held up.
 async fn watch(remote: &Remote, output: Output, mine: impl Fn(&ProcedureView) -> bool) -> Outcome<()> {
     let mut out = io::stdout();
+    let (mut last, mut still) = (Vec::new(), 0);
     loop {
         let views: Vec<ProcedureView> = all(remote).await?.into_iter().filter(&mine).collect();
         for one in &views {
@@ -148,8 +152,11 @@ async fn watch(remote: &Remote, output: Output, mine: impl Fn(&ProcedureView) ->
         if left.is_empty() {
             return Ok(());
         }
-        // Only what somebody has to do something about ends the watching; a disk that is away may come back.
-        if left.iter().all(|one| !one.blocked.is_empty() && one.bytes_per_second == 0) {
+        // Only what somebody has to do something about ends the watching: it is said, and nothing has moved for a while.
+        let now: Vec<(u64, u64)> = left.iter().map(|one| (one.groups_left, one.bytes_left)).collect();
+        still = if now == last { still + 1 } else { 0 };
+        last = now;
+        if still >= STILL && left.iter().all(|one| !one.blocked.is_empty()) {
             let why: Vec<&str> = left.iter().flat_map(|one| one.blocked.iter().map(String::as_str)).collect();
             return Err(Failure::refused(format!("it is held up: {}", why.join("; "))));
         }
@@ -170,6 +177,8 @@ pub(super) struct Order {
     pub(super) force: bool,
     pub(super) window_s: u64,
     pub(super) only_judge: bool,
+    /// What is to end, when something is.
+    pub(super) ends: Option<ProcedureKind>,
 }
 
 #[derive(Serialize)]
@@ -227,6 +236,7 @@ pub(super) async fn order(
         force: order.force,
         window_s: order.window_s,
         only_judge: order.only_judge,
+        ends: order.ends.map(|kind| kind as i32),
     };
     let reply = remote.ask_leader::<Procedures>(&request).await.doing(&what)?;
     let view = ReplyView {

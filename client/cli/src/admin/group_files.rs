@@ -113,9 +113,7 @@ impl Walk<'_> {
     /// Whether everything in this directory was shown by an earlier page: the walk shows a directory's own files first,
     /// then its directories in order.
     fn is_behind(&self, directory: &RemotePath) -> bool {
-        self.after.as_ref().is_some_and(|after| {
-            !directory.contains(after) && directory < after && share_parent(directory, after)
-        })
+        self.after.as_ref().is_some_and(|after| is_behind(directory, after))
     }
 
     /// Shows those of some files that have content in the group; whether the limit was reached.
@@ -167,8 +165,11 @@ pub(crate) async fn files_in(
     Ok(held)
 }
 
-fn share_parent(directory: &RemotePath, after: &RemotePath) -> bool {
-    directory.parent().is_none_or(|parent| parent.contains(after))
+/// Whether a walk that ended with `after` was through with this directory: it comes before the one beside it that leads to
+/// `after`. Beside a file there is none: a directory's own files come first.
+fn is_behind(directory: &RemotePath, after: &RemotePath) -> bool {
+    let (Some(parent), Some(of_after)) = (directory.parent(), after.parent()) else { return false };
+    parent != of_after && parent.contains(&of_after) && !directory.contains(after) && directory < after
 }
 
 /// Whether an earlier page that ended with `after` has shown this file: it lies beside `after` and before it, or in a
@@ -203,6 +204,20 @@ mod tests {
             ("/b/n/a", false),
         ] {
             assert_eq!(was_shown(&path(file), &after), shown, "{file}");
+        }
+        for (directory, behind) in [
+            ("/a", true),
+            ("/b", false),
+            ("/b/a", true),
+            ("/b/m", false),
+            ("/b/n", false),
+            ("/c", false),
+            // Before the file, but a directory's files come first.
+            ("/b/m/d", false),
+            ("/b/m/d/a", false),
+            ("/b/m/z", false),
+        ] {
+            assert_eq!(is_behind(&path(directory), &after), behind, "{directory}");
         }
     }
 }

@@ -114,7 +114,10 @@ pub(super) async fn run(remote: &Remote, args: &HealthArgs, output: Output) -> O
     let (reply, groups, more_groups) = groups(remote, limit).await?;
     let since = |ns: i64| (ns != 0).then(|| time_ns(ns));
     let view = View {
-        whole: reply.oldest_since_ns == 0 && groups.iter().all(|group| group.level == "whole"),
+        // A leader that is new does not know yet who is silent.
+        whole: reply.listening_ms == 0
+            && reply.oldest_since_ns == 0
+            && groups.iter().all(|group| group.level == "whole"),
         groups_by_spare: reply
             .spare
             .iter()

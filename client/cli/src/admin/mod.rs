@@ -112,7 +112,7 @@ enum StandingArg {
     In,
     /// Is emptied, keeps serving meanwhile
     Drain,
-    /// Is gone: its data is rebuilt elsewhere
+    /// Is gone: its data is rebuilt elsewhere. A disk that answers is taken back at once: drain it instead
     Out,
     /// Is away for a while: nothing is rebuilt
     Maintenance,

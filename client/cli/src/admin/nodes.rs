@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use holdfast_proto::admin::ProcedureAction;
+use holdfast_proto::map::ProcedureKind;
 use holdfast_proto::op::{Op, SetNode};
 use holdfast_support::config::Period;
 use serde::Serialize;
@@ -51,7 +52,7 @@ enum NodesCommand {
         #[arg(long)]
         watch: bool,
     },
-    /// End a drain or maintenance: the node takes part again
+    /// End a drain: the node takes part again
     Undrain {
         /// The node's number
         id: u64,
@@ -121,8 +122,12 @@ pub(super) async fn run(remote: &Remote, args: &NodesArgs, output: Output) -> Ou
             drains::order(remote, ProcedureAction::Drain, order, output, "is being emptied").await?;
             if *watch && !*check { drains::watch_one(remote, output, 0, *id).await } else { Ok(()) }
         }
-        Some(NodesCommand::Undrain { id } | NodesCommand::Maintenance { id, end: true, .. }) => {
-            let order = Order { node: *id, ..Order::default() };
+        Some(NodesCommand::Undrain { id }) => {
+            let order = Order { node: *id, ends: Some(ProcedureKind::Drain), ..Order::default() };
+            drains::order(remote, ProcedureAction::Resume, order, output, "takes part again").await
+        }
+        Some(NodesCommand::Maintenance { id, end: true, .. }) => {
+            let order = Order { node: *id, ends: Some(ProcedureKind::Maintenance), ..Order::default() };
             drains::order(remote, ProcedureAction::Resume, order, output, "takes part again").await
         }
         Some(NodesCommand::Maintenance { id, window, force, check, .. }) => {

@@ -180,6 +180,8 @@ pub(crate) struct ChunkSection {
     pub(crate) scrub_rate: Size,
     /// Time from the end of a scrub of a disk to the beginning of the next.
     pub(crate) scrub_period: Period,
+    /// Bytes per second that compaction may copy on a disk.
+    pub(crate) compact_rate: Size,
 }
 
 impl Default for ChunkSection {
@@ -189,6 +191,7 @@ impl Default for ChunkSection {
             index_cache: Size(32 << 20),
             scrub_rate: Size(16 << 20),
             scrub_period: Period(std::time::Duration::from_secs(7 * 24 * 3600)),
+            compact_rate: Size(32 << 20),
         }
     }
 }

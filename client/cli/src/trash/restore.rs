@@ -95,6 +95,11 @@ async fn restore(remote: &Remote, item: &TrashItem, to: Option<Bytes>, replace: 
     Ok(Restored { id: item.ino, from: shown(item), to: target })
 }
 
+/// What was `rest` below one directory, below another; `rest` is empty or begins with `/`.
+fn below(to: &[u8], rest: &[u8]) -> Bytes {
+    Bytes::from([to.strip_suffix(b"/").unwrap_or(to), rest].concat())
+}
+
 /// Everything below a path. What fails is named, and the others go on.
 async fn all(
     remote: &Remote,
@@ -116,7 +121,7 @@ async fn all(
                 continue;
             }
             let rest = item.path.strip_prefix(from).unwrap_or_default();
-            let target = to.as_ref().map(|to| Bytes::from([to.to_bytes().as_ref(), rest].concat()));
+            let target = to.as_ref().map(|to| below(&to.to_bytes(), rest));
             match restore(remote, &item, target, args.replace).await {
                 Ok(_) => done += 1,
                 Err(failure) if failure.exit == Exit::Unreachable => return Err(failure),
@@ -138,5 +143,17 @@ async fn all(
     match failed {
         0 => Ok(()),
         _ => Err(Failure::new(Exit::Partial, format!("{failed} files were not restored"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::below;
+
+    #[test]
+    fn no_name_is_empty_below_the_root() {
+        assert_eq!(below(b"/", b"/dir/f"), "/dir/f");
+        assert_eq!(below(b"/other", b"/dir/f"), "/other/dir/f");
+        assert_eq!(below(b"/other/", b"/f"), "/other/f");
     }
 }

@@ -28,6 +28,8 @@ use super::super::repair::Outlook;
 const MOST: usize = 1000;
 /// Chunks that one member lacks, counted at most.
 const MOST_LACKING: usize = 1000;
+/// The same of all members of all groups of a page, which ends when there were more.
+const MOST_LOOKED: usize = 20_000;
 /// Disks that still have to let go of a group, looked at.
 const MOST_LEAVES: usize = 100_000;
 
@@ -125,7 +127,7 @@ pub async fn report<M: Metadata, C: Chunkservers>(
     let wanted: Vec<(u32, Vec<u32>)> =
         seen.iter().map(|one| (one.pg.id, one.pg.members.iter().map(|m| m.disk).collect())).collect();
     let facts = leader.look(move |_, view| look(view, wanted)).await?;
-    reply.more = more;
+    reply.more = more || facts.len() < seen.len();
     reply.groups = seen
         .iter()
         .zip(facts)
@@ -152,14 +154,20 @@ fn look(
     view: &dyn holdfast_state::table::View,
     wanted: Vec<(u32, Vec<u32>)>,
 ) -> Result<Vec<Facts>, holdfast_state::table::Broken> {
-    let of = |(pg, disks): (u32, Vec<u32>)| {
-        let lacks = disks
-            .into_iter()
-            .map(|disk| Ok(facts::missing(view, disk, pg, None, MOST_LACKING)?.len() as u64))
-            .collect::<Result<Vec<u64>, _>>()?;
-        Ok((facts::ailing_of(view, pg)?, lacks))
-    };
-    wanted.into_iter().map(of).collect()
+    let (mut found, mut looked) = (Vec::new(), 0);
+    for (pg, disks) in wanted {
+        let mut lacks = Vec::new();
+        for disk in disks {
+            let chunks = facts::missing(view, disk, pg, None, MOST_LACKING)?.len();
+            looked += chunks;
+            lacks.push(chunks as u64);
+        }
+        found.push((facts::ailing_of(view, pg)?, lacks));
+        if looked > MOST_LOOKED {
+            break;
+        }
+    }
+    Ok(found)
 }
 
 fn told(lens: &Lens<'_>, one: &Seen, ailing: Option<Ailing>, lacks: &[u64], now_ns: i64) -> GroupHealth {
@@ -209,17 +217,27 @@ pub(super) async fn summary<M: Metadata, C: Chunkservers>(
 ) -> Result<HealthReply, Status> {
     let (state, oldest) =
         leader.look(|_, view| Ok((facts::state(view)?, facts::oldest_ailing(view)?))).await?;
-    let mut reply = with_lens(leader, count);
-    // Single chunks that members lack, at the size that chunks have on average.
-    reply.bytes_left += state.missing * state.bytes.checked_div(state.chunks).unwrap_or(0);
+    let (mut reply, part) = with_lens(leader, |lens| (count(lens), part_of_chunk(lens)));
+    // Single chunks that members lack, at the size that members' parts of chunks have on average.
+    reply.bytes_left += state.missing * part;
     reply.rate = leader.progress.lock().repaired.growth();
-    reply.eta_s = eta_s(reply.bytes_left, reply.rate);
     reply.oldest_since_ns = oldest;
     reply.procedures = procedures(leader).await?;
     reply.listening_ms = super::listening_ms(leader);
     reply.measured = leader.sizes.load().whole;
+    reply.eta_s = eta_s(reply.bytes_left, reply.rate).filter(|_| reply.measured);
     reply.now_ns = state.time_ns.max(leader.meta.now_ns());
     Ok(reply)
+}
+
+/// Bytes that a member keeps of a chunk, on average over all groups.
+fn part_of_chunk(lens: &Lens<'_>) -> u64 {
+    let (mut parts, mut chunks) = (0u64, 0u64);
+    for pg in lens.cluster.pgs.values() {
+        parts += share_of(lens.cluster, pg, lens.sizes.bytes.get(&pg.id).copied().unwrap_or(0));
+        chunks += lens.sizes.chunks.get(&pg.id).copied().unwrap_or(0);
+    }
+    parts.checked_div(chunks).unwrap_or(0)
 }
 
 fn count(lens: &Lens<'_>) -> HealthReply {
@@ -358,14 +376,23 @@ pub async fn procedures<M: Metadata, C: Chunkservers>(
     if all.is_empty() {
         return Ok(Vec::new());
     }
-    let leaves = leader.look(|_, view| facts::leaves(view, None, MOST_LEAVES)).await?;
-    let uptime = leader.uptime_now();
+    let disks: BTreeSet<u32> = all.iter().flat_map(|one| one.disks.iter().copied()).collect();
+    let leaves: BTreeMap<u32, u64> = leader
+        .look(move |_, view| {
+            let count = |disk: &u32| Ok((*disk, facts::leaves_of(view, *disk, MOST_LEAVES)?.len() as u64));
+            disks.iter().map(count).collect()
+        })
+        .await?;
+    let (uptime, measured) = (leader.uptime_now(), leader.sizes.load().whole);
     Ok(all
         .iter()
         .map(|one| {
-            let leaves = leaves.iter().filter(|left| one.disks.contains(&left.disk.disk)).count() as u64;
+            let leaves = one.disks.iter().filter_map(|disk| leaves.get(disk)).sum();
             let course = leader.progress.lock().procedures.get(&one.target).cloned().unwrap_or_default();
-            one.told(Some(leaves), course.decline(), uptime)
+            let mut status = one.told(Some(leaves), course.decline(), uptime);
+            // Of what was not counted yet nobody knows how long it takes.
+            status.eta_s = status.eta_s.filter(|_| measured || status.done);
+            status
         })
         .collect())
 }
@@ -446,13 +473,6 @@ impl UnderWay {
                 self.unreadable
             ));
         }
-        if !self.silent.is_empty() && self.procedure.kind() == ProcedureKind::Drain {
-            blocked.push(format!(
-                "{} {} not answer: what lies there is rebuilt from other members",
-                explain::name(&self.silent),
-                if self.silent.len() == 1 { "does" } else { "do" }
-            ));
-        }
         blocked
     }
 
@@ -465,6 +485,11 @@ impl UnderWay {
                 }
                 None => "no group counts on it any more".into(),
             },
+            ProcedureKind::Drain if !self.silent.is_empty() => format!(
+                "{groups} groups still count on it; {} {} not answer, and what lies there is rebuilt from other members",
+                explain::name(&self.silent),
+                if self.silent.len() == 1 { "does" } else { "do" }
+            ),
             ProcedureKind::Drain => format!("{groups} groups still count on it"),
             ProcedureKind::Maintenance if self.silent.len() == self.disks.len() && !self.disks.is_empty() => {
                 "away; nothing is rebuilt for that".into()

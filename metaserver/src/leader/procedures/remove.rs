@@ -4,6 +4,7 @@
 //! - A disk is removed only when no group counts on it, it was seen to let go of every group that it left (if it
 //!   answers), and every record that it still reports is either unknown to metadata or whole on as many other disks as
 //!   its class wants. None of that can be forced.
+//! - Only what is on its way out is removed, and no metaserver whom the others need for a majority.
 //! - The state machine checks once more that no group counts on it, in the command itself.
 
 use std::collections::BTreeSet;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use holdfast_proto::admin::{ProcedureReply, ProcedureRequest, RemovalProof};
 use holdfast_proto::chunk::ListRecords;
+use holdfast_proto::ids::NodeId;
 use holdfast_proto::map::{Pg, Standing, StorageClass};
 use holdfast_proto::op::DiskRef;
 use holdfast_proto::status::{Code, Status};
@@ -24,6 +26,7 @@ use super::super::context::Leader;
 use super::super::facts;
 use super::super::ports::{Chunkservers, Metadata};
 use super::super::progress::Target;
+use super::super::voters::{Council, holds_up_removal};
 use super::super::watch;
 use super::{called, disks_of, gone, stand, standing};
 
@@ -39,7 +42,7 @@ fn refused(why: String) -> Status {
 }
 
 /// Removes a disk, or a node with all its disks.
-pub(super) async fn remove<M: Metadata, C: Chunkservers>(
+pub(super) async fn remove<M: Metadata + Council, C: Chunkservers>(
     leader: &Leader<M, C>,
     target: Target,
     ask: &ProcedureRequest,
@@ -56,12 +59,29 @@ pub(super) async fn remove<M: Metadata, C: Chunkservers>(
         let why = "it leads the metadata group: hand over first with `holdfast admin meta transfer`";
         return Err(refused(format!("{what}: {why}")));
     }
+    // Something that takes part could get new data between the proof and the removal.
+    if !leaves(leader, target, &disks) {
+        let why =
+            "it takes part: drain it first, and wait until `holdfast admin drains` says that it is empty";
+        return Err(refused(format!("{what}: {why}")));
+    }
+    if let Target::Node(node) = target
+        && let Some(why) = holds_up_removal(&leader.meta.status(), node)
+    {
+        return Err(refused(format!("{what}: {why}")));
+    }
     // All of them are looked at before the first is removed.
     let mut proofs = Vec::new();
     for disk in &disks {
         proofs.push(prove(leader, *disk, deadline).await?);
     }
     if !ask.only_judge {
+        if let Target::Node(node) = target {
+            let going = leader.meta.remove(NodeId(node));
+            let late =
+                |_| Status::new(Code::Unavailable, "the metadata group did not let go of the node in time");
+            tokio::time::timeout_at(deadline, going).await.map_err(late)??;
+        }
         for disk in disks {
             stand(leader, Target::Disk(disk), Standing::Removed, 0, 0).await?;
             tracing::info!(disk, "a disk is removed: nothing is left on it");
@@ -73,6 +93,19 @@ pub(super) async fn remove<M: Metadata, C: Chunkservers>(
         }
     }
     Ok(ProcedureReply { proofs, ..ProcedureReply::default() })
+}
+
+/// Whether it is on its way out: every disk that is meant, and the node itself.
+fn leaves<M, C>(leader: &Leader<M, C>, target: Target, disks: &BTreeSet<u32>) -> bool {
+    let cluster = leader.cluster.lock();
+    let gets_nothing = |standing| matches!(standing, Standing::Draining | Standing::Out);
+    let of = |disk: &u32| cluster.disks.get(disk).is_some_and(|facts| gets_nothing(facts.standing));
+    match target {
+        Target::Node(node) if disks.is_empty() => {
+            cluster.nodes.get(&node).is_some_and(|node| gets_nothing(node.standing()))
+        }
+        Target::Node(_) | Target::Disk(_) => disks.iter().all(of),
+    }
 }
 
 /// That nothing is left on a disk, or why it is not so.
@@ -89,7 +122,7 @@ async fn prove<M: Metadata, C: Chunkservers>(
     let (index, groups, leaves) = leader
         .look(move |index, view| {
             let groups = count_groups(view, disk)?;
-            let leaves = facts::leaves(view, None, MOST_LEAVES)?;
+            let leaves = facts::leaves_of(view, disk, MOST_LEAVES)?;
             let mine = leaves.iter().filter(|left| left.disk == DiskRef { disk, incarnation });
             Ok((index.0, groups, mine.count() as u64))
         })

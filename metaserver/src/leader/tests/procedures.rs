@@ -220,6 +220,41 @@ async fn maintenance_is_refused_where_data_would_be_unavailable_and_ends_by_itse
 }
 
 #[tokio::test]
+async fn a_leader_that_does_not_know_who_is_there_judges_nothing() {
+    let mut world = World::new(3, 3);
+    let pg = world.group(&[0, 1, 2]);
+    world.store("f", pg, &[0, 1, 2]);
+    let young = world.boss(1);
+    beat_all(&young).await;
+    let maintain = ask(ProcedureAction::Maintain, 0, world.node_of(0));
+    let soon = Instant::now() + Duration::from_millis(50);
+    let status = procedures::act(&young, &maintain, soon).await.unwrap_err();
+    assert_eq!(status.kind(), Code::Unavailable, "{status}");
+    assert!(status.message.contains("try again in"), "{status}");
+    act(&world.boss_without(2, &[]).await, maintain).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_ends_one_procedure_does_not_end_another() {
+    let world = World::new(3, 3);
+    let boss = world.boss_without(1, &[]).await;
+    let node = world.node_of(1);
+    let end = |kind: ProcedureKind| ProcedureRequest {
+        ends: Some(kind as i32),
+        ..ask(ProcedureAction::Resume, 0, node)
+    };
+    act(&boss, ask(ProcedureAction::Maintain, 0, node)).await.unwrap();
+    let why = refusal(act(&boss, end(ProcedureKind::Drain)).await);
+    assert!(why.contains("maintenance --end"), "{why}");
+    act(&boss, end(ProcedureKind::Maintenance)).await.unwrap();
+    act(&boss, ask(ProcedureAction::Drain, 0, node)).await.unwrap();
+    let why = refusal(act(&boss, end(ProcedureKind::Maintenance)).await);
+    assert!(why.contains("undrain"), "{why}");
+    act(&boss, end(ProcedureKind::Drain)).await.unwrap();
+    assert!(act(&boss, end(ProcedureKind::Maintenance)).await.unwrap().already);
+}
+
+#[tokio::test]
 async fn a_disk_is_given_up_as_lost_only_if_it_is_away_and_others_have_its_data() {
     let mut world = World::new(3, 2);
     let (one, two) = (world.group(&[0, 1]), world.group(&[1, 2]));
@@ -269,8 +304,10 @@ async fn a_disk_is_removed_only_with_a_proof_that_nothing_is_left_on_it() {
     let boss = world.boss_without(1, &[]).await;
     let remove = ask(ProcedureAction::Remove, world.disks[2].disk, 0);
     let why = refusal(act(&boss, ProcedureRequest { force: true, ..remove }).await);
-    assert!(why.contains("1 groups count on"), "{why}");
+    assert!(why.contains("it takes part"), "{why}");
     act(&boss, ask(ProcedureAction::Drain, world.disks[2].disk, 0)).await.unwrap();
+    let why = refusal(act(&boss, remove).await);
+    assert!(why.contains("1 groups count on"), "{why}");
     settle(&world, &boss).await;
     let why = refusal(act(&boss, remove).await);
     assert!(why.contains("let go of"), "{why}");

@@ -11,9 +11,10 @@ use holdfast_proto::status::Code;
 
 use crate::change::{Change, Outcome, Stop, refuse, require};
 use crate::content::{self, File, MAX_EXTENTS_PER_COMMAND};
+use crate::converting;
 use crate::dirs::{self, Owner};
 use crate::keys;
-use crate::records::{Part, Upload};
+use crate::records::{Lies, Part, Upload};
 use crate::uploads;
 
 /// Smallest part that may be followed by another, as S3 has it.
@@ -52,6 +53,7 @@ fn joined_inode(cx: &mut Change<'_>, upload: &mut Upload) -> Result<Inode, Stop>
     let mut inode = dirs::bare_inode(cx, &bucket, FileKind::File, Owner::default());
     inode.nlink = 0;
     upload.ino = inode.ino;
+    upload.lies = Some(Lies::default());
     Ok(inode)
 }
 
@@ -72,6 +74,7 @@ fn take_parts(
             continue;
         }
         let part = find(cx, op.upload, named)?;
+        upload.lies = converting::both(upload.lies.take(), part.lies.as_ref());
         require(
             !upload.last_is_small,
             Code::PartTooSmall,

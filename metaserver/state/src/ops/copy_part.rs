@@ -7,6 +7,7 @@ use holdfast_proto::status::Code;
 
 use crate::change::{Change, Outcome, Stop, require};
 use crate::content::{self, MAX_EXTENTS_PER_COMMAND};
+use crate::converting;
 use crate::drafts;
 use crate::keys;
 use crate::ops::{put_part, write};
@@ -15,11 +16,14 @@ use crate::uploads;
 
 pub(crate) fn apply(cx: &mut Change<'_>, op: &CopyPart) -> Outcome {
     put_part::check_number(op.part)?;
-    let (extents, ino) = match op.draft {
-        0 => (of_source(cx, op)?, 0),
+    let (extents, ino, lies) = match op.draft {
+        0 => {
+            let source = write::open(cx, op.source, op.source_version)?;
+            (of_source(cx, &source, op)?, 0, converting::where_all_of(&source))
+        }
         draft => {
             let plan = drafts::part_of(op.source, op.source_version, op.offset, op.length);
-            (Vec::new(), drafts::take(cx, draft, Some(&plan))?.ino)
+            (Vec::new(), drafts::take(cx, draft, Some(&plan))?.ino, None)
         }
     };
     let about = query::Part {
@@ -29,19 +33,18 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &CopyPart) -> Outcome {
         mtime_ns: cx.now,
         checksums: op.checksums.clone(),
     };
-    uploads::put_part(cx, op.upload, op.part, &Part { about: Some(about), extents, ino })?;
+    uploads::put_part(cx, op.upload, op.part, &Part { about: Some(about), extents, ino, lies })?;
     Ok(cx.reply())
 }
 
-fn of_source(cx: &Change<'_>, op: &CopyPart) -> Result<Vec<Extent>, Stop> {
-    let source = write::open(cx, op.source, op.source_version)?;
+fn of_source(cx: &Change<'_>, source: &Inode, op: &CopyPart) -> Result<Vec<Extent>, Stop> {
     let end = op.offset.checked_add(op.length);
     require(
         end.is_some_and(|end| end <= source.size),
         Code::InvalidArgument,
         "the range reaches beyond the object",
     )?;
-    range(cx, &source, op.offset, op.length)
+    range(cx, source, op.offset, op.length)
 }
 
 /// The extents of a range, with offsets from its start.

@@ -46,7 +46,7 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &FinishUpload) -> Outcome {
     if class != 0 {
         inode.class = class;
     }
-    converting::note_joined(cx, &mut inode)?;
+    converting::note_joined(cx, &mut inode, upload.lies.as_ref())?;
     inode.object = Some(metadata(op, &upload, cx.at));
     let reply = slot.put(cx, &place, inode)?;
     let finished = Finished {

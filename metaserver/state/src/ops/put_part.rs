@@ -8,6 +8,7 @@ use holdfast_proto::status::Code;
 use crate::change::{Change, Outcome, Stop, refuse, require};
 use crate::chunks;
 use crate::content::{self, MAX_INLINE};
+use crate::converting;
 use crate::records::Part;
 use crate::uploads;
 
@@ -20,6 +21,7 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &PutPart) -> Outcome {
         return Err(refuse(Code::InvalidArgument, "a part needs content, if only an empty one"));
     };
     let extents = extents_of(cx, content)?;
+    let lies = Some(converting::where_brought(cx));
     let about = query::Part {
         part: op.part,
         size: content.size,
@@ -27,7 +29,7 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &PutPart) -> Outcome {
         mtime_ns: cx.now,
         checksums: op.checksums.clone(),
     };
-    uploads::put_part(cx, op.upload, op.part, &Part { about: Some(about), extents, ino: 0 })?;
+    uploads::put_part(cx, op.upload, op.part, &Part { about: Some(about), extents, ino: 0, lies })?;
     Ok(cx.reply())
 }
 

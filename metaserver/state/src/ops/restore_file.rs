@@ -66,13 +66,16 @@ fn check_path(path: &Bytes) -> Result<&[u8], Stop> {
     Ok(key)
 }
 
-/// Refuses a path that leads through a file, or to the name of a directory: no mount could show the file there.
+/// Refuses a path that leads through a file, to the name of a directory, or through names that no mount could show.
 fn check_way(cx: &Change<'_>, parents: &[&[u8]], name: &[u8]) -> Result<(), Stop> {
     require(!name.is_empty(), Code::IsADirectory, "the path ends with `/`: it names a directory")?;
+    dirs::check_new_name(name)?;
     let mut at = ROOT_INO.0;
-    for stored in parents {
+    for (depth, stored) in parents.iter().enumerate() {
         let Some(found) = dirs::entry(cx.view(), at, stored)? else {
-            let plain = stored.strip_suffix(b"/").unwrap_or(stored);
+            let to_make = parents.get(depth..).unwrap_or_default();
+            to_make.iter().try_for_each(|stored| dirs::check_new_name(plain_of(stored)))?;
+            let plain = plain_of(stored);
             let what = format!("{:?} on the way there is a file", String::from_utf8_lossy(plain));
             return require(dirs::entry(cx.view(), at, plain)?.is_none(), Code::NotADirectory, &what);
         };
@@ -80,6 +83,10 @@ fn check_way(cx: &Change<'_>, parents: &[&[u8]], name: &[u8]) -> Result<(), Stop
     }
     let directory = cx.view().get(&keys::dir_dentry(at, name))?.is_some();
     require(!directory, Code::Exists, "a directory of that name is there; restore to another path")
+}
+
+fn plain_of(stored: &[u8]) -> &[u8] {
+    stored.strip_suffix(b"/").unwrap_or(stored)
 }
 
 /// Makes the top-level directory of a path if it is gone. Unlike those below it, it stays when it becomes empty.

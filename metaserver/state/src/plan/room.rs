@@ -6,16 +6,22 @@
 
 use std::collections::BTreeSet;
 
-use holdfast_proto::map::Liveness;
+use holdfast_proto::map::{Liveness, Standing};
 
 use super::cluster::{Cluster, DiskFacts};
 
-/// The full disks that keep a class in use from taking new data with all its copies or shards; empty: there is room.
-pub fn short_of_room(cluster: &Cluster) -> BTreeSet<u32> {
-    // Where nothing was written yet, something would be in the first class.
-    let used: BTreeSet<u32> = cluster.pgs.values().map(|pg| pg.class).chain([1]).collect();
+/// The full disks that keep a class from taking new data with all its copies or shards; empty: there is room. `used`: the
+/// classes that something lies in.
+pub fn short_of_room(cluster: &Cluster, used: &BTreeSet<u32>) -> BTreeSet<u32> {
     let full = |disk: &DiskFacts| disk.stays() && disk.liveness == Liveness::Full;
-    let usable = |disk: &DiskFacts| disk.takes_new() || full(disk);
+    // One that is away for a while has room all the same.
+    let has_room = |disk: &DiskFacts| {
+        disk.takes_new()
+            || (matches!(disk.standing, Standing::In | Standing::Maintenance)
+                && disk.share() > 0
+                && matches!(disk.liveness, Liveness::Alive | Liveness::Suspect | Liveness::Down))
+    };
+    let usable = |disk: &DiskFacts| has_room(disk) || full(disk);
     let short = used.iter().filter_map(|class| cluster.classes.get(class)).any(|class| {
         let Some(redundancy) = class.redundancy else { return false };
         let members = redundancy.members() as usize;
@@ -23,7 +29,7 @@ pub fn short_of_room(cluster: &Cluster) -> BTreeSet<u32> {
         let disks = |keep: &dyn Fn(&DiskFacts) -> bool| {
             cluster.disks.values().filter(|disk| keep(disk)).count().min(members)
         };
-        domains(&DiskFacts::takes_new) < domains(&usable) || disks(&DiskFacts::takes_new) < disks(&usable)
+        domains(&has_room) < domains(&usable) || disks(&has_room) < disks(&usable)
     });
     match short {
         true => cluster.disks.values().filter(|disk| full(disk)).map(|disk| disk.id).collect(),
@@ -37,6 +43,10 @@ mod tests {
 
     use super::super::cluster::tests::cluster;
     use super::*;
+
+    fn short_of_room(cluster: &Cluster) -> BTreeSet<u32> {
+        super::short_of_room(cluster, &BTreeSet::from([1]))
+    }
 
     fn fill(cluster: &mut Cluster, disks: &[u32]) {
         for disk in disks {
@@ -73,5 +83,26 @@ mod tests {
         assert!(short_of_room(&three).is_empty());
         fill(&mut three, &[2]);
         assert_eq!(short_of_room(&three), BTreeSet::from([2]));
+        // Of five, one is full: whoever is silent, or in maintenance, is not out of room.
+        let mut five = cluster(&[1, 1, 1, 1, 1], Redundancy::replicated(3, 2), FailureDomain::Host);
+        fill(&mut five, &[1]);
+        for (disk, liveness) in [(2, Liveness::Suspect), (3, Liveness::Down), (4, Liveness::Suspect)] {
+            five.disks.get_mut(&disk).unwrap().liveness = liveness;
+        }
+        five.disks.get_mut(&4).unwrap().standing = Standing::Maintenance;
+        assert!(short_of_room(&five).is_empty());
+        // Given up for good, they do not count.
+        for disk in [2, 3] {
+            five.disks.get_mut(&disk).unwrap().standing = Standing::Out;
+        }
+        assert_eq!(short_of_room(&five), BTreeSet::from([1]));
+    }
+
+    #[test]
+    fn a_class_that_nothing_lies_in_is_not_short() {
+        let mut three = cluster(&[1, 1, 1], Redundancy::replicated(3, 2), FailureDomain::Host);
+        fill(&mut three, &[1]);
+        assert_eq!(super::short_of_room(&three, &BTreeSet::from([1])), BTreeSet::from([1]));
+        assert!(super::short_of_room(&three, &BTreeSet::new()).is_empty());
     }
 }

@@ -140,10 +140,15 @@ impl Tree {
         let (dirs, name) = Self::split(key);
         let mut at = Some(ROOT);
         for dir in &dirs {
-            let Some(here) = at else { break };
-            at = self.entries(here).get(dir).copied();
             let plain = dir.trim_end_matches('/');
-            if at.is_none() && !by_key && self.entries(here).contains_key(plain) {
+            if let Some(here) = at {
+                at = self.entries(here).get(dir).copied();
+                if at.is_none() && !by_key && self.entries(here).contains_key(plain) {
+                    return false;
+                }
+            }
+            // No mount could make a directory of this name.
+            if at.is_none() && !by_key && plain.is_empty() {
                 return false;
             }
         }

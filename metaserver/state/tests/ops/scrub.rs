@@ -89,6 +89,9 @@ fn rate_and_period_are_the_nodes_own_until_they_are_set() {
     assert_eq!(rate(&world), Some(1 << 20));
     world.ok(set("scrub_bytes_per_second", "node"));
     assert_eq!(rate(&world), None);
+    world.refused(set("compact_bytes_per_second", "0"), Code::InvalidArgument);
+    world.ok(set("compact_bytes_per_second", "1048576"));
+    assert_eq!(settings::over(&world.table, settings::COMPACT_BYTES_PER_SECOND).unwrap(), Some(1 << 20));
     world.refused(set("scrub_period_seconds", "7d"), Code::InvalidArgument);
     world.ok(set("scrub_period_seconds", "60"));
     assert_eq!(settings::over(&world.table, settings::SCRUB_PERIOD_SECONDS).unwrap(), Some(60));

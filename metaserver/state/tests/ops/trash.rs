@@ -415,11 +415,12 @@ fn nothing_is_lost_to_what_is_in_the_way() {
     world.refused(restore(&item, "", true), Code::Exists);
     world.put_text("plain", "x");
     world.refused(restore(&item, "/bucket/plain/a", true), Code::NotADirectory);
-    world.refused(restore(&item, "/bucket/plain/", true), Code::NotADirectory);
-    for path in ["/bucket/", "/bucket/new/", "/new/"] {
+    for path in ["/bucket/", "/bucket/plain/", "/bucket/new/", "/new/"] {
         world.refused(restore(&item, path, true), Code::IsADirectory);
     }
-    world.refused(restore(&item, "bucket/x", true), Code::InvalidArgument);
+    for path in ["bucket/x", "//x", "/new//x", "/../x", "/bucket/new/./x", "/bucket/.."] {
+        world.refused(restore(&item, path, true), Code::InvalidArgument);
+    }
     world.refused(restore(&item, "/", true), Code::InvalidArgument);
     assert_eq!(list(&world, "/").len(), 1);
     // By S3's rules an object and a prefix may have one name.

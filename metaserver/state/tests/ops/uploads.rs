@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use holdfast_proto::inode::ObjectMeta;
+use holdfast_proto::map::{Erasure, Redundancy, redundancy::Kind};
 use holdfast_proto::op::*;
 use holdfast_proto::query::{ListParts, ListUploads, Query};
 use holdfast_proto::status::Code;
@@ -274,4 +275,81 @@ fn finishing_honours_conditions_and_replaces() {
     assert_eq!(world.read("k"), b"old");
     assert!(world.ok(finish(upload, 1)).replaced_version > 0);
     assert_eq!(world.read("k"), b"new");
+}
+
+/// A class in shards with a group of its own, and that group.
+fn shards(world: &mut World) -> (u32, u32) {
+    let kind = Kind::Erasure(Erasure { data: 2, parity: 1, cell_bytes: 4096 });
+    let op = PutClass {
+        name: "ec".into(),
+        redundancy: Some(Redundancy { kind: Some(kind) }),
+        chunk_bytes: 8192 * 16,
+        companion: 1,
+        ..PutClass::default()
+    };
+    let class = world.lead(Op::PutClass(op)).id as u32;
+    let disks: Vec<_> = (1..=3).map(|disk| world.disk_ref(disk)).collect();
+    let pg = world.lead(Op::CreatePgs(CreatePgs { pgs: vec![NewPg { class, disks }] })).id as u32;
+    (class, pg)
+}
+
+/// An object of two parts in the class, of which the second lies in group `pg`; whether it has to be converted.
+fn joined_of(world: &mut World, key: &str, class: u32, groups: [u32; 2], last: &[u8]) -> bool {
+    let upload = begin(world, key);
+    for (part, (pg, bytes)) in (1..).zip([(groups[0], &[7; BIG][..]), (groups[1], last)]) {
+        world.pg = pg;
+        let content = world.content(&[bytes]);
+        let op = PutPart { upload, part, content: Some(content), etag: "e".into(), checksums: vec![] };
+        world.ok(Op::PutPart(op));
+    }
+    world.ok(assemble(upload, &[(1, "e"), (2, "e")], 1, true));
+    let inode = world.ok(finish(upload, 1)).inode.unwrap();
+    assert_eq!(inode.class, class);
+    inode.converting
+}
+
+#[test]
+fn only_what_lies_elsewhere_than_its_class_wants_is_converted() {
+    let mut world = World::new();
+    world.checked = false;
+    let copies = world.pg;
+    let (class, own) = shards(&mut world);
+    let bucket = world.bucket();
+    world.ok(Op::SetAttr(SetAttr { ino: bucket, class: Some(class), ..SetAttr::default() }));
+    let long = [9; 5000];
+    assert!(!joined_of(&mut world, "whole", class, [own, own], &long));
+    assert!(joined_of(&mut world, "fell-back", class, [own, copies], &long));
+    assert!(joined_of(&mut world, "fell-back-first", class, [copies, own], &long));
+    assert!(!joined_of(&mut world, "short", class, [own, copies], &[9; 4096]), "too short for shards");
+    // By reference: what lay where its class wants it does so in an object of that class, and in no other's.
+    let copied = |world: &mut World, from: &str, to_class: u32| {
+        let source = world.object(from).unwrap();
+        let key = format!("copy-of-{from}-{to_class}");
+        let upload = CreateUpload { class: to_class, ..upload_of(&key) };
+        let upload = world.ok(Op::CreateUpload(upload)).id;
+        let op = CopyPart {
+            upload,
+            part: 1,
+            source: source.ino,
+            source_version: source.version,
+            length: source.size,
+            etag: "e".into(),
+            ..CopyPart::default()
+        };
+        world.ok(Op::CopyPart(op));
+        world.ok(assemble(upload, &[(1, "e")], 1, true));
+        world.ok(finish(upload, 1)).inode.unwrap().converting
+    };
+    assert!(!copied(&mut world, "whole", 0));
+    assert!(copied(&mut world, "whole", 1));
+    assert!(copied(&mut world, "fell-back", 0), "its source is still to be converted");
+    assert!(!copied(&mut world, "short", 0));
+}
+
+fn upload_of(key: &str) -> CreateUpload {
+    CreateUpload {
+        bucket: BUCKET.into(),
+        key: Bytes::copy_from_slice(key.as_bytes()),
+        ..CreateUpload::default()
+    }
 }

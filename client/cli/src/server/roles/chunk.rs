@@ -102,5 +102,6 @@ fn chunk_config(config: &Config) -> ChunkConfig {
     };
     chunk.store.scrub_rate = config.chunk.scrub_rate.0;
     chunk.store.scrub_period = config.chunk.scrub_period.0;
+    chunk.store.compact_rate = config.chunk.compact_rate.0.max(1);
     chunk
 }
