@@ -101,8 +101,9 @@ fn quorum_issues(meta: &MetaStatus) -> Vec<HealthIssue> {
     }
     // A voter far behind does not count when the next one fails.
     let behind = |node: u64| {
-        let matched = meta.progress.iter().find(|p| p.node == node).map(|p| p.matched);
-        node != meta.node && matched.is_none_or(|matched| matched + 10_000 < meta.last_log)
+        let known = meta.progress.iter().find(|p| p.node == node);
+        let silent = known.and_then(|p| p.silent_ms).is_some_and(|ms| ms > QUORUM_AGE_MS);
+        node != meta.node && (silent || known.is_none_or(|p| p.matched + 10_000 < meta.last_log))
     };
     let lagging: Vec<String> =
         meta.voters.iter().filter(|peer| behind(peer.node)).map(|peer| format!("n{}", peer.node)).collect();
@@ -112,6 +113,11 @@ fn quorum_issues(meta: &MetaStatus) -> Vec<HealthIssue> {
             lagging.join(", ")
         );
         issues.push(issue("quorum_at_risk", WARNING, what, 0));
+    }
+    // Comes of removing one of three; another node that may vote makes it odd again by itself.
+    if meta.voters.len() == 2 {
+        let what = "two metaservers vote: metadata cannot be changed when either is lost. Add a node that may vote";
+        issues.push(issue("two_voters", WARNING, what.into(), 0));
     }
     issues
 }

@@ -62,6 +62,8 @@ struct Member {
     voter: bool,
     leader: bool,
     matched: Option<u64>,
+    /// Since it last answered the leader; known to that one only.
+    silent_ms: Option<u64>,
 }
 
 pub(super) async fn run(remote: &Remote, args: &MetaArgs, output: Output) -> Outcome<()> {
@@ -85,12 +87,16 @@ pub(super) async fn run(remote: &Remote, args: &MetaArgs, output: Output) -> Out
 }
 
 fn show(status: &MetaStatus, output: Output) -> Outcome<()> {
-    let member = |peer: &Peer, voter| Member {
-        node: peer.node,
-        address: peer.address.clone(),
-        voter,
-        leader: peer.node == status.leader,
-        matched: status.progress.iter().find(|p| p.node == peer.node).map(|p| p.matched),
+    let member = |peer: &Peer, voter| {
+        let progress = status.progress.iter().find(|p| p.node == peer.node);
+        Member {
+            node: peer.node,
+            address: peer.address.clone(),
+            voter,
+            leader: peer.node == status.leader,
+            matched: progress.map(|p| p.matched),
+            silent_ms: progress.and_then(|p| p.silent_ms),
+        }
     };
     let voters = status.voters.iter().map(|peer| member(peer, true));
     let learners = status.learners.iter().map(|peer| member(peer, false));
@@ -117,7 +123,7 @@ fn show(status: &MetaStatus, output: Output) -> Outcome<()> {
             view.purged,
             span_ms(view.quorum_age_ms)
         )?;
-        let mut table = Table::new(&["node", "address", "part", ">log"]);
+        let mut table = Table::new(&["node", "address", "part", ">log", "heard"]);
         for member in &view.members {
             let part = match (member.leader, member.voter) {
                 (true, _) => "leader",
@@ -125,7 +131,14 @@ fn show(status: &MetaStatus, output: Output) -> Outcome<()> {
                 (false, false) => "learner",
             };
             let matched = member.matched.map_or_else(|| "-".to_owned(), |m| m.to_string());
-            table.row(vec![format!("n{}", member.node), member.address.clone(), part.to_owned(), matched]);
+            let heard = member.silent_ms.map_or_else(|| "-".to_owned(), |ms| format!("{} ago", span_ms(ms)));
+            table.row(vec![
+                format!("n{}", member.node),
+                member.address.clone(),
+                part.to_owned(),
+                matched,
+                heard,
+            ]);
         }
         table.write(out)
     })
