@@ -52,7 +52,7 @@ struct Case<'l, M, C> {
 }
 
 /// Judges, and with `repair` puts right. An error says that the disk does not answer, or that nothing was changed.
-pub(crate) async fn answer<M: Metadata, C: Chunkservers>(
+pub async fn answer<M: Metadata, C: Chunkservers>(
     leader: &Leader<M, C>,
     ask: &CrossCheck,
     deadline: Instant,

@@ -12,7 +12,7 @@ pub mod balance;
 pub mod board;
 pub mod claims;
 pub mod context;
-pub(crate) mod crosscheck;
+pub mod crosscheck;
 mod drafts;
 mod expiry;
 mod facts;

@@ -12,6 +12,7 @@ mod clients;
 mod council;
 mod disks;
 mod faults;
+mod fsck;
 mod oracle;
 mod run;
 mod servers;
@@ -56,7 +57,7 @@ fn nodes_die_and_leaders_change() {
 
 #[test]
 fn disks_are_lost_and_replaced() {
-    all(2_000, &Scenario { losses: true, damage: true, ..Scenario::default() });
+    all(2_000, &Scenario { losses: true, damage: true, fsck: true, ..Scenario::default() });
 }
 
 #[test]
@@ -79,6 +80,7 @@ fn everything() -> Scenario {
         moves: true,
         procedures: true,
         cuts: true,
+        fsck: true,
         ..Scenario::default()
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::clients::{self, Client, Promises};
 use crate::oracle::{self, BUCKET};
 use crate::world::World;
-use crate::{council, faults};
+use crate::{council, faults, fsck};
 
 /// Bytes of a disk: far more than is written, or far less than would do, is not what this is about.
 pub(crate) const CAPACITY: u64 = 4 << 30;
@@ -54,6 +54,8 @@ pub(crate) struct Scenario {
     pub(crate) procedures: bool,
     /// The network is cut one way or both, and loses messages.
     pub(crate) cuts: bool,
+    /// Somebody runs fsck with repair all the time.
+    pub(crate) fsck: bool,
     pub(crate) mistake: Option<Mistake>,
 }
 
@@ -101,6 +103,9 @@ async fn live(seed: u64, scenario: Scenario) -> Outcome {
     let mut tasks = Vec::new();
     for id in 1..=3 {
         tasks.push(tokio::spawn(Client::new(id, &world, &promises, coded).live(until)));
+    }
+    if scenario.fsck {
+        tasks.push(tokio::spawn(fsck::keep_asking(world.clone(), until)));
     }
     tasks.push(tokio::spawn(faults::strike(world.clone(), scenario, until)));
     tokio::time::sleep_until(until).await;
