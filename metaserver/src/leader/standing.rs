@@ -144,6 +144,8 @@ fn too_wide(cluster: &Cluster, knobs: &Knobs, lately: &BTreeSet<u32>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use holdfast_proto::map::MapReply;
+
     use super::super::testing::cluster;
     use super::*;
 
@@ -155,6 +157,34 @@ mod tests {
         }
     }
 
+    /// What a disk's own record says.
+    fn stand(c: &mut Cluster, disk: u32, standing: Standing) {
+        let mut record = c.records().find(|record| record.id == disk).unwrap().clone();
+        record.standing = standing as i32;
+        c.absorb(&MapReply { epoch: c.epoch, disks: vec![record], ..MapReply::default() });
+    }
+
+    #[test]
+    fn what_was_given_up_with_its_node_is_not_taken_back_without_it() {
+        let mut c = cluster(&[2, 2, 2], 3);
+        let mut node = c.nodes[&1].clone();
+        node.standing = Standing::Out as i32;
+        stand(&mut c, 2, Standing::Draining);
+        c.absorb(&MapReply { epoch: c.epoch, nodes: vec![node], ..MapReply::default() });
+        assert_eq!(c.disks[&1].standing, Standing::Out);
+        assert_eq!(judge(&c, &Knobs::default(), &BTreeSet::new()), Verdict::default());
+        stand(&mut c, 1, Standing::Out);
+        assert_eq!(judge(&c, &Knobs::default(), &BTreeSet::new()), Verdict::default());
+        let back = c.nodes[&1].clone();
+        let back = holdfast_proto::map::Node { standing: Standing::In as i32, ..back };
+        c.absorb(&MapReply { epoch: c.epoch, nodes: vec![back], ..MapReply::default() });
+        assert_eq!(
+            judge(&c, &Knobs::default(), &BTreeSet::new()).back,
+            [1],
+            "the drain of the other goes on"
+        );
+    }
+
     #[test]
     fn a_disk_goes_out_after_the_grace_and_comes_back() {
         let mut c = cluster(&[2, 2, 2, 2, 2], 3);
@@ -163,7 +193,7 @@ mod tests {
         assert_eq!(judge(&c, &knobs, &BTreeSet::new()), Verdict::default());
         lose(&mut c, &[1, 2], Liveness::Down, 300_000);
         assert_eq!(judge(&c, &knobs, &BTreeSet::new()).out, [1, 2]);
-        c.disks.get_mut(&1).unwrap().standing = Standing::Out;
+        stand(&mut c, 1, Standing::Out);
         lose(&mut c, &[1, 2], Liveness::Alive, 0);
         assert_eq!(judge(&c, &knobs, &BTreeSet::new()).back, [1]);
         lose(&mut c, &[3], Liveness::Failed, 0);

@@ -116,7 +116,8 @@ fn quorum_issues(meta: &MetaStatus) -> Vec<HealthIssue> {
     }
     // Comes of removing one of three; another node that may vote makes it odd again by itself.
     if meta.voters.len() == 2 {
-        let what = "two metaservers vote: metadata cannot be changed when either is lost. Add a node that may vote";
+        let what =
+            "two metaservers vote: metadata cannot be changed when either is lost. Add a node that may vote";
         issues.push(issue("two_voters", WARNING, what.into(), 0));
     }
     issues
