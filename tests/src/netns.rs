@@ -233,7 +233,9 @@ mod tests {
                 }
             };
             let _hub = TcpListener::bind("10.99.0.254:0").await?;
-            assert!(reach(1).await && reach(2).await);
+            // Links need a moment to come up.
+            let up = || async { if reach(1).await && reach(2).await { Ok(()) } else { Err("no answer") } };
+            crate::wait::until("the network to be up", Duration::from_secs(10), up).await?;
             inner.drop_packets(1, Direction::In)?;
             assert!(!reach(1).await && reach(2).await);
             inner.heal(1)?;
