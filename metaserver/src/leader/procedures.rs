@@ -46,13 +46,16 @@ pub async fn act<M: Metadata + Council, C: Chunkservers>(
 ) -> Result<ProcedureReply, Status> {
     let busy = || Status::new(Code::Unavailable, "another procedure is being judged; try again");
     let _turn = tokio::time::timeout_at(deadline, leader.acting.lock()).await.map_err(|_| busy())?;
-    listen(leader, deadline).await?;
+    let action = ProcedureAction::try_from(ask.action)
+        .map_err(|_| Status::new(Code::InvalidArgument, "this action is not known"))?;
+    // What ends something asks nothing of the others.
+    if action != ProcedureAction::Resume {
+        listen(leader, deadline).await?;
+    }
     // What was begun a moment ago is in the state, not yet in this leader's picture.
     watch::refresh_map(leader).await?;
     watch::refresh_loads(leader, Instant::now());
     let target = target(leader, ask)?;
-    let action = ProcedureAction::try_from(ask.action)
-        .map_err(|_| Status::new(Code::InvalidArgument, "this action is not known"))?;
     let reply = match action {
         ProcedureAction::Drain => drain(leader, target, ask).await,
         ProcedureAction::Resume => resume(leader, target, ask).await,
