@@ -105,9 +105,9 @@ fn mistakes_are_noticed() {
     let busy = Scenario { kills: true, losses: true, damage: true, moves: true, ..Scenario::default() };
     let quiet = Scenario { procedures: true, ..Scenario::default() };
     for (mistake, scenario, told) in [
-        (EmptyPulls, &busy, ""),
-        (ForgetfulAcks, &busy, ""),
-        (LazyDeletes, &busy, ""),
+        (EmptyPulls, &busy, "and nobody knows"),
+        (ForgetfulAcks, &busy, "is lost"),
+        (LazyDeletes, &busy, "which nobody needs"),
         (Impatience, &quiet, "given up during maintenance"),
         (Zeal, &quiet, "of which nothing was lost"),
     ] {
