@@ -343,6 +343,9 @@ pub struct Reply {
     /// See `parents`.
     #[prost(uint64, tag = "18")]
     pub parents_index: u64,
+    /// Of a rename: the file that lost its name to another, as it is now, without extents.
+    #[prost(message, optional, tag = "19")]
+    pub lost: Option<Inode>,
 }
 
 impl Op {

@@ -215,7 +215,11 @@ impl Fs {
             mode: mode as i32,
             unheld: None,
         };
-        self.client().mutate(Op::Rename(rename)).await?;
+        let reply = self.client().mutate(Op::Rename(rename)).await?;
+        // Who has it open here, and has written to it, is told from what is known here.
+        if let Some(inode) = reply.lost {
+            self.left(&inode);
+        }
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use holdfast_proto::ids::ROOT_INO;
 use holdfast_proto::inode::Inode;
-use holdfast_proto::op::{Rename, RenameMode, TrashWay};
+use holdfast_proto::op::{Rename, RenameMode, Reply, TrashWay};
 use holdfast_proto::status::Code;
 
 use crate::change::{Change, Outcome, Stop, refuse, require};
@@ -67,6 +67,7 @@ fn check_no_loop(cx: &Change<'_>, moved: u64, to: u64) -> Result<(), Stop> {
 
 fn replace(cx: &mut Change<'_>, op: &Rename, source: Named, target: Option<Named>) -> Outcome {
     let directory = dirs::is_dir(&source.inode);
+    let mut left = None;
     if let Some(target) = target {
         if target.inode.ino == source.inode.ino {
             // Two names of one file: rename(2) does nothing, and says so.
@@ -83,13 +84,16 @@ fn replace(cx: &mut Change<'_>, op: &Rename, source: Named, target: Option<Named
             remove_dir::remove(cx, target.inode)?;
         } else {
             let lost = Lost { dir: target.dir, stored: &target.stored, way: TrashWay::RenamedOver };
-            nameless::drop_link(cx, target.inode, &lost, op.unheld.as_ref())?;
+            let inode = target.inode.clone();
+            let trashed_until = nameless::drop_link(cx, target.inode, &lost, op.unheld.as_ref())?;
+            let (nlink, ctime_ns) = (inode.nlink.saturating_sub(1), cx.now);
+            left = Some(Inode { nlink, ctime_ns, extents: Vec::new(), trashed_until, ..inode });
         }
     }
     let stored = dirs::stored_name(&op.new_name, directory);
     edit(cx, source.dir, |cx, dir| dirs::remove_entry(cx, dir, &source.stored))?;
     let moved = arrive(cx, source.inode, source.dir, op.new_parent, &stored)?;
-    Ok(cx.reply_inode(moved))
+    Ok(Reply { lost: left, ..cx.reply_inode(moved) })
 }
 
 fn exchange(cx: &mut Change<'_>, source: Named, target: Named) -> Outcome {

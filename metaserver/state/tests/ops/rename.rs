@@ -24,10 +24,12 @@ fn a_file_moves_and_replaces() {
     world.put_text("a", "a");
     world.put_text("d/b", "b");
     let d = world.lookup(root, "d").unwrap().ino;
-    world.ok(rename((root, "a"), (d, "c"), RenameMode::NoReplace));
+    let replaced = world.lookup(d, "b").unwrap().ino;
+    assert_eq!(world.ok(rename((root, "a"), (d, "c"), RenameMode::NoReplace)).lost, None);
     assert_eq!(world.list_all(), ["d/b", "d/c"]);
     world.refused(rename((d, "c"), (d, "b"), RenameMode::NoReplace), Code::Exists);
-    world.ok(rename((d, "c"), (d, "b"), RenameMode::Replace));
+    let lost = world.ok(rename((d, "c"), (d, "b"), RenameMode::Replace)).lost.unwrap();
+    assert_eq!((lost.ino, lost.nlink), (replaced, 0));
     assert_eq!(world.read("d/b"), b"a");
     world.refused(rename((d, "x"), (d, "y"), RenameMode::Replace), Code::NotFound);
     world.refused(rename((d, "b"), (d, ".."), RenameMode::Replace), Code::InvalidArgument);
