@@ -60,7 +60,7 @@ pub(super) async fn remove<M: Metadata + Council, C: Chunkservers>(
         return Err(refused(format!("{what}: {why}")));
     }
     // Something that takes part could get new data between the proof and the removal.
-    if !leaves(leader, target, &disks) {
+    if !leaves(leader, &disks) {
         let why =
             "it takes part: drain it first, and wait until `holdfast admin drains` says that it is empty";
         return Err(refused(format!("{what}: {why}")));
@@ -76,12 +76,6 @@ pub(super) async fn remove<M: Metadata + Council, C: Chunkservers>(
         proofs.push(prove(leader, *disk, deadline).await?);
     }
     if !ask.only_judge {
-        if let Target::Node(node) = target {
-            let going = leader.meta.remove(NodeId(node));
-            let late =
-                |_| Status::new(Code::Unavailable, "the metadata group did not let go of the node in time");
-            tokio::time::timeout_at(deadline, going).await.map_err(late)??;
-        }
         for disk in disks {
             stand(leader, Target::Disk(disk), Standing::Removed, 0, 0).await?;
             tracing::info!(disk, "a disk is removed: nothing is left on it");
@@ -90,22 +84,25 @@ pub(super) async fn remove<M: Metadata + Council, C: Chunkservers>(
             watch::refresh_map(leader).await?;
             stand(leader, target, Standing::Removed, 0, 0).await?;
             tracing::info!(node, "a node is removed");
+            // Not before: one that takes part is invited again.
+            let late = |_| {
+                let what =
+                    "the node is removed, but the metadata group has not let go of it yet; it goes on trying";
+                Status::new(Code::Unavailable, what)
+            };
+            tokio::time::timeout_at(deadline, leader.meta.remove(NodeId(node))).await.map_err(late)??;
         }
     }
     Ok(ProcedureReply { proofs, ..ProcedureReply::default() })
 }
 
-/// Whether it is on its way out: every disk that is meant, and the node itself.
-fn leaves<M, C>(leader: &Leader<M, C>, target: Target, disks: &BTreeSet<u32>) -> bool {
+/// Whether every disk that is meant is on its way out.
+fn leaves<M, C>(leader: &Leader<M, C>, disks: &BTreeSet<u32>) -> bool {
     let cluster = leader.cluster.lock();
     let gets_nothing = |standing| matches!(standing, Standing::Draining | Standing::Out);
     let of = |disk: &u32| cluster.disks.get(disk).is_some_and(|facts| gets_nothing(facts.standing));
-    match target {
-        Target::Node(node) if disks.is_empty() => {
-            cluster.nodes.get(&node).is_some_and(|node| gets_nothing(node.standing()))
-        }
-        Target::Node(_) | Target::Disk(_) => disks.iter().all(of),
-    }
+    // A node without disks gets nothing anyway.
+    disks.iter().all(of)
 }
 
 /// That nothing is left on a disk, or why it is not so.
