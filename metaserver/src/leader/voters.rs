@@ -124,13 +124,13 @@ pub(super) fn holds_up_removal(status: &MetaStatus, node: u64) -> Option<String>
     })
 }
 
-/// Who should lead instead: of the voters that stay, the one that is furthest.
+/// Who should lead instead: of the voters that stay and answer, the one that is furthest.
 fn heir(me: NodeId, status: &MetaStatus, cluster: &Cluster) -> Option<NodeId> {
     let standing = |id: u64| cluster.nodes.get(&id).map(Node::standing);
     if !matches!(standing(me.0)?, Standing::Draining | Standing::Maintenance) {
         return None;
     }
-    let stays = |id: &u64| *id != me.0 && standing(*id) == Some(Standing::In);
+    let stays = |id: &u64| *id != me.0 && standing(*id) == Some(Standing::In) && answers(status, *id);
     let reached = |id: &u64| status.progress.iter().find(|p| p.node == *id).map(|p| p.matched);
     status.voters.iter().map(|peer| peer.node).filter(stays).max_by_key(reached).map(NodeId)
 }
@@ -256,6 +256,9 @@ mod tests {
             assert_eq!(plan(NodeId(1), &status, &c), Some(Change::HandOver(NodeId(3))), "4 does not vote");
         }
         assert_eq!(plan(NodeId(2), &status, &c), None, "only the leader's own standing counts");
+        let mut alone = status.clone();
+        alone.progress[2].silent_ms = Some(60_000);
+        assert_eq!(plan(NodeId(1), &alone, &c), Some(Change::HandOver(NodeId(2))), "3 does not answer");
         c.nodes.get_mut(&3).unwrap().standing = Standing::Maintenance as i32;
         assert_eq!(plan(NodeId(1), &status, &c), Some(Change::HandOver(NodeId(2))));
         c.nodes.get_mut(&2).unwrap().standing = Standing::Draining as i32;
