@@ -63,7 +63,7 @@ struct Memory {
     queue: VecDeque<Move>,
     planned: Option<Instant>,
     looked: Option<Instant>,
-    /// Moves seen under way: group and disk, with their bytes.
+    /// Moves under way: group and disk, with their bytes. Noted when they begin: one may end before the next round.
     moving: BTreeMap<(u32, DiskRef), u64>,
     samples: VecDeque<(Instant, u64)>,
 }
@@ -313,7 +313,7 @@ async fn go_on<M: Metadata, C: Chunkservers>(
     if begun > 0 {
         watch::refresh_map(leader).await?;
     }
-    let moving = memory.moving.len() + begun;
+    let moving = memory.moving.len();
     Ok((Doing::Busy, format!("{moving} moves under way, {} planned", memory.queue.len())))
 }
 
@@ -348,6 +348,7 @@ async fn begin<M: Metadata, C: Chunkservers>(
         }
         if begin_one(leader, &next).await? {
             begun += 1;
+            memory.moving.insert((next.pg, next.to), next.bytes);
             *busy.entry(next.from.disk).or_default() += 1;
             *busy.entry(next.to.disk).or_default() += 1;
         }
