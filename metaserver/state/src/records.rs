@@ -123,6 +123,9 @@ pub struct State {
     /// Directories that say for how long files deleted below them are kept.
     #[prost(uint64, tag = "26")]
     pub trash_times: u64,
+    /// Next node id; 0 in a state from before there was such a counter.
+    #[prost(uint64, tag = "27")]
+    pub next_node: u64,
 }
 
 /// Identity of the cluster.

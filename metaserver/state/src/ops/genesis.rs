@@ -29,6 +29,7 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &Genesis) -> Outcome {
         next_ino: ROOT_INO.0 + 1,
         next_grant: 1,
         next_disk: 1,
+        next_node: 2,
         next_class: 1,
         next_pg: 1,
         ..cx.state

@@ -15,7 +15,10 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &RegisterNode) -> Outcome {
     let id = match known {
         Some(known) if op.id == 0 || op.id == known.id => known.id,
         Some(_) => return Err(refuse(Code::WrongNode, "this identity belongs to another node id")),
-        None if op.id == 0 => return add(cx, op, cx.at),
+        None if op.id == 0 => {
+            let id = fresh_id(cx);
+            return add(cx, op, id);
+        }
         None => {
             return Err(refuse(
                 Code::Unauthenticated,
@@ -35,6 +38,17 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &RegisterNode) -> Outcome {
         map_view::put_node(cx, new);
     }
     Ok(Reply { id, ..cx.reply() })
+}
+
+/// An id that no node ever had. Administrators say it often, so it is a small number; a state from before there was a
+/// counter had log indexes for ids, and goes on with them.
+fn fresh_id(cx: &mut Change<'_>) -> u64 {
+    let id = match cx.state.next_node {
+        0 => cx.at,
+        next => next,
+    };
+    cx.state.next_node = id + 1;
+    id
 }
 
 /// Adds a node under a new id.
