@@ -141,9 +141,10 @@ impl Client {
         map.map_err(|status| ClientError::of_question(status, "fetch the cluster map"))
     }
 
-    /// The storage class of new files in a bucket. Remembered for some seconds. `NoSuchBucket` if there is none.
-    pub async fn class_for(&self, bucket: &str) -> Result<Arc<StorageClass>, ClientError> {
-        self.inner.class_of_bucket(bucket, self.deadline()).await
+    /// The storage class that a new object of this key would get. Remembered for some seconds. `NoSuchBucket` if there is
+    /// no such bucket.
+    pub async fn class_for(&self, bucket: &str, key: &[u8]) -> Result<Arc<StorageClass>, ClientError> {
+        self.inner.class_of_new(bucket, key, self.deadline()).await
     }
 
     /// A storage class by id; 0 is the cluster's default.

@@ -22,7 +22,7 @@ use crate::write::writer::{ContentWriter, WriteOptions};
 pub struct PutOptions {
     /// Length, if known.
     pub size: Option<u64>,
-    /// Storage class; 0: the bucket's.
+    /// Storage class; 0: what its directory hands down.
     pub class: ClassId,
     /// What S3 keeps with an object. Absent: a plain file.
     pub object: Option<ObjectMeta>,
@@ -61,7 +61,7 @@ impl Client {
         options: PutOptions,
     ) -> Result<FileWriter, ClientError> {
         let class = match options.class.0 {
-            0 => self.class_for(bucket).await?,
+            0 => self.class_for(bucket, key).await?,
             _ => self.class(options.class).await?,
         };
         // Of more than one command's chunks, parts are cut as the bytes come: their lengths are not known ahead.

@@ -82,7 +82,7 @@ async fn a_file_is_put_and_opened_by_path_with_its_attributes() {
 async fn parts_are_joined_without_being_copied() {
     let cluster = Cluster::start(Shape { chunk_bytes: 1 << 20, ..Shape::default() }).await;
     let client = cluster.client().await;
-    let class = client.class_for(BUCKET).await.unwrap();
+    let class = client.class_for(BUCKET, b"").await.unwrap();
     let create = CreateUpload {
         bucket: BUCKET.into(),
         key: Bytes::from_static(b"big"),

@@ -233,7 +233,7 @@ async fn chunks_whose_members_left_before_the_commit_are_written_anew() {
 async fn a_commit_that_is_refused_for_good_is_not_repeated() {
     let cluster = Cluster::start(Shape::default()).await;
     let client = cluster.client().await;
-    let class = client.class_for(BUCKET).await.unwrap();
+    let class = client.class_for(BUCKET, b"").await.unwrap();
     let mut writer = client.writer(&class, WriteOptions::default());
     writer.write(bytes(CHUNK, 1)).await.unwrap();
     let content = writer.finish().await.unwrap();

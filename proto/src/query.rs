@@ -155,7 +155,7 @@ pub struct QueryReply {
     /// `ResolvePath`: the parent's inode number.
     #[prost(uint64, tag = "18")]
     pub parent: u64,
-    /// Class that new content of the found file or directory would get.
+    /// Class that new content of the found file or directory would get. `GetBucket`: the bucket's, or that of `key`.
     #[prost(message, optional, tag = "19")]
     pub class: Option<StorageClass>,
     /// `GetLock`: the first lock that is in the way; absent: none is.
@@ -393,6 +393,10 @@ pub struct GetBucket {
     /// Name.
     #[prost(string, tag = "1")]
     pub name: String,
+    /// Not empty: the class in the answer is what a new object of this key would get. The directories on its way need not
+    /// exist yet.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub key: bytes::Bytes,
 }
 
 /// See [`Query::ListUploads`].

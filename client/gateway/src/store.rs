@@ -40,8 +40,8 @@ pub(crate) trait Store: Send + Sync + 'static {
     async fn ask(&self, query: Query) -> Outcome<QueryReply>;
     /// Changes the metadata, exactly once.
     async fn change(&self, op: Op) -> Outcome<Reply>;
-    /// Begins content of a file in a bucket; `class` 0 is the bucket's.
-    async fn create(&self, bucket: &str, class: u32, length: u64) -> Outcome<Box<dyn Sink>>;
+    /// Begins content of an object; `class` 0 is what its directory hands down.
+    async fn create(&self, bucket: &str, key: &[u8], class: u32, length: u64) -> Outcome<Box<dyn Sink>>;
     /// Opens an object for reading.
     async fn open(&self, bucket: &str, key: &Bytes) -> Outcome<Arc<dyn Object>>;
     /// Joins the parts of an upload.

@@ -40,8 +40,18 @@ pub(crate) async fn commit(
     let deadline = Instant::now() + limit;
     let mut rounds = 0;
     loop {
-        let reply = steps::command_by(inner, build(content.to_message()), deadline, limit, only).await?;
-        let Some(status) = reply.status.as_ref().filter(|status| !status.is_ok()) else { return Ok(reply) };
+        let command = build(content.to_message());
+        let inherits = match &command {
+            Op::PutObject(put) if put.class == 0 => Some(put.bucket.clone()),
+            _ => None,
+        };
+        let reply = steps::command_by(inner, command, deadline, limit, only).await?;
+        let Some(status) = reply.status.as_ref().filter(|status| !status.is_ok()) else {
+            if let (Some(bucket), Some(inode)) = (inherits, &reply.inode) {
+                inner.classes.noticed(&bucket, ClassId(inode.class));
+            }
+            return Ok(reply);
+        };
         let code = status.kind();
         let again = matches!(code, Code::ChunksRejected | Code::GrantClosed) && !content.chunks.is_empty();
         rounds += 1;

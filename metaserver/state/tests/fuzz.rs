@@ -155,7 +155,7 @@ fn damaged_questions_are_answered() {
         Query::GetExtents(GetExtents { ino, offset: 10, end: 4000, if_version: 1 }),
         Query::Lookup(Lookup { parent: bucket, name: "file2".into(), content: true }),
         Query::ReadDir(ReadDir { ino: bucket, after: "a".into(), most: 10, inodes: true }),
-        Query::GetBucket(GetBucket { name: common::BUCKET.into() }),
+        Query::GetBucket(GetBucket { name: common::BUCKET.into(), ..GetBucket::default() }),
         Query::GetObject(GetObject {
             bucket: common::BUCKET.into(),
             key: "a/b/c".into(),

@@ -18,7 +18,10 @@ pub(super) fn owner() -> dto::Owner {
 }
 
 async fn ask_bucket(door: &Operations, name: &str) -> Result<Bucket, Status> {
-    let reply = door.store.ask(Query::GetBucket(query::GetBucket { name: name.to_owned() })).await?;
+    let reply = door
+        .store
+        .ask(Query::GetBucket(query::GetBucket { name: name.to_owned(), ..query::GetBucket::default() }))
+        .await?;
     reply
         .buckets
         .into_iter()

@@ -48,7 +48,8 @@ impl Said {
 pub(super) struct Destination<'a> {
     pub(super) store: &'a dyn Store,
     pub(super) bucket: &'a str,
-    /// 0: the bucket's.
+    pub(super) key: &'a [u8],
+    /// 0: what the key's directory hands down.
     pub(super) class: u32,
     /// Computed even if the client gives no value (the checksum of a multipart upload).
     pub(super) algorithm: Option<Algorithm>,
@@ -69,7 +70,7 @@ pub(super) async fn take(to: Destination<'_>, upload: &mut Upload, headers: &Hea
     let mut algorithms: Vec<Algorithm> = said.algorithm().into_iter().collect();
     algorithms.extend(to.algorithm.filter(|a| !algorithms.contains(a)));
 
-    let sink = to.store.create(to.bucket, to.class, upload.length()).await;
+    let sink = to.store.create(to.bucket, to.key, to.class, upload.length()).await;
     let mut sink = sink.map_err(|status| error::from_status(&status))?;
     let mut digester = Digester::new(&algorithms, upload.expected_sha256().is_some());
     while let Some(data) = upload.next().await? {

@@ -121,6 +121,7 @@ pub(super) async fn upload_part(
     let to = Destination {
         store: &*door.store,
         bucket: &input.bucket,
+        key: input.key.as_bytes(),
         class: known.class,
         algorithm: known.algorithm,
         most: door.config.max_put_bytes,

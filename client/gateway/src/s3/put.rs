@@ -27,6 +27,7 @@ pub(super) async fn put_object(
     let to = Destination {
         store: &*door.store,
         bucket: &input.bucket,
+        key: &key,
         class,
         algorithm: None,
         most: door.config.max_put_bytes,

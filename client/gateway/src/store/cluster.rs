@@ -37,9 +37,9 @@ impl Store for ClusterStore {
         Ok(self.client.mutate(op).await?)
     }
 
-    async fn create(&self, bucket: &str, class: u32, length: u64) -> Outcome<Box<dyn Sink>> {
+    async fn create(&self, bucket: &str, key: &[u8], class: u32, length: u64) -> Outcome<Box<dyn Sink>> {
         let class = match class {
-            0 => self.client.class_for(bucket).await?,
+            0 => self.client.class_for(bucket, key).await?,
             id => self.client.class(ClassId(id)).await?,
         };
         let options = WriteOptions { size: Some(length), ..WriteOptions::default() };

@@ -111,7 +111,7 @@ impl Store for MemoryStore {
         self.run(op)
     }
 
-    async fn create(&self, _bucket: &str, _class: u32, _length: u64) -> Outcome<Box<dyn Sink>> {
+    async fn create(&self, _bucket: &str, _key: &[u8], _class: u32, _length: u64) -> Outcome<Box<dyn Sink>> {
         Ok(Box::new(MemorySink { store: self.clone(), data: Vec::new() }))
     }
 

@@ -348,7 +348,7 @@ impl World {
     }
 
     pub fn bucket(&self) -> u64 {
-        self.ask(Query::GetBucket(GetBucket { name: BUCKET.into() })).buckets[0].ino
+        self.ask(Query::GetBucket(GetBucket { name: BUCKET.into(), ..GetBucket::default() })).buckets[0].ino
     }
 
     pub fn lookup(&self, parent: u64, name: &str) -> Option<Inode> {

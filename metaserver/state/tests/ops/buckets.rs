@@ -1,6 +1,7 @@
 //! Buckets and directories by path.
 
 use holdfast_proto::inode::FileKind;
+use holdfast_proto::map::Redundancy;
 use holdfast_proto::op::*;
 use holdfast_proto::query::{GetBucket, ListBuckets, Query, ResolvePath};
 use holdfast_proto::status::Code;
@@ -42,14 +43,47 @@ fn only_an_empty_bucket_is_deleted() {
     world.ok(Op::AbortUpload(AbortUpload { upload: upload.id, ..AbortUpload::default() }));
     world.ok(delete());
     world.refused(delete(), Code::NoSuchBucket);
-    assert_eq!(world.ask_code(Query::GetBucket(GetBucket { name: BUCKET.into() })), Code::NoSuchBucket);
+    assert_eq!(
+        world.ask_code(Query::GetBucket(GetBucket { name: BUCKET.into(), ..GetBucket::default() })),
+        Code::NoSuchBucket
+    );
+}
+
+#[test]
+fn a_key_gets_the_class_of_the_nearest_directory_that_exists() {
+    let mut world = World::new();
+    let class = |name: &str| PutClass {
+        name: name.into(),
+        redundancy: Some(Redundancy::replicated(2, 1)),
+        inline_limit: 4096,
+        chunk_bytes: 8 << 20,
+        ..PutClass::default()
+    };
+    world.lead(Op::PutClass(class("other")));
+    let made = world.ok(dirs("/bucket/a/b", false)).inode.unwrap();
+    let ask = |world: &World, key: &'static [u8]| {
+        let ask = GetBucket { name: BUCKET.into(), key: key.into() };
+        let reply = world.ask(Query::GetBucket(ask));
+        (reply.buckets[0].class, reply.class.unwrap().name)
+    };
+    assert_eq!(ask(&world, b"a/b/c/d").1, "default");
+    world.ok(Op::SetAttr(SetAttr { ino: made.ino, class: Some(2), ..SetAttr::default() }));
+    for (key, class) in
+        [(&b"a/b/c/d"[..], "other"), (b"a/b/c", "other"), (b"a/b", "default"), (b"", "default")]
+    {
+        assert_eq!(ask(&world, key).1, class, "{}", key.escape_ascii());
+    }
+    assert_eq!(ask(&world, b"a/b/c").0, 0, "the bucket's own is told as well");
 }
 
 #[test]
 fn a_directory_at_the_top_is_a_bucket_without_owner() {
     let mut world = World::new();
     world.create(1, "mounted", FileKind::Directory);
-    let found = world.ask(Query::GetBucket(GetBucket { name: "mounted".into() })).buckets.remove(0);
+    let found = world
+        .ask(Query::GetBucket(GetBucket { name: "mounted".into(), ..GetBucket::default() }))
+        .buckets
+        .remove(0);
     assert_eq!(found.owner, "");
     world.refused(bucket("mounted"), Code::Exists);
 }
