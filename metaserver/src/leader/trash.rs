@@ -1,4 +1,4 @@
-//! The loop that lets go of kept files: of those that are due, and, when new data finds no room, of more, those that would
+//! The loop that lets go of kept files: of those that are due, and, before new data finds no room, of more, those that would
 //! be due next first.
 //!
 //! What always holds:
@@ -16,7 +16,7 @@ use std::time::Duration;
 use holdfast_proto::op::{EmptyTrash, Op, TrashRef};
 use holdfast_proto::status::Status;
 use holdfast_state::limits::MAX_EMPTIED;
-use holdfast_state::plan::room::short_of_room;
+use holdfast_state::plan::room::{left, short_of_room};
 use tokio::time::Instant;
 
 use super::board::Doing;
@@ -36,9 +36,11 @@ const COMMANDS: usize = 64;
 /// Rest between two commands, for foreground work.
 const REST: Duration = Duration::from_millis(10);
 
-/// First slice for lack of room: at least so many bytes, and this part of the full disks.
+/// First slice for lack of room: at least so many bytes, and this part of the full disks,
 const SLICE_BYTES: u64 = 64 << 20;
 const SLICE_DIVISOR: u64 = 256;
+/// or what they lack of twice the room they should have left, of content that lies in so many copies.
+const COPIES: u64 = 3;
 /// What a file in the trash takes beside its content, roughly: all that counts when the metadata has no room.
 const RECORDS: u64 = 4096;
 /// What of its content may lie in the metadata.
@@ -160,22 +162,23 @@ async fn empty<M: Metadata, C: Chunkservers>(
     Ok((reply.progress.min(page.len() as u64), gone.map(|kept| kept.bytes).sum()))
 }
 
-/// Lets go of a slice if new data finds no room, and the one before had its time; how many files.
+/// Lets go of a slice if new data finds little room, and the one before had its time; how many files.
 async fn make_room<M: Metadata, C: Chunkservers>(
     leader: &Leader<M, C>,
     squeeze: &mut Squeeze,
     garbage: u64,
 ) -> Result<u64, Status> {
     let sizes = leader.sizes.load_full();
-    let (full, capacity) = {
+    let (full, capacity, lack) = {
         let cluster = leader.cluster.lock();
         // What was not counted yet, or is written to for the first time, is of the first class more often than not.
         let filled =
             cluster.pgs.values().filter(|pg| sizes.chunks.get(&pg.id).is_some_and(|chunks| *chunks > 0));
         let used = filled.map(|pg| pg.class).chain([1]).collect();
         let full = short_of_room(&cluster, &used);
-        let capacity = full.iter().filter_map(|disk| cluster.disks.get(disk)).map(|disk| disk.capacity).sum();
-        (full.len(), capacity)
+        let disks = || full.iter().filter_map(|disk| cluster.disks.get(disk));
+        let lack: u64 = disks().map(|disk| (2 * left(disk.capacity)).saturating_sub(disk.free)).sum();
+        (full.len(), disks().map(|disk| disk.capacity).sum(), lack)
     };
     let short = full > 0 || leader.short_of_room.load(Ordering::Relaxed);
     // While nothing is collected, letting go of files makes no room.
@@ -188,7 +191,7 @@ async fn make_room<M: Metadata, C: Chunkservers>(
     if !lasts || !squeeze.had_its_time(now, garbage) {
         return Ok(0);
     }
-    let slice = squeeze.next_slice(capacity);
+    let slice = squeeze.next_slice(capacity, lack);
     // Content in chunks gives the metadata nothing back.
     let weigh = |content: u64| if full > 0 { content + RECORDS } else { content.min(MOST_INLINE) + RECORDS };
     let (mut files, mut bytes) = (0, 0);
@@ -215,7 +218,12 @@ async fn make_room<M: Metadata, C: Chunkservers>(
     }
     squeeze.begun(slice);
     squeeze.files += files;
-    tracing::warn!(full, files, bytes, "new data finds no room: files in the trash go before they are due");
+    tracing::warn!(
+        full,
+        files,
+        bytes,
+        "there is little room for new data: files in the trash go before they are due"
+    );
     Ok(files)
 }
 
@@ -241,9 +249,9 @@ impl Squeeze {
         settled || now.duration_since(at) >= PATIENCE
     }
 
-    fn next_slice(&self, capacity: u64) -> u64 {
+    fn next_slice(&self, capacity: u64, lack: u64) -> u64 {
         match self.slice {
-            0 => SLICE_BYTES.max(capacity / SLICE_DIVISOR),
+            0 => SLICE_BYTES.max(capacity / SLICE_DIVISOR).max(lack / COPIES),
             slice => slice.saturating_mul(2),
         }
     }

@@ -183,9 +183,10 @@ async fn slices_begin_small_and_grow_and_those_due_first_go_first() {
     assert_eq!((done.early, world.kept()), (40, 60));
     let left = facts::trash(&world.meta.table(), u64::MAX, 100).unwrap();
     assert_eq!(left.iter().filter(|kept| kept.due_s == KEPT).count(), 10);
-    assert_eq!(squeeze.next_slice(0), 80 * (1024 + RECORDS));
-    assert_eq!(Squeeze::default().next_slice(1 << 20), SLICE_BYTES);
-    assert_eq!(Squeeze::default().next_slice(1 << 40), (1 << 40) / SLICE_DIVISOR);
+    assert_eq!(squeeze.next_slice(0, 0), 80 * (1024 + RECORDS));
+    assert_eq!(Squeeze::default().next_slice(1 << 20, 0), SLICE_BYTES);
+    assert_eq!(Squeeze::default().next_slice(1 << 40, 0), (1 << 40) / SLICE_DIVISOR);
+    assert_eq!(Squeeze::default().next_slice(1 << 40, 1 << 40), (1 << 40) / COPIES);
 }
 
 #[tokio::test(start_paused = true)]

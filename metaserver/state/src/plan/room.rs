@@ -1,6 +1,8 @@
-//! Whether new data finds room, and which disks are in its way.
+//! Whether new data will go on finding room, and which disks are in its way.
 //!
-//! What always holds: pure; a class that could not be placed in full even with every disk empty is not short of room.
+//! What always holds: pure; a class that could not be placed in full even with every disk empty is not short of room. A
+//! disk counts as full before it refuses anything: what is let go of needs seconds to come back as room, and whoever writes
+//! must not wait for that.
 //!
 //! Asked by the leader before it lets go of kept files early.
 
@@ -10,16 +12,33 @@ use holdfast_proto::map::{Liveness, Standing};
 
 use super::cluster::{Cluster, DiskFacts};
 
+/// Room that a disk should have left: this part of it,
+const LEFT_DIVISOR: u64 = 20;
+/// and no more than it can write within a few minutes.
+const MOST_LEFT: u64 = 64 << 30;
+
+/// Bytes that should be free on a disk of this size.
+pub fn left(capacity: u64) -> u64 {
+    (capacity / LEFT_DIVISOR).min(MOST_LEFT)
+}
+
+/// Full, or soon.
+fn is_full(disk: &DiskFacts) -> bool {
+    let heard = disk.used > 0 || disk.free > 0;
+    disk.liveness == Liveness::Full
+        || (disk.liveness == Liveness::Alive && heard && disk.free < left(disk.capacity))
+}
+
 /// The full disks that keep a class from taking new data with all its copies or shards; empty: there is room. `used`: the
 /// classes that something lies in.
 pub fn short_of_room(cluster: &Cluster, used: &BTreeSet<u32>) -> BTreeSet<u32> {
-    let full = |disk: &DiskFacts| disk.stays() && disk.liveness == Liveness::Full;
+    let full = |disk: &DiskFacts| disk.stays() && is_full(disk);
     // One that is away for a while has room all the same.
     let has_room = |disk: &DiskFacts| {
-        disk.takes_new()
-            || (matches!(disk.standing, Standing::In | Standing::Maintenance)
-                && disk.share() > 0
-                && matches!(disk.liveness, Liveness::Alive | Liveness::Suspect | Liveness::Down))
+        matches!(disk.standing, Standing::In | Standing::Maintenance)
+            && disk.share() > 0
+            && matches!(disk.liveness, Liveness::Alive | Liveness::Suspect | Liveness::Down)
+            && !is_full(disk)
     };
     let usable = |disk: &DiskFacts| has_room(disk) || full(disk);
     let short = used.iter().filter_map(|class| cluster.classes.get(class)).any(|class| {
@@ -62,6 +81,20 @@ mod tests {
         assert!(short_of_room(&five).is_empty(), "three hosts are enough");
         fill(&mut five, &[3]);
         assert_eq!(short_of_room(&five), BTreeSet::from([1, 2, 3]));
+    }
+
+    #[test]
+    fn a_disk_with_little_room_left_counts_before_it_refuses_anything() {
+        let mut three = cluster(&[1, 1, 1], Redundancy::replicated(3, 2), FailureDomain::Host);
+        let disk = three.disks.get_mut(&2).unwrap();
+        disk.free = left(disk.capacity);
+        assert!(short_of_room(&three).is_empty());
+        three.disks.get_mut(&2).unwrap().free -= 1;
+        assert_eq!(short_of_room(&three), BTreeSet::from([2]));
+        // One that has not told anything yet is no lack of room.
+        (three.disks.get_mut(&2).unwrap().free, three.disks.get_mut(&2).unwrap().used) = (0, 0);
+        assert!(short_of_room(&three).is_empty());
+        assert_eq!((left(100 << 30), left(20 << 40)), (5 << 30, 64 << 30));
     }
 
     #[test]
