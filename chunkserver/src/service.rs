@@ -15,12 +15,13 @@ mod map;
 mod orders;
 mod pull;
 mod read;
+mod retired;
 mod scrubbing;
 mod served;
 mod sources;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,13 +36,14 @@ use holdfast_support::budget::{ByteBudget, BytePermit};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, Semaphore, watch};
 
-use crate::config::ChunkConfig;
+use crate::config::{ChunkConfig, DiskConfig};
 use crate::metrics::Metrics;
 use crate::store::IndexMemory;
 use foreground::Foreground;
 use maintain::Maintenance;
 use map::MapFollower;
 use orders::Orders;
+use retired::Retired;
 use served::ServedDisk;
 
 fn metrics() -> &'static Metrics {
@@ -61,9 +63,12 @@ struct Inner {
     pulls: Semaphore,
     foreground: Foreground,
     disks: RwLock<BTreeMap<u32, Arc<ServedDisk>>>,
+    /// Disks that failed, until another one is in service in their place.
+    retired: Mutex<BTreeMap<u32, Retired>>,
     /// Directories that are not in service yet, with the reason.
     pending: Mutex<BTreeMap<PathBuf, String>>,
-    upkeep: Mutex<Vec<Maintenance>>,
+    /// Of each disk in service.
+    upkeep: Mutex<BTreeMap<u32, Maintenance>>,
     changed: Notify,
     stop: watch::Sender<bool>,
     started: Instant,
@@ -94,15 +99,26 @@ impl Inner {
     fn reports(&self) -> Vec<DiskReport> {
         let in_use = i64::try_from(self.budget.in_use()).unwrap_or(i64::MAX);
         metrics().in_flight.set(in_use);
-        self.disks().iter().map(|disk| disk.report()).collect()
+        let mut reports: Vec<DiskReport> = self.disks().iter().map(|disk| disk.report()).collect();
+        reports.extend(self.retired.lock().values().map(Retired::report));
+        reports
     }
 
     /// Puts a disk into service.
-    fn serve(self: &Arc<Self>, disk: ServedDisk, upkeep: Option<Maintenance>) {
-        let disk = Arc::new(disk);
-        tokio::spawn(watch_for_failure(self.clone(), disk.clone()));
-        self.disks.write().insert(disk.id().0, disk);
-        self.upkeep.lock().extend(upkeep);
+    fn serve(self: &Arc<Self>, config: &DiskConfig, disk: ServedDisk, upkeep: Maintenance) {
+        let (id, disk) = (disk.id().0, Arc::new(disk));
+        tokio::spawn(retired::watch(self.clone(), config.clone(), disk.clone()));
+        self.upkeep.lock().insert(id, upkeep);
+        self.disks.write().insert(id, disk);
+        self.retired.lock().remove(&id);
+        self.changed.notify_one();
+    }
+
+    /// Takes a disk that failed out of service.
+    fn retire(&self, disk: Retired) {
+        let id = disk.id();
+        self.retired.lock().insert(id, disk);
+        self.disks.write().remove(&id);
         self.changed.notify_one();
     }
 
@@ -128,8 +144,10 @@ impl Inner {
         let wanted = wanted.ok_or_else(|| Status::new(Code::InvalidArgument, "the request names no disk"))?;
         let disk = self.disks.read().get(&wanted.disk).cloned();
         let wrong = |why: String| Status { epoch: self.map.epoch(), ..Status::new(Code::WrongDisk, why) };
-        let disk =
-            disk.ok_or_else(|| wrong(format!("disk d{} is not in service on {}", wanted.disk, self.node)))?;
+        let disk = disk.ok_or_else(|| match self.retired.lock().get(&wanted.disk) {
+            Some(retired) => retired.refusal(),
+            None => wrong(format!("disk d{} is not in service on {}", wanted.disk, self.node)),
+        })?;
         if wanted.incarnation != disk.incarnation().0 && !(any_life && wanted.incarnation == 0) {
             let here = disk.incarnation();
             return Err(wrong(format!(
@@ -157,21 +175,6 @@ impl Inner {
     }
 }
 
-/// When a disk fails: tells the leader at once, and leaves a note on it, so that a restart does not believe it again.
-async fn watch_for_failure(inner: Arc<Inner>, disk: Arc<ServedDisk>) {
-    let Some(store) = &disk.store else { return };
-    let mut failed = store.failed();
-    tokio::select! {
-        _ = failed.wait_for(|failed| *failed) => {}
-        () = inner.stopped() => return,
-    }
-    inner.changed.notify_one();
-    let (home, why) = (disk.home.clone(), disk.failure().unwrap_or_default());
-    if let Err(error) = tokio::task::spawn_blocking(move || home.note_failure(&why)).await {
-        tracing::warn!(%error, "note on the disk that it has failed");
-    }
-}
-
 /// The running chunk role of a node.
 pub struct Chunkserver {
     inner: Arc<Inner>,
@@ -189,6 +192,7 @@ impl Chunkserver {
             orders: Orders::default(),
             foreground: Foreground::default(),
             disks: RwLock::default(),
+            retired: Mutex::default(),
             pending: Mutex::default(),
             upkeep: Mutex::default(),
             changed: Notify::new(),
@@ -219,7 +223,12 @@ impl Chunkserver {
 
     /// Whether every directory is in service or known to have failed.
     pub fn ready(&self) -> bool {
-        self.inner.disks.read().len() == self.inner.config.disks.len()
+        let known: BTreeSet<PathBuf> = {
+            let (disks, retired) = (self.inner.disks.read(), self.inner.retired.lock());
+            let served = disks.values().map(|disk| disk.home.path().to_owned());
+            served.chain(retired.values().map(|disk| disk.path.clone())).collect()
+        };
+        self.inner.config.disks.iter().all(|disk| known.contains(&disk.path))
     }
 
     /// Takes no more requests, finishes what is queued, makes the indexes durable and frees the directories.
@@ -228,13 +237,11 @@ impl Chunkserver {
         let disks = std::mem::take(&mut *self.inner.disks.write());
         let upkeep = std::mem::take(&mut *self.inner.upkeep.lock());
         let closed = tokio::task::spawn_blocking(move || {
-            for mut thread in upkeep {
+            for mut thread in upkeep.into_values() {
                 thread.stop();
             }
             for disk in disks.into_values() {
-                if let Some(store) = &disk.store {
-                    store.close();
-                }
+                disk.store.close();
             }
         });
         if let Err(error) = closed.await {

@@ -1,6 +1,6 @@
 //! Disks that lie, run full, or die for good.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use holdfast_tests::load::{self, Load, Plan};
 use holdfast_tests::oracle::{Content, Oracle};
 use holdfast_tests::volume::Kind;
 use holdfast_tests::{skip_unless_root_with, wait};
+use serde_json::Value;
 
 const FILES: u64 = 40;
 
@@ -77,6 +78,87 @@ async fn a_dead_disk_is_rebuilt_elsewhere_without_a_command() -> Result<()> {
         ensure!(s3.get("bkt", &number.to_string()).await? == content(number).bytes(), "object {number}");
     }
     cluster.finish().await
+}
+
+/// A disk dies, is pulled and another one is put in its place, and later one that failed is given another chance, all while
+/// the node and its other disk go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_disk_is_replaced_while_its_node_runs() -> Result<()> {
+    skip_unless_root_with!("mkfs.ext4", "mount", "umount");
+    let mut cluster = Builder::new("pulled").disks(2).disk_volumes(Kind::Ext4, 900).start().await?;
+    let s3 = cluster.s3();
+    s3.create_bucket("bkt").await?;
+    for number in 0..FILES {
+        s3.put("bkt", &number.to_string(), content(number).bytes()).await?;
+    }
+    let dead = cluster.node(2).spec().disks[1].clone();
+    let id = disk_at(&cluster, &dead).await?["id"].clone();
+    let number = id.to_string();
+    let pid = cluster.node(2).pid();
+    cluster.announce("failed");
+    cluster.announce("note on the disk");
+    cluster.announce("stays out of service");
+    cluster.announce("is not in service");
+    cluster.announce("upkeep of a disk");
+    cluster.disk_volume(2, 1)?.shut_down()?;
+    wait::until("the disk to be seen as failed", Duration::from_secs(60), || async {
+        // Somebody has to use it.
+        s3.put("bkt", "more", content(7).bytes()).await.map_err(|error| format!("{error:#}"))?;
+        failed(&cluster, &dead).await
+    })
+    .await?;
+    // Nothing of it is open any more: it can be unmounted.
+    wait::until("the dead disk to be let go of", Duration::from_secs(30), || {
+        std::future::ready(cluster.disk_volume(2, 1).and_then(|volume| volume.replace(Kind::Ext4)))
+    })
+    .await?;
+    cluster.expect(&["admin", "disks", "replace", &number]).await?;
+    cluster.wait_redundant(Duration::from_secs(90)).await?;
+    let renewed = disk_at(&cluster, &dead).await?;
+    ensure!(renewed["id"] == id && renewed["liveness"] == "alive", "{renewed}");
+    // Cut off, it cannot even take the note that it failed; mounted anew it takes it, and waits for a person.
+    cluster.disk_volume(2, 1)?.shut_down()?;
+    wait::until("the disk to be seen as failed again", Duration::from_secs(60), || async {
+        s3.put("bkt", "more", content(8).bytes()).await.map_err(|error| format!("{error:#}"))?;
+        failed(&cluster, &dead).await
+    })
+    .await?;
+    wait::until("it to be mounted again", Duration::from_secs(30), || {
+        std::future::ready(cluster.disk_volume(2, 1).and_then(|volume| volume.power_up()))
+    })
+    .await?;
+    let note = dead.join("FAILED");
+    wait::until("the note on it", Duration::from_secs(30), || {
+        std::future::ready(if note.exists() { Ok(()) } else { Err("there is none") })
+    })
+    .await?;
+    failed(&cluster, &dead).await.map_err(anyhow::Error::msg)?;
+    std::fs::remove_file(&note)?;
+    cluster.wait_redundant(Duration::from_secs(90)).await?;
+    let back = disk_at(&cluster, &dead).await?;
+    ensure!(back["liveness"] == "alive" && back["incarnation"] == renewed["incarnation"], "{back}");
+    ensure!(cluster.node(2).pid() == pid, "the node was restarted");
+    for number in 0..FILES {
+        ensure!(s3.get("bkt", &number.to_string()).await? == content(number).bytes(), "object {number}");
+    }
+    wait::until("a clean check of every byte", Duration::from_secs(40), || {
+        cluster.expect(&["fsck", "--deep"])
+    })
+    .await?;
+    cluster.finish().await
+}
+
+/// What the cluster says of the disk in a directory.
+async fn disk_at(cluster: &Cluster, path: &Path) -> Result<Value> {
+    let disks: Value = serde_json::from_str(&cluster.expect(&["--json", "admin", "disks"]).await?)?;
+    let here = |disk: &&Value| disk["path"].as_str() == path.to_str();
+    let found = disks.as_array().and_then(|all| all.iter().find(here).cloned());
+    found.with_context(|| format!("{} is not among {disks}", path.display()))
+}
+
+async fn failed(cluster: &Cluster, path: &Path) -> Result<(), String> {
+    let disk = disk_at(cluster, path).await.map_err(|error| format!("{error:#}"))?;
+    if disk["liveness"] == "failed" { Ok(()) } else { Err(disk.to_string()) }
 }
 
 #[tokio::test(flavor = "multi_thread")]

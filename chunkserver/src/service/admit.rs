@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use super::Inner;
 use super::home::DiskHome;
 use super::maintain::Maintenance;
+use super::retired::{self, Retired};
 use super::scrubbing::ScrubDesk;
 use super::served::ServedDisk;
 use crate::config::DiskConfig;
@@ -37,7 +38,8 @@ const AGAIN: Duration = Duration::from_secs(2);
 /// For one call to the leader.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Tries until the directory is in service or the process stops; says why not whenever the reason changes.
+/// Tries until the directory is in service, or known to have failed, or the process stops; says why not whenever the reason
+/// changes.
 pub(super) async fn bring_into_service(inner: Arc<Inner>, config: DiskConfig) {
     let mut said = String::new();
     while !inner.stopping() {
@@ -279,7 +281,9 @@ async fn open(
     inner.orders.learn(home.authority());
     if let Some(why) = home.failure() {
         tracing::error!(disk = %superblock.disk, why, "the disk stays out of service");
-        inner.serve(ServedDisk::out_of_service(home, superblock, why), None);
+        inner.retire(Retired::new(&superblock, &config.path, why));
+        drop(home);
+        retired::look_after(inner.clone(), config.clone(), superblock, true);
         return Ok(());
     }
     let options = StoreOptions {
@@ -304,7 +308,7 @@ async fn open(
     let desk = Arc::new(ScrubDesk::default());
     let upkeep = Maintenance::start(store.clone(), home.clone(), inner.config.store.clone(), desk.clone())
         .map_err(OpenError::io("start the disk's upkeep"))?;
-    inner.serve(ServedDisk::new(home, superblock, store, desk), Some(upkeep));
+    inner.serve(config, ServedDisk::new(home, superblock, store, desk), upkeep);
     Ok(())
 }
 

@@ -109,9 +109,7 @@ fn tell_limits(inner: &Inner, reply: &HeartbeatReply) {
     let known = inner.map.disks_of(inner.node.0);
     for disk in inner.disks() {
         let here = disk.reference();
-        if let Some(store) = &disk.store {
-            store.cap_compaction(reply.compact_rate);
-        }
+        disk.store.cap_compaction(reply.compact_rate);
         let record =
             known.iter().find(|record| (record.id, record.incarnation) == (here.disk, here.incarnation));
         disk.scrub.tell(ScrubTold {
@@ -124,11 +122,9 @@ fn tell_limits(inner: &Inner, reply: &HeartbeatReply) {
 
 async fn send_reports(inner: &Inner, waiting: &mut VecDeque<(DiskRef, ChunkId)>) {
     for disk in inner.disks() {
-        if let Some(store) = &disk.store {
-            let room = MOST_REPORTS.saturating_sub(waiting.len());
-            waiting
-                .extend(store.take_damaged().into_iter().take(room).map(|chunk| (disk.reference(), chunk)));
-        }
+        let room = MOST_REPORTS.saturating_sub(waiting.len());
+        let damaged = disk.store.take_damaged();
+        waiting.extend(damaged.into_iter().take(room).map(|chunk| (disk.reference(), chunk)));
     }
     for _ in 0..REPORTS.min(waiting.len()) {
         let Some((disk, chunk)) = waiting.pop_front() else { return };

@@ -5,12 +5,13 @@
 //! <disk>/superblock   which disk this is
 //! <disk>/authority    highest (metadata incarnation, term) of an order it obeyed
 //! <disk>/scrub        how far the scrub of this disk is
-//! <disk>/FAILED       why it was taken out of service; remove it to re-admit the disk
+//! <disk>/FAILED       why it was taken out of service; remove it to re-admit the disk, also while the node runs
 //! <disk>/REPLACE      put there by a person: this empty directory replaces the disk that was here
 //! <disk>/segments/    the log
 //! <disk>/index/       the index
 //! ```
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use holdfast_support::crashsafe;
@@ -134,11 +135,9 @@ impl DiskHome {
         ))
     }
 
-    /// Notes that the disk has failed. A disk that cannot even take this note needs none.
-    pub(crate) fn note_failure(&self, why: &str) {
-        if let Err(error) = crashsafe::write_file(&self.path.join(FAILED), format!("{why}\n").as_bytes()) {
-            tracing::warn!(disk = %self.path.display(), %error, "note on the disk that it has failed");
-        }
+    /// Notes that the disk has failed.
+    pub(crate) fn note_failure(&self, why: &str) -> std::io::Result<()> {
+        note_failure(&self.path, why)
     }
 
     /// Whether a person asked for this directory to replace the disk that was here.
@@ -151,6 +150,35 @@ impl DiskHome {
             tracing::warn!(disk = %self.path.display(), %error, "remove the REPLACE marker");
         }
     }
+}
+
+/// Notes in a directory that is not locked that the disk there has failed.
+pub(crate) fn note_failure(path: &Path, why: &str) -> std::io::Result<()> {
+    crashsafe::write_file(&path.join(FAILED), format!("{why}\n").as_bytes())
+}
+
+/// What lies in a directory that is not locked.
+pub(crate) struct Peek {
+    /// The superblock's bytes, if there is one.
+    pub(crate) superblock: Option<Vec<u8>>,
+    /// Whether there is a note that the disk failed.
+    pub(crate) noted: bool,
+    /// Whether a person asked for this directory to replace the disk that was here.
+    pub(crate) replace: bool,
+    /// Whether a file system is mounted here.
+    pub(crate) mounted: bool,
+}
+
+/// Looks without locking or making anything. An error: there is no directory that can be read.
+pub(crate) fn peek(path: &Path) -> std::io::Result<Peek> {
+    std::fs::read_dir(path)?;
+    let device = |path: &Path| std::fs::metadata(path).map(|found| found.dev());
+    Ok(Peek {
+        superblock: crashsafe::read_file(&path.join(SUPERBLOCK))?,
+        noted: path.join(FAILED).try_exists()?,
+        replace: path.join(REPLACE).try_exists()?,
+        mounted: device(path)? != device(&path.join(".."))?,
+    })
 }
 
 #[cfg(test)]
@@ -176,12 +204,16 @@ mod tests {
         };
         home.write_superblock(&superblock).unwrap();
         home.write_authority(Authority { meta_incarnation: 1, term: 9 }).unwrap();
-        home.note_failure("EIO");
+        home.note_failure("EIO").unwrap();
         drop(home);
         let home = DiskHome::open(&path).unwrap();
         assert_eq!(home.superblock().unwrap(), Some(superblock));
         assert_eq!(home.authority(), Authority { meta_incarnation: 1, term: 9 });
         assert!(home.failure().unwrap().contains("EIO"));
+        let peek = peek(&path).unwrap();
+        assert!(peek.noted && peek.superblock == Some(superblock.encode().to_vec()));
+        assert!(!peek.mounted && !peek.replace);
+        assert!(super::peek(&dir.path().join("nothing")).is_err());
     }
 
     #[test]

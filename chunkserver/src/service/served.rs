@@ -18,11 +18,9 @@ use crate::store::Store;
 pub(crate) struct ServedDisk {
     pub(crate) home: Arc<DiskHome>,
     pub(crate) superblock: Superblock,
-    /// `None`: it failed in an earlier life of the process and waits to be re-admitted.
-    pub(crate) store: Option<Store>,
+    pub(crate) store: Store,
     /// Where its upkeep hears about scrub and tells how it is.
     pub(crate) scrub: Arc<ScrubDesk>,
-    failure: Option<String>,
     /// Highest authority durable on this disk.
     obeyed: Mutex<Authority>,
 }
@@ -35,13 +33,7 @@ impl ServedDisk {
         scrub: Arc<ScrubDesk>,
     ) -> Self {
         let obeyed = Mutex::new(home.authority());
-        Self { home, superblock, store: Some(store), scrub, failure: None, obeyed }
-    }
-
-    /// A disk that is known, but out of service.
-    pub(crate) fn out_of_service(home: Arc<DiskHome>, superblock: Superblock, why: String) -> Self {
-        let obeyed = Mutex::new(home.authority());
-        Self { home, superblock, store: None, scrub: Arc::default(), failure: Some(why), obeyed }
+        Self { home, superblock, store, scrub, obeyed }
     }
 
     pub(crate) fn id(&self) -> DiskId {
@@ -56,23 +48,21 @@ impl ServedDisk {
         DiskRef { disk: self.id().0, incarnation: self.incarnation().0 }
     }
 
-    /// The store, unless the disk is out of service.
+    /// The store, unless the disk has failed.
     pub(crate) fn store(&self) -> Result<&Store, Status> {
-        let store = self.store.as_ref().ok_or_else(|| self.failed(self.failure.as_deref()))?;
-        match store.failure() {
-            Some(why) => Err(self.failed(Some(&why))),
-            None => Ok(store),
+        match self.store.failure() {
+            Some(why) => Err(self.failed(&why)),
+            None => Ok(&self.store),
         }
     }
 
-    fn failed(&self, why: Option<&str>) -> Status {
-        let why = why.unwrap_or("out of service");
+    fn failed(&self, why: &str) -> Status {
         Status::new(Code::DiskFailed, format!("{} has failed: {why}", self.id()))
     }
 
-    /// Why it is out of service, if it is.
+    /// Why it has failed, if it has: it will be let go of.
     pub(crate) fn failure(&self) -> Option<String> {
-        self.failure.clone().or_else(|| self.store.as_ref().and_then(Store::failure))
+        self.store.failure()
     }
 
     /// Makes a new authority durable on this disk before anything is done in its name.
@@ -94,10 +84,9 @@ impl ServedDisk {
                 Err(Status::busy(std::time::Duration::from_secs(1), what))
             }
             Ok(Err(error)) => {
-                if let Some(store) = &self.store {
-                    store.fail(&format!("note the leader's term: {error}"));
-                }
-                Err(self.failed(self.failure().as_deref()))
+                let why = format!("note the leader's term: {error}");
+                self.store.fail(&why);
+                Err(self.failed(&why))
             }
             Err(error) => Err(Status::internal(format!("note the leader's term: {error}"))),
         }
@@ -105,8 +94,8 @@ impl ServedDisk {
 
     pub(crate) fn condition(&self) -> DiskCondition {
         match &self.store {
-            _ if self.failure().is_some() => DiskCondition::Failed,
-            Some(store) if store.is_full() => DiskCondition::Full,
+            store if store.failure().is_some() => DiskCondition::Failed,
+            store if store.is_full() => DiskCondition::Full,
             _ => DiskCondition::Good,
         }
     }
@@ -114,26 +103,27 @@ impl ServedDisk {
     /// What the leader hears about it.
     pub(crate) fn report(&self) -> DiskReport {
         let condition = self.condition();
-        let mut report = DiskReport {
+        let report = DiskReport {
             disk: Some(self.reference()),
             condition: condition as i32,
             reason: self.failure().unwrap_or_default(),
             ..DiskReport::default()
         };
-        if let Some(store) = self.store.as_ref().filter(|_| condition != DiskCondition::Failed) {
-            let usage = store.usage();
-            store.metrics().usage(&usage, false);
-            report.capacity = usage.capacity;
-            report.used = usage.used;
-            report.free = usage.free;
-            report.records = usage.records;
-            report.garbage = usage.garbage;
-            report.commit_us = store.metrics().commit_us();
-            report.waiting_us = store.metrics().waiting_us();
-            report.scrub = self.scrub.report();
-        } else if let Some(store) = &self.store {
-            store.metrics().usage(&crate::store::Usage::default(), true);
+        if condition == DiskCondition::Failed {
+            return report;
         }
-        report
+        let (usage, metrics) = (self.store.usage(), self.store.metrics());
+        metrics.usage(&usage, false);
+        DiskReport {
+            capacity: usage.capacity,
+            used: usage.used,
+            free: usage.free,
+            records: usage.records,
+            garbage: usage.garbage,
+            commit_us: metrics.commit_us(),
+            waiting_us: metrics.waiting_us(),
+            scrub: self.scrub.report(),
+            ..report
+        }
     }
 }
