@@ -13,8 +13,10 @@ use parking_lot::Mutex;
 
 /// Clients count as present this long after their last request.
 const PRESENT: Duration = Duration::from_millis(250);
-/// Repair rests at most this many times as long as it worked,
-const MOST_REST: f64 = 3.0;
+/// For every time that clients take as long again as usual, repair rests so many times as long as it worked,
+const REST: f64 = 2.0;
+/// at most this many times,
+const MOST_REST: f64 = 8.0;
 /// and never longer than this at a stretch.
 const LONGEST_REST: Duration = Duration::from_secs(2);
 /// Bytes that may take as long again as a request without any.
@@ -86,7 +88,7 @@ impl Foreground {
         }
         let known = state.pace.iter().filter(|pace| pace.usual > 0.0);
         let worst = known.map(|pace| pace.now / pace.usual - 1.0).fold(0.0, f64::max);
-        work.mul_f64(worst.clamp(0.0, MOST_REST)).min(LONGEST_REST)
+        work.mul_f64((REST * worst).clamp(0.0, MOST_REST)).min(LONGEST_REST)
     }
 
     fn took(&self, work: Work, time: Duration, bytes: u64) {
@@ -139,11 +141,12 @@ mod tests {
         let foreground = Foreground::default();
         assert_eq!(foreground.rest_after(WORK), Duration::ZERO);
         serve(&foreground, Work::Write, 1000, |_| FAST);
-        assert!(foreground.rest_after(WORK) < WORK.mul_f64(0.1), "they fare as usual");
+        assert!(foreground.rest_after(WORK) < WORK.mul_f64(0.2), "they fare as usual");
         let _repairing = foreground.repair();
         serve(&foreground, Work::Write, 1000, |_| 2 * FAST);
         let rest = foreground.rest_after(WORK);
-        assert!((WORK.mul_f64(0.9)..WORK.mul_f64(1.1)).contains(&rest), "they fare worse: {rest:?}");
+        let wanted = WORK.mul_f64(REST);
+        assert!((wanted.mul_f64(0.9)..wanted.mul_f64(1.1)).contains(&rest), "they fare worse: {rest:?}");
         serve(&foreground, Work::Write, 100_000, |_| 100 * FAST);
         assert_eq!(foreground.rest_after(WORK), WORK.mul_f64(MOST_REST), "repair never becomes usual");
         assert_eq!(foreground.rest_after(Duration::from_secs(9)), LONGEST_REST);
@@ -161,7 +164,7 @@ mod tests {
             serve(&foreground, Work::Read, 20, |at| FAST.mul_f64(0.5 + (at % 5) as f64 / 4.0));
             serve(&foreground, Work::Write, 20, |at| 10 * FAST.mul_f64(0.5 + (at % 5) as f64 / 4.0));
         }
-        assert!(foreground.rest_after(WORK) < WORK.mul_f64(0.3), "{:?}", foreground.rest_after(WORK));
+        assert!(foreground.rest_after(WORK) < WORK.mul_f64(0.3 * REST), "{:?}", foreground.rest_after(WORK));
     }
 
     #[test]
@@ -172,6 +175,6 @@ mod tests {
             foreground.state.lock().under_way += 1;
             foreground.took(Work::Write, 32 * FAST, 8 << 20);
         }
-        assert!(foreground.rest_after(WORK) < WORK.mul_f64(0.2));
+        assert!(foreground.rest_after(WORK) < WORK.mul_f64(0.2 * REST));
     }
 }
