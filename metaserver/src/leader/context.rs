@@ -89,6 +89,8 @@ pub struct Leader<M, C> {
     pub(super) acting: tokio::sync::Mutex<()>,
     /// The metadata's file system has too little room, as last seen.
     pub short_of_room: AtomicBool,
+    /// No other metaserver could lead instead, as far as is known for sure.
+    pub alone: AtomicBool,
     /// Notices of all loops.
     pub board: Board,
     /// Something changed that repair should look at.
@@ -125,6 +127,7 @@ impl<M: Metadata, C: Chunkservers> Leader<M, C> {
             uptime: Uptime::new(now),
             acting: tokio::sync::Mutex::default(),
             short_of_room: AtomicBool::new(false),
+            alone: AtomicBool::new(false),
             board: Board::default(),
             stir: Notify::new(),
             stop: CancellationToken::new(),

@@ -1,8 +1,10 @@
 //! The loop that lets the metadata group grow with the cluster: nodes with the meta role become learners, and voters
 //! when that makes their number odd. A member that registered under another address is looked for there. A leader whose
-//! node is on its way out, or is about to be away, lets another one lead.
+//! node is on its way out, or is about to be away, or has no room for metadata, lets another one lead.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use holdfast_proto::admin::MetaStatus;
@@ -10,6 +12,7 @@ use holdfast_proto::ids::NodeId;
 use holdfast_proto::map::{Node, Standing, roles};
 use holdfast_proto::status::Status;
 use holdfast_state::plan::cluster::Cluster;
+use tokio::time::Instant;
 
 use super::board::Doing;
 use super::context::Leader;
@@ -26,6 +29,9 @@ const MOST_MEMBERS: usize = 5;
 
 /// A member that has not answered for so long is taken for away. Members answer many times per second.
 const SILENT_MS: u64 = 3000;
+
+/// Members without room say so every two seconds: after so long a new leader knows which they are.
+const TOLD: Duration = Duration::from_secs(5);
 
 /// The metadata group's own membership.
 pub trait Council: Send + Sync + 'static {
@@ -60,14 +66,22 @@ impl std::fmt::Display for Change {
             Self::Add(node, address) => write!(f, "{node} at {address} joins the metadata group"),
             Self::Move(node, address) => write!(f, "{node} is looked for at {address}"),
             Self::Remove(node) => write!(f, "{node} leaves the metadata group"),
-            Self::HandOver(node) => write!(f, "{node} leads, for this node is drained or in maintenance"),
+            Self::HandOver(node) => {
+                write!(f, "{node} leads, for this node is about to go, or has no room for metadata")
+            }
         }
     }
 }
 
 /// The next change, if any: a leader that is to go hands over, removed nodes leave, then the longest-standing node joins.
-pub(crate) fn plan(me: NodeId, status: &MetaStatus, cluster: &Cluster) -> Option<Change> {
-    if let Some(heir) = heir(me, status, cluster) {
+/// `without_room`: nodes whose metadata has no room.
+pub(crate) fn plan(
+    me: NodeId,
+    status: &MetaStatus,
+    cluster: &Cluster,
+    without_room: &BTreeSet<u64>,
+) -> Option<Change> {
+    if let Some(heir) = heir(me, status, cluster, without_room) {
         return Some(Change::HandOver(heir));
     }
     let members: Vec<u64> = status.voters.iter().chain(&status.learners).map(|peer| peer.node).collect();
@@ -124,21 +138,43 @@ pub(super) fn holds_up_removal(status: &MetaStatus, node: u64) -> Option<String>
     })
 }
 
-/// Who should lead instead: of the voters that stay and answer, the one that is furthest.
-fn heir(me: NodeId, status: &MetaStatus, cluster: &Cluster) -> Option<NodeId> {
+/// Who should lead instead: of the voters that stay and answer, one with room, and of those the one that is furthest.
+fn heir(me: NodeId, status: &MetaStatus, cluster: &Cluster, without_room: &BTreeSet<u64>) -> Option<NodeId> {
     let standing = |id: u64| cluster.nodes.get(&id).map(Node::standing);
-    if !matches!(standing(me.0)?, Standing::Draining | Standing::Maintenance) {
+    let goes = matches!(standing(me.0)?, Standing::Draining | Standing::Maintenance);
+    let full = without_room.contains(&me.0);
+    if !goes && !full {
         return None;
     }
     let stays = |id: &u64| *id != me.0 && standing(*id) == Some(Standing::In) && answers(status, *id);
+    let has_room = |id: &u64| !without_room.contains(id);
     let reached = |id: &u64| status.progress.iter().find(|p| p.node == *id).map(|p| p.matched);
-    status.voters.iter().map(|peer| peer.node).filter(stays).max_by_key(reached).map(NodeId)
+    let others = || status.voters.iter().map(|peer| peer.node).filter(stays);
+    let best = others().filter(has_room).max_by_key(reached);
+    // One that has no room either is no worse.
+    best.or_else(|| others().filter(|_| goes).max_by_key(reached)).map(NodeId)
+}
+
+/// Nodes whose metadata has no room; empty while a new leader has not been told by all of them.
+fn without_room<M, C>(leader: &Leader<M, C>) -> BTreeSet<u64> {
+    let now = Instant::now();
+    let hearing = leader.hearing.lock();
+    if now.duration_since(hearing.since()) < TOLD {
+        return BTreeSet::new();
+    }
+    let itself = leader.short_of_room.load(Ordering::Relaxed).then_some(leader.node.0);
+    hearing.without_room(now).chain(itself).collect()
 }
 
 /// Runs until leadership ends.
 pub(crate) async fn run<M: Metadata + Council, C: Chunkservers>(leader: Arc<Leader<M, C>>) {
     while leader.pause(ROUND).await {
-        let change = plan(leader.node, &leader.meta.status(), &leader.cluster.lock());
+        let without_room = without_room(&leader);
+        let status = leader.meta.status();
+        let change = plan(leader.node, &status, &leader.cluster.lock(), &without_room);
+        // Until it is sure that nobody else could lead, clients of a leader without room wait for the one that will.
+        let sure = status.voters.len() < 2 || leader.hearing.lock().since().elapsed() >= TOLD;
+        leader.alone.store(sure && !matches!(change, Some(Change::HandOver(_))), Ordering::Relaxed);
         let Some(change) = change else {
             leader.board.set(NAME, Doing::Idle, "");
             continue;
@@ -190,7 +226,7 @@ mod tests {
             learners: learners.iter().map(|n| peer(*n)).collect(),
             ..MetaStatus::default()
         };
-        let plan = |status: &MetaStatus, c: &Cluster| plan(NodeId(1), status, c);
+        let plan = |status: &MetaStatus, c: &Cluster| plan(NodeId(1), status, c, &BTreeSet::new());
         assert!(
             matches!(plan(&status(&[1], &[]), &c), Some(Change::Add(NodeId(3), _))),
             "node 2 has no meta role"
@@ -232,8 +268,8 @@ mod tests {
         for id in [2, 3] {
             c.nodes.get_mut(&id).unwrap().standing = Standing::Removed as i32;
         }
-        assert_eq!(plan(NodeId(1), &three(&[3]), &c), Some(Change::Remove(NodeId(3))));
-        assert_eq!(plan(NodeId(1), &three(&[2]), &c), Some(Change::Remove(NodeId(2))));
+        assert_eq!(plan(NodeId(1), &three(&[3]), &c, &BTreeSet::new()), Some(Change::Remove(NodeId(3))));
+        assert_eq!(plan(NodeId(1), &three(&[2]), &c, &BTreeSet::new()), Some(Change::Remove(NodeId(2))));
     }
 
     #[test]
@@ -250,18 +286,27 @@ mod tests {
         for node in c.nodes.values_mut() {
             node.roles = roles::CHUNK;
         }
-        assert_eq!(plan(NodeId(1), &status, &c), None);
+        let plan = |me, status: &MetaStatus, c: &Cluster| plan(NodeId(me), status, c, &BTreeSet::new());
+        let with_full =
+            |c: &Cluster, full: &[u64]| super::plan(NodeId(1), &status, c, &full.iter().copied().collect());
+        assert_eq!(plan(1, &status, &c), None);
+        assert_eq!(with_full(&c, &[1]), Some(Change::HandOver(NodeId(3))));
+        assert_eq!(with_full(&c, &[1, 3]), Some(Change::HandOver(NodeId(2))), "2 has room");
+        assert_eq!(with_full(&c, &[1, 2, 3]), None, "nobody has more room");
+        assert_eq!(with_full(&c, &[3]), None, "3 does not lead");
         for standing in [Standing::Draining, Standing::Maintenance] {
             c.nodes.get_mut(&1).unwrap().standing = standing as i32;
-            assert_eq!(plan(NodeId(1), &status, &c), Some(Change::HandOver(NodeId(3))), "4 does not vote");
+            assert_eq!(plan(1, &status, &c), Some(Change::HandOver(NodeId(3))), "4 does not vote");
         }
-        assert_eq!(plan(NodeId(2), &status, &c), None, "only the leader's own standing counts");
+        assert_eq!(with_full(&c, &[3]), Some(Change::HandOver(NodeId(2))));
+        assert_eq!(with_full(&c, &[1, 2, 3]), Some(Change::HandOver(NodeId(3))), "it has to go all the same");
+        assert_eq!(plan(2, &status, &c), None, "only the leader's own standing counts");
         let mut alone = status.clone();
         alone.progress[2].silent_ms = Some(60_000);
-        assert_eq!(plan(NodeId(1), &alone, &c), Some(Change::HandOver(NodeId(2))), "3 does not answer");
+        assert_eq!(plan(1, &alone, &c), Some(Change::HandOver(NodeId(2))), "3 does not answer");
         c.nodes.get_mut(&3).unwrap().standing = Standing::Maintenance as i32;
-        assert_eq!(plan(NodeId(1), &status, &c), Some(Change::HandOver(NodeId(2))));
+        assert_eq!(plan(1, &status, &c), Some(Change::HandOver(NodeId(2))));
         c.nodes.get_mut(&2).unwrap().standing = Standing::Draining as i32;
-        assert_eq!(plan(NodeId(1), &status, &c), None, "nobody is better");
+        assert_eq!(plan(1, &status, &c), None, "nobody is better");
     }
 }

@@ -1,5 +1,7 @@
 //! `Mutate`: change the metadata.
 
+use std::sync::atomic::Ordering;
+
 use holdfast_proto::op::{Command, Op, Reply};
 use holdfast_proto::status::Status;
 use holdfast_rpc::Context;
@@ -7,12 +9,18 @@ use holdfast_state::work;
 use prost::Message;
 use tokio::time::Instant;
 
+use super::prepare::Room;
 use super::{Services, claims, prepare};
 
 pub(super) async fn answer(services: &Services, context: Context, command: Command) -> Result<Reply, Status> {
     let leader = services.leader()?;
     let _place = services.admission.enter(command.encoded_len())?;
-    let mut command = prepare::prepare(command, services.room.is_short(), leader.uptime.uncounted_s())?;
+    let room = match services.room.is_short() {
+        false => Room::Enough,
+        true if leader.alone.load(Ordering::Relaxed) => Room::None,
+        true => Room::Elsewhere,
+    };
+    let mut command = prepare::prepare(command, room, leader.uptime.uncounted_s())?;
     leader.sessions.lock().touch(Instant::now(), command.session);
     if command.open.as_ref().is_some_and(|open| open.holds_files) {
         leader.opens.expect(command.session);

@@ -1,5 +1,7 @@
 //! Choose first, then log: what the leader adds to a client's command, and what it refuses to log at all.
 
+use std::time::Duration;
+
 use holdfast_proto::op::{BalanceAction, Command, Op};
 use holdfast_proto::status::{Code, Status};
 use prost::Message;
@@ -9,9 +11,21 @@ use crate::leader::ports::now_ns;
 /// Largest encoded command.
 pub(super) const MOST_BYTES: usize = 1 << 20;
 
-/// Makes a client's command ready for the log, or refuses it. Nothing was executed when this fails. `short`: there is no
-/// room for more metadata. `up_s`: seconds of uptime that the log does not know yet.
-pub(super) fn prepare(mut command: Command, short: bool, up_s: u32) -> Result<Command, Status> {
+/// Room for more metadata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    Enough,
+    /// Not here; another metaserver may lead in a moment.
+    Elsewhere,
+    None,
+}
+
+/// When to ask again where another metaserver is about to lead.
+const MOMENT: Duration = Duration::from_millis(200);
+
+/// Makes a client's command ready for the log, or refuses it. Nothing was executed when this fails. `up_s`: seconds of
+/// uptime that the log does not know yet.
+pub(super) fn prepare(mut command: Command, room: Room, up_s: u32) -> Result<Command, Status> {
     if command.session == 0 || command.seq == 0 {
         return Err(Status::new(
             Code::InvalidArgument,
@@ -25,7 +39,13 @@ pub(super) fn prepare(mut command: Command, short: bool, up_s: u32) -> Result<Co
         Sort::Leaders => {
             return Err(Status::new(Code::PermissionDenied, "this command is the leader's own"));
         }
-        Sort::Adds if short => {
+        Sort::Adds if room == Room::Elsewhere => {
+            return Err(Status::busy(
+                MOMENT,
+                "there is no room for metadata here; another metaserver is to lead",
+            ));
+        }
+        Sort::Adds if room == Room::None => {
             let why = "the metadata's file system is full: delete something, or give it room";
             return Err(Status::new(Code::NoSpace, why));
         }
@@ -145,7 +165,8 @@ mod tests {
     fn a_command_gets_the_leaders_time_and_no_clients_word_on_what_is_open() {
         let unheld = Some(Unheld { inos: vec![9], as_of: 9, term: 9 });
         let unlink = Unlink { parent: 1, unheld, ..Unlink::default() };
-        let ready = prepare(Command { now_ns: 1, up_s: 9, ..command(Op::Unlink(unlink)) }, true, 3).unwrap();
+        let ready =
+            prepare(Command { now_ns: 1, up_s: 9, ..command(Op::Unlink(unlink)) }, Room::None, 3).unwrap();
         assert!(ready.now_ns > 1_000_000_000_000_000_000 && ready.up_s == 3);
         let Some(Op::Unlink(unlink)) = ready.op else { panic!() };
         assert!(unlink.unheld.is_none());
@@ -153,13 +174,15 @@ mod tests {
 
     #[test]
     fn what_is_the_leaders_own_is_refused() {
-        let refused = |command| prepare(command, false, 0).unwrap_err().kind();
+        let refused = |command| prepare(command, Room::Enough, 0).unwrap_err().kind();
         assert_eq!(refused(command(Op::ExpireSession(ExpireSession { session: 7 }))), Code::PermissionDenied);
         assert_eq!(refused(Command { session: 0, ..command(Op::Noop(Noop {})) }), Code::InvalidArgument);
         assert_eq!(refused(Command { op: None, ..command(Op::Noop(Noop {})) }), Code::InvalidArgument);
         let huge = PutObject { key: vec![b'k'; MOST_BYTES].into(), ..PutObject::default() };
         assert_eq!(refused(command(Op::PutObject(huge))), Code::TooLarge);
-        let short = prepare(command(Op::PutObject(PutObject::default())), true, 0);
+        let short = prepare(command(Op::PutObject(PutObject::default())), Room::None, 0);
         assert_eq!(short.unwrap_err().kind(), Code::NoSpace);
+        let elsewhere = prepare(command(Op::PutObject(PutObject::default())), Room::Elsewhere, 0);
+        assert_eq!(elsewhere.unwrap_err().kind(), Code::Busy, "worth waiting for");
     }
 }
