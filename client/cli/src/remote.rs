@@ -4,6 +4,8 @@
 //! What always holds: every call has a deadline (`--timeout`), however many servers and retries it takes. The
 //! library's large futures are boxed here, once.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
 use holdfast_client::{Client, ClientConfig, OpenFile, PutOptions};
@@ -22,6 +24,8 @@ use crate::place::RemotePath;
 
 /// Names in one page of a directory.
 const PAGE: u32 = 1_000;
+/// Before a busy node is asked again, at least.
+const LEAST_WAIT: Duration = Duration::from_millis(50);
 
 /// A connection to the cluster.
 #[derive(Clone)]
@@ -110,15 +114,28 @@ impl Remote {
         Ok(caller.call::<M>(request, self.deadline()).await?)
     }
 
-    /// Asks one node. That it does not answer says nothing about the cluster.
+    /// Asks one node, also one that is busy. That it does not answer says nothing about the cluster.
     pub(crate) async fn ask_node<M: Method>(&self, to: &Endpoint, request: &M::Request) -> Outcome<M::Reply> {
-        let asked = self.net.call::<M>(to, request, Bytes::new(), self.deadline()).await;
-        asked.map(|(reply, _)| reply).map_err(|status| match status.kind() {
+        let deadline = self.deadline();
+        let refusal = loop {
+            match self.net.call::<M>(to, request, Bytes::new(), deadline).await {
+                Ok((reply, _)) => return Ok(reply),
+                Err(status) if status.kind() == Code::Busy => {
+                    let again = Instant::now() + Duration::from_millis(status.after_ms).max(LEAST_WAIT);
+                    if again >= deadline {
+                        break status;
+                    }
+                    tokio::time::sleep_until(again).await;
+                }
+                Err(status) => break status,
+            }
+        };
+        Err(match refusal.kind() {
             Code::Unavailable | Code::Timeout => {
-                let what = format!("node {} does not answer ({})", to.node, status.message);
+                let what = format!("node {} does not answer ({})", to.node, refusal.message);
                 Failure::new(Exit::Unreachable, what)
             }
-            _ => status.into(),
+            _ => refusal.into(),
         })
     }
 

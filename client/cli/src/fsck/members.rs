@@ -150,12 +150,14 @@ impl MemberCheck<'_> {
         self.checker.progress.expect(copies.iter().map(|(_, bytes)| bytes).sum());
         let mut bad = Vec::new();
         for batch in batches(copies) {
+            let bytes: u64 = batch.iter().map(|(_, bytes)| bytes).sum();
+            self.checker.pace.wait(place.disk.disk, bytes).await;
             let numbers = batch.iter().map(|(number, _)| *number).collect();
             let ask = VerifyChunks { disk: Some(place.disk), pg: place.pg, numbers };
             let reply = self.checker.remote.ask_node::<Verify>(endpoint, &ask).await?;
             bad.extend(reply.damaged);
             bad.extend(reply.absent);
-            self.checker.progress.advance(batch.iter().map(|(_, bytes)| bytes).sum());
+            self.checker.progress.advance(bytes);
         }
         Ok(bad)
     }

@@ -18,6 +18,7 @@ mod files;
 mod judge;
 mod members;
 mod metadata;
+mod pace;
 mod repair;
 mod report;
 mod strangers;
@@ -31,7 +32,7 @@ use holdfast_proto::ids::NodeId;
 use holdfast_proto::map::{Disk, MapReply, Standing};
 use holdfast_proto::op::DiskRef;
 use holdfast_rpc::Endpoint;
-use holdfast_support::config::Period;
+use holdfast_support::config::{Period, Size};
 use parking_lot::Mutex;
 
 use crate::admin::whole_map;
@@ -39,6 +40,7 @@ use crate::failure::{Exit, Failure, Outcome};
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::remote::Remote;
+use pace::Pace;
 use repair::Followed;
 use report::{Report, Tally};
 
@@ -52,6 +54,10 @@ pub(crate) struct FsckArgs {
     /// Read every byte of every copy back from the disks, which report damage to repair by themselves
     #[arg(long)]
     deep: bool,
+
+    /// With --deep: bytes per second that each disk is made to read, such as 50MiB; 0: as fast as it goes
+    #[arg(long, requires = "deep", value_name = "SIZE", default_value = "0")]
+    rate: Size,
 
     /// Only the metadata
     #[arg(long, conflicts_with_all = ["deep", "repair", "pg"])]
@@ -101,6 +107,8 @@ struct Checker<'a> {
     /// Where disks are, removed ones included.
     disks: BTreeMap<u32, (Disk, Endpoint)>,
     progress: Progress,
+    /// Of reading back.
+    pace: Pace,
     /// What is found is put right at once.
     act: bool,
     total: Mutex<Tally>,
@@ -132,6 +140,7 @@ impl<'a> Checker<'a> {
             disks,
             map,
             progress,
+            pace: Pace::new(args.rate.0),
             act,
             total: Mutex::new(total),
             followed: Mutex::default(),

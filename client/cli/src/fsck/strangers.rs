@@ -54,11 +54,12 @@ async fn one(checker: &Checker<'_>, disk: &Disk, at: &Endpoint, tally: &mut Tall
     let this = DiskRef { disk: disk.id, incarnation: disk.incarnation };
     let mut groups = groups(checker, this, at).await?;
     groups.retain(|pg| checker.args.pg.is_empty() || checker.args.pg.contains(pg));
-    groups.retain(|pg| !is_member(&checker.map, *pg, this));
+    let known = groups_of(&checker.map, this);
+    groups.retain(|pg| !known.contains(pg));
     if !groups.is_empty() {
         // Read after the disk's list: whoever is no member now left before, or never was one.
-        let map = whole_map(checker.remote).await?;
-        groups.retain(|pg| !is_member(&map, *pg, this));
+        let known = groups_of(&whole_map(checker.remote).await?, this);
+        groups.retain(|pg| !known.contains(pg));
     }
     for pg in groups {
         let place = Place { disk: this, pg };
@@ -75,10 +76,10 @@ async fn one(checker: &Checker<'_>, disk: &Disk, at: &Endpoint, tally: &mut Tall
     Ok(())
 }
 
-fn is_member(map: &MapReply, pg: u32, disk: DiskRef) -> bool {
-    let group = map.pgs.iter().find(|group| group.id == pg);
+/// The groups that a disk is a member of.
+fn groups_of(map: &MapReply, disk: DiskRef) -> BTreeSet<u32> {
     let this = |m: &Member| (m.disk, m.incarnation) == (disk.disk, disk.incarnation);
-    group.is_some_and(|group| group.members.iter().any(this))
+    map.pgs.iter().filter(|group| group.members.iter().any(this)).map(|group| group.id).collect()
 }
 
 fn count((belonging, dropped): (Belonging, bool), place: Place, sum: Sum, tally: &mut Tally) {
