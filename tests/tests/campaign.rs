@@ -107,7 +107,8 @@ fn random_pair(dice: &mut Dice) -> Scenario {
         if let (Some(one), Some(other)) = (one, other)
             && one.goes_with(other)
         {
-            return vec![one, other];
+            // What the other one needs is not there any more when everything has stopped.
+            return if one.stops_everything() { vec![other, one] } else { vec![one, other] };
         }
     }
 }

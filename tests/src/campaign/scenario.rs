@@ -202,23 +202,27 @@ async fn converted(bed: &Bed) -> Result<()> {
     .await
 }
 
-/// Has every byte read, and waits until what is damaged is mended.
+/// Has every byte read, and waits until what is damaged is mended. Of the damaged, the scrub also counts what nothing refers
+/// to, such as records of writes that were broken off; those only go when no commit of theirs can come any more.
 async fn scrubbed(bed: &mut Bed) -> Result<()> {
-    bed.cluster.expect(&["admin", "scrub", "now"]).await?;
+    // A disk that was given up meanwhile may only just be coming back.
+    super::operations::told(bed, &["admin", "scrub", "now"]).await?;
     crate::wait::until("the scrub to end", WHOLE, || async {
         let seen: serde_json::Value = super::operations::asked(bed, &["scrub", "status"])
             .await
             .map_err(|error| format!("{error:#}"))?;
         // One that is not there any more is not read, and neither is it waited for.
         let idle = |disk: &serde_json::Value| {
-            disk["liveness"] == "down"
-                || disk["state"] == "waiting" && disk["order_waits"] == false && disk["open"] == 0
+            disk["liveness"] == "down" || disk["state"] == "waiting" && disk["order_waits"] == false
         };
         let done = seen.as_array().is_some_and(|all| all.iter().all(idle));
         if done { Ok(()) } else { Err(seen.to_string()) }
     })
     .await?;
-    bed.whole(WHOLE).await
+    bed.whole(WHOLE).await?;
+    let deep =
+        || async { bed.cluster.expect(&["fsck", "--deep"]).await.map_err(|error| format!("{error:#}")) };
+    crate::wait::until("every copy that counts to read back whole", WHOLE, deep).await.map(drop)
 }
 
 /// Looks at what the cluster says of itself while a fault lasts.

@@ -21,6 +21,10 @@ use crate::wait;
 const DOOMED: usize = 1600;
 const DOOMED_BYTES: usize = 40_000;
 
+/// Objects that are written to get another class, and their length: more than fits into one cell.
+const CONVERTED: usize = 200;
+const CONVERTED_BYTES: usize = 600_000;
+
 /// Requests at once while they are written.
 const AT_ONCE: usize = 8;
 
@@ -112,6 +116,17 @@ async fn begin_balancing(bed: &Bed) -> Result<()> {
 
 pub(super) async fn crash_in_class_change(bed: &mut Bed, dice: &mut Dice) -> Result<Wound> {
     let bucket = format!("/{}", bed.bucket);
+    // Enough that it takes a while, on a new bed as well.
+    let doors = bed.doors(&[]);
+    let body = Bytes::from(vec![0xc5; CONVERTED_BYTES]);
+    each(0..CONVERTED, |number| {
+        let (doors, name, body) = (&doors, &bed.bucket, body.clone());
+        async move {
+            let key = format!("converted/{number}");
+            patiently(|| doors.put(name, &key, body.clone())).await.map(drop)
+        }
+    })
+    .await?;
     for class in [SHARDS, "standard"] {
         told(bed, &["class", "set", "-r", class, &bucket]).await?;
         // Files that were uploaded in parts are looked over as well, so some always come while there is load.
