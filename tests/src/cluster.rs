@@ -20,7 +20,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use toml::Table;
 
-use crate::exclusive::{Exclusive, exclusive};
+use crate::exclusive::{Exclusive, exclusive, shared};
 use crate::logs::{self, Announced};
 use crate::netns::Network;
 use crate::node::{Node, Spec, tail};
@@ -37,6 +37,7 @@ pub struct Builder {
     nodes: u8,
     chunk_nodes: u8,
     later: u8,
+    beside: bool,
     disks: usize,
     settings: Table,
     environment: Vec<(String, String)>,
@@ -54,6 +55,7 @@ impl Builder {
             nodes: 1,
             chunk_nodes: 0,
             later: 0,
+            beside: false,
             disks: 1,
             settings: Table::new(),
             environment: Vec::new(),
@@ -67,6 +69,12 @@ impl Builder {
     /// How many nodes.
     pub fn nodes(mut self, count: u8) -> Self {
         self.nodes = count;
+        self
+    }
+
+    /// One other cluster may run at the same time: nothing here is measured, and most of it is waiting.
+    pub fn beside(mut self) -> Self {
+        self.beside = true;
         self
     }
 
@@ -139,7 +147,8 @@ impl Builder {
 
     /// Starts the cluster and waits until all of it is ready and every node votes.
     pub async fn start(self) -> Result<Cluster> {
-        let exclusive = tokio::task::spawn_blocking(exclusive).await.context("wait for other tests")??;
+        let take = if self.beside { shared } else { exclusive };
+        let exclusive = tokio::task::spawn_blocking(take).await.context("wait for other tests")??;
         let dir = tempfile::Builder::new().prefix(&format!("holdfast-{}-", self.name)).tempdir()?;
         let loopback = addresses::Loopback::pick();
         let (mut nodes, mut volumes, mut disk_volumes) = (Vec::new(), Vec::new(), Vec::new());
