@@ -64,11 +64,11 @@ struct Inner {
     foreground: Foreground,
     disks: RwLock<BTreeMap<u32, Arc<ServedDisk>>>,
     /// Disks that failed, until another one is in service in their place.
-    retired: Mutex<BTreeMap<u32, Retired>>,
+    retired: Mutex<BTreeMap<DiskRef, Retired>>,
     /// Directories that are not in service yet, with the reason.
     pending: Mutex<BTreeMap<PathBuf, String>>,
     /// Of each disk in service.
-    upkeep: Mutex<BTreeMap<u32, Maintenance>>,
+    upkeep: Mutex<BTreeMap<DiskRef, Maintenance>>,
     changed: Notify,
     stop: watch::Sender<bool>,
     started: Instant,
@@ -104,28 +104,44 @@ impl Inner {
         reports
     }
 
-    /// Puts a disk into service.
+    /// Puts a disk into service. None of its number is in service.
     fn serve(self: &Arc<Self>, config: &DiskConfig, disk: ServedDisk, upkeep: Maintenance) {
-        let (id, disk) = (disk.id().0, Arc::new(disk));
-        tokio::spawn(retired::watch(self.clone(), config.clone(), disk.clone()));
-        self.upkeep.lock().insert(id, upkeep);
-        self.disks.write().insert(id, disk);
-        self.retired.lock().remove(&id);
+        let disk = Arc::new(disk);
+        let watch = retired::watch(self.clone(), config.clone(), Arc::downgrade(&disk));
+        self.upkeep.lock().insert(disk.reference(), upkeep);
+        self.retired.lock().retain(|retired, _| retired.disk != disk.id().0);
+        self.disks.write().insert(disk.id().0, disk);
         self.changed.notify_one();
+        tokio::spawn(watch);
     }
 
-    /// Takes a disk that failed out of service.
-    fn retire(&self, disk: Retired) {
-        let id = disk.id();
-        self.retired.lock().insert(id, disk);
-        self.disks.write().remove(&id);
-        self.changed.notify_one();
+    /// Takes a disk that failed out of service; what is left to be stopped.
+    fn retire(&self, disk: Retired) -> Option<Maintenance> {
+        let reference = disk.reference();
+        self.retired.lock().insert(reference, disk);
+        self.take_out(reference)
     }
 
-    /// Takes a disk out of service without calling it failed.
-    fn withdraw(&self, disk: holdfast_proto::ids::DiskId) {
-        self.disks.write().remove(&disk.0);
+    /// Takes a disk out of service without calling it failed, and closes it.
+    fn withdraw(&self, disk: &Arc<ServedDisk>) {
+        let (disk, upkeep) = (disk.clone(), self.take_out(disk.reference()));
+        tokio::task::spawn_blocking(move || {
+            if let Some(mut upkeep) = upkeep {
+                upkeep.stop();
+            }
+            disk.store.close();
+        });
+    }
+
+    fn take_out(&self, reference: DiskRef) -> Option<Maintenance> {
+        {
+            let mut disks = self.disks.write();
+            if disks.get(&reference.disk).is_some_and(|disk| disk.reference() == reference) {
+                disks.remove(&reference.disk);
+            }
+        }
         self.changed.notify_one();
+        self.upkeep.lock().remove(&reference)
     }
 
     fn set_pending(&self, path: &Path, why: Option<String>) {
@@ -144,7 +160,7 @@ impl Inner {
         let wanted = wanted.ok_or_else(|| Status::new(Code::InvalidArgument, "the request names no disk"))?;
         let disk = self.disks.read().get(&wanted.disk).cloned();
         let wrong = |why: String| Status { epoch: self.map.epoch(), ..Status::new(Code::WrongDisk, why) };
-        let disk = disk.ok_or_else(|| match self.retired.lock().get(&wanted.disk) {
+        let disk = disk.ok_or_else(|| match self.retired.lock().get(&wanted) {
             Some(retired) => retired.refusal(),
             None => wrong(format!("disk d{} is not in service on {}", wanted.disk, self.node)),
         })?;

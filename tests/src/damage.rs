@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -60,10 +60,21 @@ pub fn tear_tails(disk: &Path) -> Result<bool> {
 /// Records begin at multiples of this.
 const ALIGN: usize = 4096;
 
-/// Flips one bit in the payload of every `every`th record with at least 64 KiB; says how many records that was. They are
-/// found by their first bytes, so this can be done while the node runs: nothing of a record that is durable moves.
-pub fn flip_records(disk: &Path, every: usize) -> Result<usize> {
-    let (mut seen, mut flipped) = (0, 0);
+/// A record with at least 64 KiB, as it was found.
+#[derive(Clone, Debug)]
+pub struct RecordAt {
+    /// Its group.
+    pub pg: u32,
+    /// Its chunk's number there.
+    pub number: u64,
+    segment: PathBuf,
+    offset: u64,
+}
+
+/// The long records on a disk. They are found by their first bytes, so this can be done while the node runs: nothing of a
+/// record that is durable moves.
+pub fn long_records(disk: &Path) -> Result<Vec<RecordAt>> {
+    let mut found = Vec::new();
     let segments = disk.join("segments");
     for entry in std::fs::read_dir(&segments).with_context(|| format!("read {}", segments.display()))? {
         let path = entry?.path();
@@ -72,22 +83,38 @@ pub fn flip_records(disk: &Path, every: usize) -> Result<usize> {
         }
         // A segment may be compacted away at any moment.
         let Ok(bytes) = std::fs::read(&path) else { continue };
-        let Ok(file) = File::options().write(true).open(&path) else { continue };
         for (block, header) in bytes.chunks_exact(ALIGN).enumerate() {
             let payload = u64::from_le_bytes(header[24..32].try_into()?);
-            if !header.starts_with(b"HFR1") || payload < 64 << 10 {
-                continue;
-            }
-            seen += 1;
-            if seen % every == 0 {
-                // Behind header and table, within the payload.
-                let at = block * ALIGN + 40_000;
-                let byte = *bytes.get(at).context("a record is cut short")?;
-                file.write_all_at(&[byte ^ 0x10], at as u64)?;
-                flipped += 1;
+            if header.starts_with(b"HFR1") && payload >= 64 << 10 {
+                found.push(RecordAt {
+                    pg: u32::from_le_bytes(header[8..12].try_into()?),
+                    number: u64::from_le_bytes(header[16..24].try_into()?),
+                    segment: path.clone(),
+                    offset: (block * ALIGN) as u64,
+                });
             }
         }
-        file.sync_all()?;
+    }
+    Ok(found)
+}
+
+/// Flips one bit in the payload of a record; whether it was still there.
+pub fn flip(record: &RecordAt) -> Result<bool> {
+    let Ok(file) = File::options().read(true).write(true).open(&record.segment) else { return Ok(false) };
+    // Behind header and table, within the payload.
+    let at = record.offset + 40_000;
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at)?;
+    file.write_all_at(&[byte[0] ^ 0x10], at)?;
+    file.sync_all()?;
+    Ok(true)
+}
+
+/// Flips one bit in every `every`th long record; says how many records that was.
+pub fn flip_records(disk: &Path, every: usize) -> Result<usize> {
+    let mut flipped = 0;
+    for record in long_records(disk)?.iter().step_by(every) {
+        flipped += usize::from(flip(record)?);
     }
     Ok(flipped)
 }

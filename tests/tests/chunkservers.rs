@@ -13,7 +13,7 @@ use holdfast_tests::wait;
 const META: u8 = 3;
 
 async fn start(name: &str, chunk_nodes: u8) -> Result<(Cluster, Arc<Oracle>, Load)> {
-    let cluster = Builder::new(name).nodes(META).chunk_nodes(chunk_nodes).disks(2).beside().start().await?;
+    let cluster = Builder::new(name).nodes(META).chunk_nodes(chunk_nodes).disks(2).start().await?;
     let oracle = Arc::new(Oracle::new(&cluster.scratch()?.join("journal"))?);
     let load = Load::start(cluster.s3(), Arc::clone(&oracle), Plan::default()).await?;
     load.progress(200, Duration::from_secs(20)).await?;
@@ -52,7 +52,7 @@ async fn a_frozen_chunkserver_holds_nobody_up() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_of_three_chunkservers_down_stop_writes_and_not_reads() -> Result<()> {
-    let mut cluster = Builder::new("two-down").nodes(META).chunk_nodes(3).beside().start().await?;
+    let mut cluster = Builder::new("two-down").nodes(META).chunk_nodes(3).start().await?;
     let s3 = cluster.s3();
     s3.create_bucket("bkt").await?;
     let content = |seed| Content { seed, size: 50_000 + seed };
@@ -94,7 +94,7 @@ async fn chunkservers_die_one_after_another() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chunkserver_that_dies_for_good_is_made_up_for() -> Result<()> {
-    let mut cluster = Builder::new("for-good").nodes(META).chunk_nodes(4).disks(2).beside().start().await?;
+    let mut cluster = Builder::new("for-good").nodes(META).chunk_nodes(4).disks(2).start().await?;
     for (name, value) in [("grace_seconds", "10"), ("down_ms", "2000")] {
         cluster.expect(&["admin", "set", name, value]).await?;
     }

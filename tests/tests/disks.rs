@@ -100,6 +100,7 @@ async fn a_dead_disk_is_replaced_while_its_node_runs() -> Result<()> {
     cluster.announce("stays out of service");
     cluster.announce("is not in service");
     cluster.announce("upkeep of a disk");
+    cluster.announce("in place of one that failed");
     cluster.disk_volume(2, 1)?.shut_down()?;
     wait::until("the disk to be seen as failed", Duration::from_secs(60), || async {
         // Somebody has to use it.
@@ -195,6 +196,49 @@ async fn full_disks_refuse_writes_and_let_deletes_through() -> Result<()> {
     wait::until("writes to be taken again", ROOM, || s3.put("bkt", "again", big.bytes())).await?;
     println!("room after {:?}", deleted.elapsed());
     ensure!(s3.get("bkt", "again").await? == big.bytes(), "what was written into the room");
+    cluster.finish().await
+}
+
+/// Of three metaservers the one that leads runs out of room: another one leads, and nobody is refused anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_without_room_for_metadata_is_replaced_unnoticed() -> Result<()> {
+    skip_unless_root_with!("mkfs.ext4", "mount", "umount");
+    let mut cluster = Builder::new("meta-full")
+        .nodes(3)
+        .volumes(Kind::Ext4, 600)
+        .disk_volumes(Kind::Ext4, 700)
+        .start()
+        .await?;
+    cluster.announce("the metadata's file system is full");
+    let s3 = cluster.s3();
+    s3.create_bucket("bkt").await?;
+    let small = Content { seed: 1, size: 900 };
+    s3.put("bkt", "first", small.bytes()).await?;
+    // One that has led for a while and knows who has room; of a new one nobody asks that yet.
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(6) {
+        s3.put("bkt", "before", small.bytes()).await?;
+    }
+    let full = cluster.leader().await?;
+    let filler = cluster.volume(full)?.fill(1 << 20)?;
+    let end = Instant::now() + Duration::from_secs(30);
+    let (mut longest, mut written) = (Duration::ZERO, 0);
+    while cluster.leader().await? == full || written < 50 {
+        let begun = Instant::now();
+        s3.put("bkt", &format!("small-{written}"), small.bytes())
+            .await
+            .context("while the leader is full")?;
+        longest = longest.max(begun.elapsed());
+        written += 1;
+        ensure!(begun < end, "node {full} still leads");
+    }
+    println!("{written} written, the slowest took {longest:?}");
+    let status = cluster.expect(&["admin", "status"]).await?;
+    ensure!(status.contains("file system"), "{status}");
+    std::fs::remove_file(filler)?;
+    for number in 0..written {
+        ensure!(s3.get("bkt", &format!("small-{number}")).await? == small.bytes(), "object {number}");
+    }
     cluster.finish().await
 }
 

@@ -21,7 +21,7 @@ use holdfast_proto::status::Code;
 use tokio::time::Instant;
 
 use super::Inner;
-use super::home::DiskHome;
+use super::home::{self, DiskHome};
 use super::maintain::Maintenance;
 use super::retired::{self, Retired};
 use super::scrubbing::ScrubDesk;
@@ -64,7 +64,8 @@ pub(super) async fn bring_into_service(inner: Arc<Inner>, config: DiskConfig) {
     }
 }
 
-async fn admit(inner: &Arc<Inner>, config: &DiskConfig) -> Result<(), OpenError> {
+/// One attempt.
+pub(super) async fn admit(inner: &Arc<Inner>, config: &DiskConfig) -> Result<(), OpenError> {
     let path = config.path.clone();
     let (home, found) = blocking(move || {
         let home = DiskHome::open(&path)?;
@@ -76,6 +77,7 @@ async fn admit(inner: &Arc<Inner>, config: &DiskConfig) -> Result<(), OpenError>
         // A known disk serves reads as soon as it is open; the leader is told when it can be reached.
         Some(superblock) if superblock.disk != DiskId(0) => {
             check_owner(inner, &home, &superblock)?;
+            check_life(inner, &home, &superblock)?;
             open(inner, config, home, superblock).await?;
             tokio::spawn(confirm(inner.clone(), config.clone(), superblock));
             Ok(())
@@ -121,7 +123,8 @@ async fn confirm(inner: Arc<Inner>, config: DiskConfig, superblock: Superblock) 
         if let Some(error) = foreign.or(renamed) {
             tracing::error!(%error, "the disk leaves service");
             inner.set_pending(&config.path, Some(error.to_string()));
-            inner.withdraw(superblock.disk);
+            inner.withdraw(&disk);
+            drop(disk);
             return;
         }
         if asked.is_some() {
@@ -163,6 +166,25 @@ fn check_owner(inner: &Inner, home: &DiskHome, superblock: &Superblock) -> Resul
         )));
     }
     Ok(())
+}
+
+/// A disk that was replaced must not come back beside the one that has its number now.
+fn check_life(inner: &Inner, home: &DiskHome, superblock: &Superblock) -> Result<(), OpenError> {
+    let (path, disk) = (home.path().display(), superblock.disk);
+    let known = inner.map.disks_of(inner.node.0);
+    if known.iter().any(|now| now.id == disk.0 && now.incarnation > superblock.incarnation.0) {
+        return Err(OpenError::Refused(format!(
+            "{path} is {disk} of before it was replaced: another disk has its place; it is left alone (empty the directory to \
+             use it for a new disk)"
+        )));
+    }
+    match inner.disks().iter().find(|served| served.id() == disk) {
+        Some(served) => Err(OpenError::Refused(format!(
+            "{path} is {disk}, which is in service already, from {}",
+            served.home.path().display()
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Gives a new directory an identity: fingerprint first, then the leader's word, both durable.
@@ -281,9 +303,14 @@ async fn open(
     inner.orders.learn(home.authority());
     if let Some(why) = home.failure() {
         tracing::error!(disk = %superblock.disk, why, "the disk stays out of service");
+        let root = blocking({
+            let path = config.path.clone();
+            move || home::root_of(&path).map_err(OpenError::io("look where it is mounted"))
+        });
+        let root = root.await?;
         inner.retire(Retired::new(&superblock, &config.path, why));
         drop(home);
-        retired::look_after(inner.clone(), config.clone(), superblock, true);
+        retired::look_after(inner.clone(), config.clone(), superblock, root, true);
         return Ok(());
     }
     let options = StoreOptions {
@@ -296,11 +323,13 @@ async fn open(
         background_reads: inner.config.background_reads_per_disk,
         metrics: Metrics::global().disk(&config.path.display().to_string()),
     };
-    let (segments, index) = (home.segments(), home.index());
+    let (segments, index, path) = (home.segments(), home.index(), config.path.clone());
     let durable = !inner.config.store.unsafe_no_sync;
-    let (store, recovered) = blocking(move || {
+    let (store, recovered, root) = blocking(move || {
+        let root = home::root_of(&path).map_err(OpenError::io("look where it is mounted"))?;
         let disk = RealDisk::open(&segments, durable).map_err(OpenError::io("open the segments"))?;
-        Store::open(Arc::new(disk), &index, options)
+        let (store, recovered) = Store::open(Arc::new(disk), &index, options)?;
+        Ok((store, recovered, root))
     })
     .await?;
     tracing::info!(disk = %superblock.disk, rebuilt = recovered.rebuilt, replayed = recovered.replayed,
@@ -308,7 +337,7 @@ async fn open(
     let desk = Arc::new(ScrubDesk::default());
     let upkeep = Maintenance::start(store.clone(), home.clone(), inner.config.store.clone(), desk.clone())
         .map_err(OpenError::io("start the disk's upkeep"))?;
-    inner.serve(config, ServedDisk::new(home, superblock, store, desk), upkeep);
+    inner.serve(config, ServedDisk::new(home, superblock, root, store, desk), upkeep);
     Ok(())
 }
 

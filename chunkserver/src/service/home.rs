@@ -11,6 +11,7 @@
 //! <disk>/index/       the index
 //! ```
 
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -135,11 +136,6 @@ impl DiskHome {
         ))
     }
 
-    /// Notes that the disk has failed.
-    pub(crate) fn note_failure(&self, why: &str) -> std::io::Result<()> {
-        note_failure(&self.path, why)
-    }
-
     /// Whether a person asked for this directory to replace the disk that was here.
     pub(crate) fn replace_wanted(&self) -> bool {
         self.path.join(REPLACE).exists()
@@ -165,20 +161,35 @@ pub(crate) struct Peek {
     pub(crate) noted: bool,
     /// Whether a person asked for this directory to replace the disk that was here.
     pub(crate) replace: bool,
-    /// Whether a file system is mounted here.
-    pub(crate) mounted: bool,
+    /// The root of its file system.
+    pub(crate) root: PathBuf,
 }
 
-/// Looks without locking or making anything. An error: there is no directory that can be read.
+/// Looks without locking or making anything. A directory that is not there is empty if it could be made. An error: it
+/// cannot be read.
 pub(crate) fn peek(path: &Path) -> std::io::Result<Peek> {
-    std::fs::read_dir(path)?;
-    let device = |path: &Path| std::fs::metadata(path).map(|found| found.dev());
+    if let Err(error) = std::fs::read_dir(path) {
+        let parent = path.parent().filter(|_| error.kind() == ErrorKind::NotFound).ok_or(error)?;
+        return Ok(Peek { superblock: None, noted: false, replace: false, root: root_of(parent)? });
+    }
     Ok(Peek {
         superblock: crashsafe::read_file(&path.join(SUPERBLOCK))?,
         noted: path.join(FAILED).try_exists()?,
         replace: path.join(REPLACE).try_exists()?,
-        mounted: device(path)? != device(&path.join(".."))?,
+        root: root_of(path)?,
     })
+}
+
+/// The root of the file system that a directory is on: where it is mounted.
+pub(crate) fn root_of(path: &Path) -> std::io::Result<PathBuf> {
+    let mut root = std::fs::canonicalize(path)?;
+    let device = std::fs::metadata(&root)?.dev();
+    while let Some(parent) = root.parent()
+        && std::fs::metadata(parent)?.dev() == device
+    {
+        root = parent.to_owned();
+    }
+    Ok(root)
 }
 
 #[cfg(test)]
@@ -204,7 +215,7 @@ mod tests {
         };
         home.write_superblock(&superblock).unwrap();
         home.write_authority(Authority { meta_incarnation: 1, term: 9 }).unwrap();
-        home.note_failure("EIO").unwrap();
+        note_failure(&path, "EIO").unwrap();
         drop(home);
         let home = DiskHome::open(&path).unwrap();
         assert_eq!(home.superblock().unwrap(), Some(superblock));
@@ -212,8 +223,11 @@ mod tests {
         assert!(home.failure().unwrap().contains("EIO"));
         let peek = peek(&path).unwrap();
         assert!(peek.noted && peek.superblock == Some(superblock.encode().to_vec()));
-        assert!(!peek.mounted && !peek.replace);
-        assert!(super::peek(&dir.path().join("nothing")).is_err());
+        assert!(!peek.replace && path.starts_with(&peek.root));
+        let missing = super::peek(&dir.path().join("nothing")).unwrap();
+        assert!(missing.superblock.is_none() && missing.root == peek.root, "it could be made");
+        assert!(super::peek(&dir.path().join("no/thing")).is_err());
+        assert_eq!(root_of(Path::new("/proc/self")).unwrap(), Path::new("/proc"));
     }
 
     #[test]

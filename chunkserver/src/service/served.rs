@@ -1,5 +1,6 @@
 //! A disk that this node serves: its directory, its identity, its store.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use holdfast_proto::cluster::{DiskCondition, DiskReport};
@@ -18,6 +19,8 @@ use crate::store::Store;
 pub(crate) struct ServedDisk {
     pub(crate) home: Arc<DiskHome>,
     pub(crate) superblock: Superblock,
+    /// The root of the file system that it is on.
+    pub(crate) root: PathBuf,
     pub(crate) store: Store,
     /// Where its upkeep hears about scrub and tells how it is.
     pub(crate) scrub: Arc<ScrubDesk>,
@@ -29,11 +32,12 @@ impl ServedDisk {
     pub(crate) fn new(
         home: Arc<DiskHome>,
         superblock: Superblock,
+        root: PathBuf,
         store: Store,
         scrub: Arc<ScrubDesk>,
     ) -> Self {
         let obeyed = Mutex::new(home.authority());
-        Self { home, superblock, store, scrub, obeyed }
+        Self { home, superblock, root, store, scrub, obeyed }
     }
 
     pub(crate) fn id(&self) -> DiskId {

@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use super::balance::Balancing;
 use super::board::Board;
 use super::claims::Opens;
+use super::findings::Unknown;
 use super::knobs::Knobs;
 use super::leases::Leases;
 use super::liveness::{Hearing, Patience};
@@ -89,6 +90,8 @@ pub struct Leader<M, C> {
     pub(super) acting: tokio::sync::Mutex<()>,
     /// The metadata's file system has too little room, as last seen.
     pub short_of_room: AtomicBool,
+    /// Damaged records that nobody misses.
+    pub unknown: Mutex<Unknown>,
     /// No other metaserver could lead instead, as far as is known for sure.
     pub alone: AtomicBool,
     /// Notices of all loops.
@@ -127,6 +130,7 @@ impl<M: Metadata, C: Chunkservers> Leader<M, C> {
             uptime: Uptime::new(now),
             acting: tokio::sync::Mutex::default(),
             short_of_room: AtomicBool::new(false),
+            unknown: Mutex::default(),
             alone: AtomicBool::new(false),
             board: Board::default(),
             stir: Notify::new(),

@@ -46,7 +46,7 @@ const RECORDS: u64 = 4096;
 /// What of its content may lie in the metadata.
 const MOST_INLINE: u64 = 64 << 10;
 /// A lack of room lasts for so long before anything goes early.
-const LASTS: Duration = Duration::from_secs(8);
+const LASTS: Duration = Duration::from_secs(3);
 /// A slice's room has come back so long after its garbage was deleted, at the latest so long after the slice.
 const SETTLED: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(40);

@@ -172,9 +172,11 @@ pub(crate) async fn run<M: Metadata + Council, C: Chunkservers>(leader: Arc<Lead
         let without_room = without_room(&leader);
         let status = leader.meta.status();
         let change = plan(leader.node, &status, &leader.cluster.lock(), &without_room);
-        // Until it is sure that nobody else could lead, clients of a leader without room wait for the one that will.
+        // Unless it is sure that nobody else could, clients of a leader that runs out of room wait for another one to lead.
         let sure = status.voters.len() < 2 || leader.hearing.lock().since().elapsed() >= TOLD;
-        leader.alone.store(sure && !matches!(change, Some(Change::HandOver(_))), Ordering::Relaxed);
+        let without = without_room.into_iter().chain([leader.node.0]).collect();
+        let other = heir(leader.node, &status, &leader.cluster.lock(), &without);
+        leader.alone.store(sure && other.is_none(), Ordering::Relaxed);
         let Some(change) = change else {
             leader.board.set(NAME, Doing::Idle, "");
             continue;

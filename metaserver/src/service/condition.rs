@@ -205,7 +205,9 @@ fn disk_issues(leader: &Leader<Group, Net>, now: Instant) -> Vec<HealthIssue> {
             (Liveness::Alive | Liveness::Suspect, _) => {}
         }
         let scrub = hearing.report(disk.node, disk.id).and_then(|report| report.scrub.as_ref());
-        let open = scrub.map_or(0, |scrub| scrub.open);
+        // Of writes that were broken off, say: nobody misses them, and they go in their time.
+        let unknown = leader.unknown.lock().count(now, disk.identity());
+        let open = scrub.map_or(0, |scrub| scrub.open).saturating_sub(unknown);
         if open > 0 {
             let what = format!(
                 "scrub found {open} damaged records on {name} that are not mended yet; they are copied anew from \

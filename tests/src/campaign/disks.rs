@@ -53,18 +53,6 @@ pub(super) async fn power_loss_all(bed: &mut Bed) -> Result<Wound> {
     Ok(Wound::Down(all))
 }
 
-/// One node only: one copy or one shard of each chunk at most, which every class bears.
-pub(super) async fn flip_bits(bed: &mut Bed, dice: &mut Dice) -> Result<Wound> {
-    let node = dice.pick(&bed.others(&[])).context("there are no nodes")?;
-    let mut flipped = 0;
-    for disk in bed.cluster.node(node).spec().disks.clone() {
-        flipped += damage::flip_records(&disk, 2)?;
-    }
-    ensure!(flipped > 0, "no record of node {node} is long enough");
-    tokio::time::sleep(dice.seconds(3, 6)).await;
-    Ok(Wound::None)
-}
-
 pub(super) async fn die(bed: &mut Bed, dice: &mut Dice) -> Result<Wound> {
     let (node, disk) = any(bed, dice);
     bed.cluster.disk_volume(node, disk)?.shut_down()?;

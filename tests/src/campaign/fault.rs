@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::bed::Bed;
 use super::dice::Dice;
 use super::wound::Wound;
-use super::{clocks, disks, networks, operations, processes, upkeep};
+use super::{clocks, disks, flips, networks, operations, processes, upkeep};
 
 /// A kind of fault. Whom it hits and for how long is up to the dice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +36,8 @@ pub enum Fault {
     TornWrites,
     /// One bit in many records of one node is flipped while it runs.
     FlipBits,
+    /// Bits flip on as many members of a group as its class bears.
+    FlipToLimit,
     /// Every call on one disk fails; later the same disk is back.
     DiskDies,
     /// A disk is gone for good; later an empty one takes its place.
@@ -106,6 +108,7 @@ impl Fault {
         Self::PowerLossAll,
         Self::TornWrites,
         Self::FlipBits,
+        Self::FlipToLimit,
         Self::DiskDies,
         Self::DiskLost,
         Self::DisksSwapped,
@@ -157,6 +160,7 @@ impl Fault {
             self,
             Self::TornWrites
                 | Self::FlipBits
+                | Self::FlipToLimit
                 | Self::DiskDies
                 | Self::DiskLost
                 | Self::SyncFails
@@ -193,7 +197,7 @@ impl Fault {
 
     /// Whether records are damaged that nobody may read for long: only a scrub finds all of them.
     pub fn needs_scrub(self) -> bool {
-        matches!(self, Self::FlipBits | Self::TornWrites)
+        matches!(self, Self::FlipBits | Self::FlipToLimit | Self::TornWrites)
     }
 
     /// Whether it lasts long enough, and matters enough, for the cluster to have to say so while it lasts.
@@ -249,7 +253,8 @@ impl Fault {
             Self::PowerLossNode => disks::power_loss_node(bed, dice, false).await,
             Self::PowerLossAll => disks::power_loss_all(bed).await,
             Self::TornWrites => disks::power_loss_node(bed, dice, true).await,
-            Self::FlipBits => disks::flip_bits(bed, dice).await,
+            Self::FlipBits => flips::one_node(bed, dice).await,
+            Self::FlipToLimit => flips::to_the_limit(bed, dice).await,
             Self::DiskDies => disks::die(bed, dice).await,
             Self::DiskLost => disks::lose(bed, dice).await,
             Self::DisksSwapped => disks::swap(bed, dice).await,

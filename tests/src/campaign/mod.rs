@@ -8,7 +8,7 @@
 //! - At most one fault of a pair destroys data: two are more than the classes promise to bear.
 //!
 //! The way of a scenario: [`scenario::run`] starts load ([`crate::load`], [`crate::files`], [`registers`]) on a
-//! [`bed::Bed`], has [`fault::Fault`] done ([`processes`], [`networks`], [`disks`], [`clocks`], [`operations`],
+//! [`bed::Bed`], has [`fault::Fault`] done ([`processes`], [`networks`], [`disks`], [`flips`], [`clocks`], [`operations`],
 //! [`upkeep`]) and undone
 //! ([`wound::Wound`]), and judges. [`report`] makes the table of what each fault cost its users.
 //!
@@ -19,6 +19,7 @@ pub mod clocks;
 pub mod dice;
 pub mod disks;
 pub mod fault;
+pub mod flips;
 pub mod networks;
 pub mod operations;
 pub mod processes;

@@ -66,10 +66,10 @@ fn a_key_gets_the_class_of_the_nearest_directory_that_exists() {
         let reply = world.ask(Query::GetBucket(ask));
         (reply.buckets[0].class, reply.class.unwrap().name)
     };
-    assert_eq!(ask(&world, b"a/b/c/d").1, "default");
+    assert_eq!(ask(&world, b"a/b/c/d").1, "standard");
     world.ok(Op::SetAttr(SetAttr { ino: made.ino, class: Some(2), ..SetAttr::default() }));
     for (key, class) in
-        [(&b"a/b/c/d"[..], "other"), (b"a/b/c", "other"), (b"a/b", "default"), (b"", "default")]
+        [(&b"a/b/c/d"[..], "other"), (b"a/b/c", "other"), (b"a/b", "standard"), (b"", "standard")]
     {
         assert_eq!(ask(&world, key).1, class, "{}", key.escape_ascii());
     }
