@@ -190,6 +190,11 @@ impl Fault {
         matches!(self, Self::KillAll | Self::PowerLossAll)
     }
 
+    /// Whether it cuts a node off until it is undone: that one cannot be seen to start.
+    fn cuts_off(self) -> bool {
+        matches!(self, Self::IsolateLeader | Self::LeaderDeaf | Self::LeaderMute)
+    }
+
     /// Whether one node's clock is wrong: its gateway then refuses every signature, as it should.
     pub fn is_clock(self) -> bool {
         matches!(self, Self::WallClock | Self::FastClock)
@@ -235,7 +240,8 @@ impl Fault {
         self != other
             && !(self.destroys() && other.destroys())
             && !(self.is_operation() || other.is_operation())
-            && !(self.stops_everything() && other.stops_everything())
+            && !(self.stops_everything() && (other.stops_everything() || other.cuts_off()))
+            && !(self.cuts_off() && other.stops_everything())
     }
 
     /// Does it. What was done is undone by [`Wound::heal`].
