@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
-use holdfast_tests::campaign::bed::{Bed, network};
+use holdfast_tests::campaign::bed::{Bed, NODES, network};
 use holdfast_tests::campaign::dice::Dice;
 use holdfast_tests::campaign::fault::Fault;
 use holdfast_tests::campaign::report::{Row, table};
@@ -43,8 +43,13 @@ async fn run(network: &Arc<Network>, scenarios: &[(Scenario, u64)]) -> (Vec<Row>
             Err(error) => {
                 println!("FAILED {faults:?}, seed {seed}: {error:#}");
                 failures.push(format!("{error:#}"));
-                // Its logs are kept.
+                // Its logs are kept; what was done to the network is not left to the next one.
                 bed = None;
+                for node in 1..=NODES + 1 {
+                    if let Err(error) = network.heal(node) {
+                        println!("the network of node {node} is not as it was: {error:#}");
+                    }
+                }
             }
         }
         // One bed has one node to spare.
