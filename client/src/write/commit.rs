@@ -42,7 +42,8 @@ pub(crate) async fn commit(
     loop {
         let command = build(content.to_message());
         let inherits = match &command {
-            Op::PutObject(put) if put.class == 0 => Some(put.bucket.clone()),
+            // What lies in the metadata lies in no class.
+            Op::PutObject(put) if put.class == 0 && !content.chunks.is_empty() => Some(put.bucket.clone()),
             _ => None,
         };
         let reply = steps::command_by(inner, command, deadline, limit, only).await?;
