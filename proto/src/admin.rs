@@ -1,8 +1,11 @@
 //! Messages behind `holdfast admin` and the dashboard: the leader's soft state, membership of the metadata group.
 
+use crate::audit::Actor;
 use crate::cluster::{DiskReport, Peer, ScrubReport};
+use crate::inode::KeyValue;
 use crate::map::{Liveness, NodeLiveness, Standing};
 use crate::op::Balance;
+use crate::session::ClientIo;
 
 /// Ask for the cluster's condition. Any metaserver answers what it knows; `leader_view` says which.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
@@ -110,6 +113,9 @@ pub struct HealthIssue {
     /// Milliseconds since it began.
     #[prost(uint64, tag = "4")]
     pub since_ms: u64,
+    /// What the message says, by stable names, for who says it in another language.
+    #[prost(message, repeated, tag = "5")]
+    pub params: Vec<KeyValue>,
 }
 
 /// Everything at a glance.
@@ -148,6 +154,80 @@ pub struct ClusterStatus {
     /// Files whose content is being converted to their class.
     #[prost(uint64, tag = "11")]
     pub converting: u64,
+    /// What clients do, per second over the last seconds; times are means in microseconds.
+    #[prost(message, optional, tag = "12")]
+    pub io: Option<ClientIo>,
+    /// Uptime of the cluster in seconds.
+    #[prost(uint64, tag = "13")]
+    pub uptime_s: u64,
+    /// What is known of nodes beside their liveness.
+    #[prost(message, repeated, tag = "14")]
+    pub about: Vec<NodeAbout>,
+    /// What disks do, per second over the last seconds.
+    #[prost(message, repeated, tag = "15")]
+    pub loads: Vec<DiskRates>,
+    /// When the cluster was made, state time in nanoseconds.
+    #[prost(int64, tag = "16")]
+    pub created_ns: i64,
+}
+
+/// What a node says of itself.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub struct NodeAbout {
+    /// The node.
+    #[prost(uint64, tag = "1")]
+    pub node: u64,
+    /// Its build.
+    #[prost(string, tag = "2")]
+    pub version: String,
+    /// Milliseconds since it started.
+    #[prost(uint64, tag = "3")]
+    pub uptime_ms: u64,
+}
+
+/// What a disk does, per second.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
+pub struct DiskRates {
+    /// The disk.
+    #[prost(uint32, tag = "1")]
+    pub disk: u32,
+    /// Bytes read of it.
+    #[prost(uint64, tag = "2")]
+    pub read_bytes: u64,
+    /// Bytes written to it.
+    #[prost(uint64, tag = "3")]
+    pub write_bytes: u64,
+    /// Reads.
+    #[prost(uint64, tag = "4")]
+    pub reads: u64,
+    /// Writes.
+    #[prost(uint64, tag = "5")]
+    pub writes: u64,
+    /// How busy it is, in thousandths of what it could do.
+    #[prost(uint32, tag = "6")]
+    pub load: u32,
+}
+
+/// Ask for what clients did lately, as the leader remembers it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
+pub struct RecentRequest {
+    /// Points every 10 s for the last hour; otherwise every minute for the last day.
+    #[prost(bool, tag = "1")]
+    pub fine: bool,
+}
+
+/// What clients did lately.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub struct RecentReply {
+    /// Seconds between two points.
+    #[prost(uint64, tag = "1")]
+    pub step_s: u64,
+    /// Unix time of the last point, in seconds.
+    #[prost(uint64, tag = "2")]
+    pub last_s: u64,
+    /// Per second, oldest first; times are means in microseconds.
+    #[prost(message, repeated, tag = "3")]
+    pub points: Vec<ClientIo>,
 }
 
 /// One background loop.
@@ -179,7 +259,7 @@ pub enum MembershipChange {
 }
 
 /// Change the metadata group. Changes are made one after another.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub struct ChangeMembership {
     /// What to do.
     #[prost(enumeration = "MembershipChange", tag = "1")]
@@ -190,6 +270,9 @@ pub struct ChangeMembership {
     /// The node that leaves.
     #[prost(uint64, tag = "3")]
     pub replaces: u64,
+    /// Who wants it, for the audit log.
+    #[prost(message, optional, tag = "4")]
+    pub actor: Option<Actor>,
 }
 
 /// Run the whole-state checker on the answering node's own copy of the metadata.
@@ -574,7 +657,7 @@ pub enum ProcedureAction {
 }
 
 /// Begin, end or judge a procedure.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub struct ProcedureRequest {
     /// What to do.
     #[prost(enumeration = "ProcedureAction", tag = "1")]
@@ -598,6 +681,9 @@ pub struct ProcedureRequest {
     /// whatever is under way.
     #[prost(enumeration = "crate::map::ProcedureKind", optional, tag = "7")]
     pub ends: Option<i32>,
+    /// Who wants it, for the audit log.
+    #[prost(message, optional, tag = "8")]
+    pub actor: Option<Actor>,
 }
 
 /// What came of it. A refusal is an error.

@@ -95,6 +95,29 @@ pub struct DiskReport {
     /// For how long the group commit under way has not come back from the disk, in microseconds; 0: none is.
     #[prost(uint64, tag = "11")]
     pub waiting_us: u64,
+    /// What it did since its node started, in sums that only grow.
+    #[prost(message, optional, tag = "12")]
+    pub io: Option<DiskIo>,
+}
+
+/// What a disk did, for whomever.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
+pub struct DiskIo {
+    /// Bytes of payload read.
+    #[prost(uint64, tag = "1")]
+    pub read_bytes: u64,
+    /// Bytes of payload written.
+    #[prost(uint64, tag = "2")]
+    pub write_bytes: u64,
+    /// Reads.
+    #[prost(uint64, tag = "3")]
+    pub reads: u64,
+    /// Records written.
+    #[prost(uint64, tag = "4")]
+    pub writes: u64,
+    /// Time for which its writer was at work, in microseconds.
+    #[prost(uint64, tag = "5")]
+    pub busy_us: u64,
 }
 
 /// What the scrub of a disk does.

@@ -7,7 +7,9 @@
 //!   never changes its type; `tests/golden.rs` pins the bytes.
 //! - Numbers inside messages are plain integers; code uses the newtypes of [`ids`].
 
+pub mod access;
 pub mod admin;
+pub mod audit;
 pub mod chunk;
 pub mod cluster;
 pub mod crosscheck;

@@ -1,6 +1,6 @@
 //! RPC methods: number, name, connection class, and the messages that go with each.
 
-use crate::{admin, chunk, cluster, crosscheck, map, op, query, session};
+use crate::{admin, audit, chunk, cluster, crosscheck, map, op, query, session};
 
 /// Kinds of traffic that get connections of their own, so that a large transfer never delays a vote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -113,8 +113,12 @@ methods! {
     Procedures = 57, Meta, admin::ProcedureRequest => admin::ProcedureReply;
     /// Look into what fsck found on a disk, and have it put right.
     CrossCheck = 58, Meta, crosscheck::CrossCheck => crosscheck::CrossCheckReply;
+    /// Follow the chain of this node's copy of the audit log.
+    VerifyAudit = 59, Meta, audit::VerifyAudit => audit::VerifyAuditReply;
     /// A round trip that does nothing: liveness of a connection, latency.
     Ping = 60, RaftControl, cluster::Empty => cluster::Empty;
+    /// What clients did lately.
+    Recent = 61, Meta, admin::RecentRequest => admin::RecentReply;
 }
 
 #[cfg(test)]

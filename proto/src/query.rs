@@ -1,8 +1,14 @@
 //! Questions to the metadata that change nothing. Answered linearizably by the leader.
 
+mod access;
+
+pub use access::{ListAccounts, ListAudit, ListCredentials, ListShares, ListUsage};
+
+use crate::access::{Account, Credential, Share};
+use crate::audit::{AuditEnds, SealedEntry};
 use crate::inode::{Extent, Inode, KeyValue, ObjectChecksum, ObjectMeta};
 use crate::map::StorageClass;
-use crate::op::{Conditions, FileLock, LockKind, PutKey, TrashWay};
+use crate::op::{Conditions, FileLock, LockKind, NoteUsage, PutKey, TrashWay};
 use crate::status::Status;
 
 /// A question. `session` ties the reply to a session, whose heartbeats then protect the chunks it names.
@@ -18,7 +24,7 @@ pub struct QueryRequest {
     /// What is asked.
     #[prost(
         oneof = "Query",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 40, 45"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 40, 45, 50, 51, 52, 53, 54"
     )]
     pub query: Option<Query>,
 }
@@ -95,6 +101,21 @@ pub enum Query {
     /// Which of some files have content in a group.
     #[prost(message, tag = "45")]
     FilesIn(FilesIn),
+    /// Accounts: one, or all.
+    #[prost(message, tag = "50")]
+    ListAccounts(ListAccounts),
+    /// Logins and tokens: one, or a page.
+    #[prost(message, tag = "51")]
+    ListCredentials(ListCredentials),
+    /// Shared links: one, or a page.
+    #[prost(message, tag = "52")]
+    ListShares(ListShares),
+    /// A page of the audit log.
+    #[prost(message, tag = "53")]
+    ListAudit(ListAudit),
+    /// How full and busy the cluster was, hour by hour.
+    #[prost(message, tag = "54")]
+    ListUsage(ListUsage),
 }
 
 /// The answer, as of `index`.
@@ -173,6 +194,24 @@ pub struct QueryReply {
     /// `ListTrash`.
     #[prost(message, repeated, tag = "40")]
     pub trash: Vec<TrashItem>,
+    /// `ListAccounts`.
+    #[prost(message, repeated, tag = "50")]
+    pub accounts: Vec<Account>,
+    /// `ListCredentials`.
+    #[prost(message, repeated, tag = "51")]
+    pub credentials: Vec<Credential>,
+    /// `ListShares`.
+    #[prost(message, repeated, tag = "52")]
+    pub shares: Vec<Share>,
+    /// `ListAudit`: newest first.
+    #[prost(message, repeated, tag = "53")]
+    pub audit: Vec<SealedEntry>,
+    /// `ListAudit`.
+    #[prost(message, optional, tag = "54")]
+    pub audit_ends: Option<AuditEnds>,
+    /// `ListUsage`: in order of time.
+    #[prost(message, repeated, tag = "55")]
+    pub usage: Vec<NoteUsage>,
 }
 
 /// See [`Query::Lookup`]. The name as a mount shows it (escapes included).

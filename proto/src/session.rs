@@ -21,6 +21,35 @@ pub struct OpenSession {
     pub holds_files: bool,
 }
 
+/// What a client did for its users since it began, in sums that only grow. Background work is left out.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
+pub struct ClientIo {
+    /// Bytes given to readers.
+    #[prost(uint64, tag = "1")]
+    pub read_bytes: u64,
+    /// Bytes taken from writers and made durable.
+    #[prost(uint64, tag = "2")]
+    pub write_bytes: u64,
+    /// Ranges read.
+    #[prost(uint64, tag = "3")]
+    pub reads: u64,
+    /// Contents made durable.
+    #[prost(uint64, tag = "4")]
+    pub writes: u64,
+    /// Questions to and changes of the metadata.
+    #[prost(uint64, tag = "5")]
+    pub metas: u64,
+    /// Time that the reads took, in microseconds.
+    #[prost(uint64, tag = "6")]
+    pub read_us: u64,
+    /// Time that the writes took.
+    #[prost(uint64, tag = "7")]
+    pub write_us: u64,
+    /// Time that the metadata took.
+    #[prost(uint64, tag = "8")]
+    pub meta_us: u64,
+}
+
 /// Sent about once a second, and at once when asked to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
 pub struct SessionHeartbeat {
@@ -34,6 +63,9 @@ pub struct SessionHeartbeat {
     /// The map epoch the client has.
     #[prost(uint64, tag = "3")]
     pub map_epoch: u64,
+    /// What it did for its users; absent: nothing of interest.
+    #[prost(message, optional, tag = "4")]
+    pub io: Option<ClientIo>,
 }
 
 /// Answer to a session's heartbeat.
@@ -152,3 +184,28 @@ pub struct Changed {
 
 /// Longest wait for the answer to a [`Watch`], in milliseconds.
 pub const WATCH_MS: u64 = 400;
+
+impl ClientIo {
+    /// Both together.
+    pub fn plus(&self, other: &Self) -> Self {
+        self.each(other, u64::saturating_add)
+    }
+
+    /// What came since `before`; nothing where it is not more, as when sums began anew.
+    pub fn since(&self, before: &Self) -> Self {
+        self.each(before, u64::saturating_sub)
+    }
+
+    fn each(&self, other: &Self, both: impl Fn(u64, u64) -> u64) -> Self {
+        Self {
+            read_bytes: both(self.read_bytes, other.read_bytes),
+            write_bytes: both(self.write_bytes, other.write_bytes),
+            reads: both(self.reads, other.reads),
+            writes: both(self.writes, other.writes),
+            metas: both(self.metas, other.metas),
+            read_us: both(self.read_us, other.read_us),
+            write_us: both(self.write_us, other.write_us),
+            meta_us: both(self.meta_us, other.meta_us),
+        }
+    }
+}

@@ -9,7 +9,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use holdfast_proto::{admin, chunk, cluster, crosscheck, hello, inode, map, op, query, session, status};
+use holdfast_proto::{
+    access, admin, audit, chunk, cluster, crosscheck, hello, inode, map, op, query, session, status,
+};
 use prost::Message;
 use prost::bytes::BufMut;
 use prost::encoding::{WireType, encode_key, encode_varint};
@@ -81,12 +83,14 @@ macro_rules! messages {
 }
 
 messages! {
-    admin: BalanceLevel, BalanceMove, BalancePlan, BalanceReply, BalanceRequest, ChangeMembership, CheckReply, CheckRequest, ClusterStatus, GroupHealth, HealthIssue, HealthReply, HealthRequest, LoopStatus,
-        MemberHealth, MemberProgress, MetaStatus, ProcedureReply, ProcedureRequest, ProcedureStatus, RedundancyStatus, RemovalProof, ScrubDisk, ScrubReply, ScrubRequest, SpareCount, StateCount, StatusRequest;
+    access: Account, Credential, Share;
+    admin: BalanceLevel, BalanceMove, BalancePlan, BalanceReply, BalanceRequest, ChangeMembership, CheckReply, CheckRequest, ClusterStatus, DiskRates, GroupHealth, HealthIssue, HealthReply, HealthRequest, LoopStatus,
+        MemberHealth, MemberProgress, MetaStatus, NodeAbout, ProcedureReply, ProcedureRequest, ProcedureStatus, RecentReply, RecentRequest, RedundancyStatus, RemovalProof, ScrubDisk, ScrubReply, ScrubRequest, SpareCount, StateCount, StatusRequest;
+    audit: Actor, AuditEnds, AuditEntry, AuditNote, AuditProblem, SealedEntry, VerifyAudit, VerifyAuditReply;
     chunk: DeleteChunks, DeleteReply, ListRecords, Order, PullChunks, PullFailure, PullItem, PullReply,
         ReadChunk, ReadReply, RecordEntry, RecordList, Source, VerifyChunks, VerifyReply, WriteChunk,
         WriteReply;
-    cluster: DiskReport, Empty, Heartbeat, HeartbeatReply, JoinReply, JoinRequest, Peer, RaftEnvelope,
+    cluster: DiskIo, DiskReport, Empty, Heartbeat, HeartbeatReply, JoinReply, JoinRequest, Peer, RaftEnvelope,
         ReportProblem, ScrubReport, ScrubRound, SnapshotPiece, SnapshotPieceReply;
     crosscheck: CrossCheck, CrossCheckReply;
     hello: Hello, HelloReply;
@@ -95,18 +99,18 @@ messages! {
         Replicated, StorageClass;
     op: AbortUpload, AccessTime, AddMissing, AdvanceGc, AssembleUpload, Balance, BeginDraft, ChangePg, ClearLeave,
         ClearMissing, CloseSession, Command, Compact, Conditions, CopyObject, CopyPart, CopyRange,
-        CountUptime, Create, CreateBucket, CreatePgs, CreateUpload, DeleteBucket, DeleteKey,
-        DeleteObjects, DiskRef, DropDraft, EmptyTrash, ExpireSession, FileLock, FillDraft, FinishUpload,
+        CountUptime, Create, CreateBucket, CreatePgs, CreateUpload, DeleteAccount, DeleteBucket, DeleteCredential, DeleteKey,
+        DeleteObjects, DeleteShare, DiskRef, DropDraft, EmptyTrash, ExpireSession, FileLock, FillDraft, FinishUpload,
         FreeNameless, FreeStep, FreeUploadStep, GcCursor, Genesis, GroupNote, KeyRule, Link, MakeDirs, MemberClean,
-        NamedPart, NewPg, Noop, NoteGroups, OrderScrub, Piece, PutClass, PutJoinToken, PutKey, PutObject, PutPart,
-        PutSetting, QuotaStep, RegisterDisk, RegisterNode, ReleaseInode, RemoveDir, RemoveXattr, Rename, RenewGrant,
+        NamedPart, NewPg, Noop, NoteAudit, NoteGroups, NoteUsage, OrderScrub, Piece, PutAccount, PutClass, PutCredential, PutJoinToken, PutKey, PutObject, PutPart,
+        PutSetting, PutShare, QuotaStep, RegisterDisk, RegisterNode, ReleaseInode, RemoveDir, RemoveXattr, Rename, RenewGrant,
         Reply, RestoreFile, SetAccessTimes, SetAttr, SetDisk, SetLock, SetNode, SetObjectMeta, SetPgState, SetQuota,
-        SetTrashTime, SetXattr, Span, SteerBalance, TrashRef, Unheld, Unlink, Write;
+        SetTrashTime, SetXattr, Span, SteerBalance, TouchCredential, TrashRef, TrimAudit, Unheld, Unlink, Write;
     query: Bucket, ChunkEntry, Entry, FilesIn, GetBucket, GetExtents, GetInode, GetLock, GetObject, GetQuota, GetXattr,
-        ListBuckets, ListFragmented,
+        ListAccounts, ListAudit, ListBuckets, ListCredentials, ListFragmented, ListShares, ListUsage,
         ListKeys, ListMissing, ListObjects, ListParts, ListPgChunks, ListSettings, ListUploads,
         ListTrash, ListXattr, Lookup, Part, QueryReply, QueryRequest, Quota, ReadDir, ResolvePath, StatFs, Totals, TrashItem, Upload;
-    session: Changed, Changes, KeepOpens, KeepOpensReply, Open, OpenSession, SessionHeartbeat, SessionHeartbeatReply,
+    session: Changed, Changes, ClientIo, KeepOpens, KeepOpensReply, Open, OpenSession, SessionHeartbeat, SessionHeartbeatReply,
         Watch;
     status: Status;
 }

@@ -11,6 +11,7 @@ use holdfast_proto::ids::LogIndex;
 use holdfast_proto::op::{Command, Op, Reply};
 use holdfast_proto::status::{Code, Status};
 
+use crate::audit;
 use crate::change::{Change, Outcome, Stop, refuse};
 use crate::chunks;
 use crate::drafts;
@@ -74,6 +75,12 @@ fn execute<'v>(
         }
     };
     reply.index = cx.at;
+    match audit::note(&mut cx, command, session.as_ref(), &reply) {
+        Ok(()) => {}
+        Err(Stop::Broken(broken)) => return Err(broken),
+        // Noting refuses nothing: what it writes is bounded.
+        Err(Stop::Refused(refusal)) => reply = *refusal,
+    }
     if let Some(session) = session {
         if reply.grant == 0 {
             reply.grant = grant;
@@ -193,5 +200,15 @@ fn dispatch(cx: &mut Change<'_>, op: &Op) -> Outcome {
         Op::EmptyTrash(op) => ops::empty_trash::apply(cx, op),
         Op::SetTrashTime(op) => ops::set_trash_time::apply(cx, op),
         Op::NoteGroups(op) => ops::note_groups::apply(cx, op),
+        Op::PutAccount(op) => ops::put_account::apply(cx, op),
+        Op::DeleteAccount(op) => ops::delete_account::apply(cx, op),
+        Op::PutCredential(op) => ops::put_credential::apply(cx, op),
+        Op::TouchCredential(op) => ops::touch_credential::apply(cx, op),
+        Op::DeleteCredential(op) => ops::delete_credential::apply(cx, op),
+        Op::PutShare(op) => ops::put_share::apply(cx, op),
+        Op::DeleteShare(op) => ops::delete_share::apply(cx, op),
+        Op::NoteAudit(op) => ops::note_audit::apply(cx, op),
+        Op::TrimAudit(op) => ops::trim_audit::apply(cx, op),
+        Op::NoteUsage(op) => ops::note_usage::apply(cx, op),
     }
 }

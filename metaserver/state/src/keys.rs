@@ -115,6 +115,18 @@ tags! {
     AILING = b'A', "ailing";
     /// `balance`: the run that evens out how full disks are, or the last one. One record.
     BALANCE = b'R', "balance";
+    /// `account/<name>`: who administers the cluster.
+    ACCOUNT = b'1', "account";
+    /// `credential/<account>/<digest>`: a login or a token.
+    CREDENTIAL = b'2', "credential";
+    /// `share/<digest>`: a link to a file.
+    SHARE = b'3', "share";
+    /// `audit/<seq>`: an entry of the audit log.
+    AUDIT = b'4', "audit";
+    /// `auditends`: both ends of the audit log. One record.
+    AUDIT_ENDS = b'5', "auditends";
+    /// `usage/<hour>`: how full and busy the cluster was.
+    USAGE = b'6', "usage";
 }
 
 /// Kinds of objects of the map, as they stand in `mapchange/`.
@@ -201,6 +213,40 @@ pub fn token() -> Bytes {
 /// `balance`.
 pub fn balance() -> Bytes {
     Bytes::from_static(&[BALANCE])
+}
+
+/// `account/<name>`.
+pub fn account(name: &str) -> Bytes {
+    key_bytes(ACCOUNT, name.as_bytes())
+}
+
+/// `credential/<account>/<digest>`. No account's name has a slash.
+pub fn credential(account: &str, digest: &[u8]) -> Bytes {
+    let mut key = with(CREDENTIAL, account.len() + 1 + digest.len());
+    key.put_slice(account.as_bytes());
+    key.put_u8(b'/');
+    key.put_slice(digest);
+    key.freeze()
+}
+
+/// `share/<digest>`.
+pub fn share(digest: &[u8]) -> Bytes {
+    key_bytes(SHARE, digest)
+}
+
+/// `audit/<seq>`.
+pub fn audit(seq: u64) -> Bytes {
+    key64(AUDIT, seq)
+}
+
+/// `auditends`.
+pub fn audit_ends() -> Bytes {
+    Bytes::from_static(&[AUDIT_ENDS])
+}
+
+/// `usage/<hour>`.
+pub fn usage(hour: u64) -> Bytes {
+    key64(USAGE, hour)
 }
 
 /// `node/<node>`.

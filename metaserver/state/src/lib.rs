@@ -12,8 +12,10 @@
 //! [`map_view`] and [`work`] and hand what they find to the planners in [`plan`].
 
 mod access;
+mod access_control;
 mod acl;
 mod apply;
+mod audit;
 mod change;
 
 pub mod check;
@@ -48,6 +50,7 @@ mod uploads;
 pub mod work;
 
 pub use apply::apply;
+pub use audit::verify as verify_audit;
 
 pub use check::{Report, check};
 pub use digest::digest;

@@ -126,6 +126,9 @@ pub struct State {
     /// Next node id; 0 in a state from before there was such a counter.
     #[prost(uint64, tag = "27")]
     pub next_node: u64,
+    /// Links to files.
+    #[prost(uint64, tag = "28")]
+    pub shares: u64,
 }
 
 /// Identity of the cluster.

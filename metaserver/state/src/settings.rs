@@ -67,6 +67,8 @@ const fn number(least: u64, most: u64) -> Kind {
 }
 
 settings! {
+    AUDIT_DAYS = "audit_days", number(1, 36_500), "365",
+        "How long entries of the audit log are kept, in days of cluster uptime.";
     AUTO_CLASS_GROWTH = "auto_class_growth", Kind::Switch, "true",
         "Raise the default class's copies (up to three) as nodes join.";
     BALANCE_AUTO = "balance_auto", Kind::Switch, "true",

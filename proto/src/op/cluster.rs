@@ -1,6 +1,6 @@
 //! Commands on the cluster as a whole: genesis, access keys, settings, the join token.
 
-use super::{PutClass, RegisterNode};
+use super::{PutAccount, PutClass, RegisterNode};
 
 /// See [`super::Op::Genesis`]. Refused when the state is not empty.
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
@@ -23,6 +23,9 @@ pub struct Genesis {
     /// The join token.
     #[prost(message, optional, tag = "6")]
     pub token: Option<PutJoinToken>,
+    /// The first account.
+    #[prost(message, optional, tag = "7")]
+    pub account: Option<PutAccount>,
 }
 
 /// What an access key may do in buckets that match.
@@ -48,7 +51,7 @@ pub struct PutKey {
     /// Access key id.
     #[prost(string, tag = "1")]
     pub access_key: String,
-    /// Secret. Signature V4 needs it in clear at the gateways.
+    /// Secret. Signature V4 needs it in clear at the gateways. Empty, for a key that is there: it stays as it is.
     #[prost(string, tag = "2")]
     pub secret_key: String,
     /// For people.

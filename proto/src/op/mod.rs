@@ -7,6 +7,7 @@
 //! - No command touches more than 4,096 keys or 1 MiB. Longer work goes in steps on an invisible inode.
 //! - A refusal is an answer: it is replicated and kept in the session's window like a success.
 
+mod access;
 mod balance;
 mod cluster;
 mod drafts;
@@ -19,6 +20,10 @@ mod sessions;
 mod trash;
 mod uploads;
 
+pub use access::{
+    DeleteAccount, DeleteCredential, DeleteShare, NoteAudit, NoteUsage, PutAccount, PutCredential, PutShare,
+    TouchCredential, TrimAudit,
+};
 pub use balance::{Balance, BalanceAction, BalanceState, SteerBalance};
 pub use cluster::{DeleteKey, Genesis, KeyRule, PutJoinToken, PutKey, PutSetting};
 pub use drafts::{BeginDraft, DropDraft, FillDraft, Span};
@@ -44,6 +49,7 @@ pub use uploads::{
     AbortUpload, AssembleUpload, CopyPart, CreateUpload, FinishUpload, FreeUploadStep, NamedPart, PutPart,
 };
 
+use crate::audit::Actor;
 use crate::inode::Inode;
 use crate::session::OpenSession;
 use crate::status::Status;
@@ -70,10 +76,14 @@ pub struct Command {
     /// Opens the session first.
     #[prost(message, optional, tag = "5")]
     pub open: Option<OpenSession>,
+    /// Who wants it, if it is for somebody: what they do is noted in the audit log, whatever it is. Absent: what
+    /// administers the cluster is noted all the same.
+    #[prost(message, optional, tag = "7")]
+    pub actor: Option<Actor>,
     /// What to do.
     #[prost(
         oneof = "Op",
-        tags = "10, 11, 12, 13, 14, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 40, 41, 42, 43, 44, 45, 46, 50, 51, 52, 53, 54, 55, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 80, 81, 82, 83, 84, 85, 90, 91, 92, 95"
+        tags = "10, 11, 12, 13, 14, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 40, 41, 42, 43, 44, 45, 46, 50, 51, 52, 53, 54, 55, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 80, 81, 82, 83, 84, 85, 90, 91, 92, 95, 100, 101, 102, 103, 104, 105, 106, 107, 108, 109"
     )]
     pub op: Option<Op>,
 }
@@ -280,6 +290,37 @@ pub enum Op {
     /// The leader notes since when groups lack redundancy.
     #[prost(message, tag = "95")]
     NoteGroups(NoteGroups),
+    // Who administers the cluster, and what they do
+    /// Make or change an account.
+    #[prost(message, tag = "100")]
+    PutAccount(PutAccount),
+    /// Delete an account.
+    #[prost(message, tag = "101")]
+    DeleteAccount(DeleteAccount),
+    /// Somebody logged in, or got a token.
+    #[prost(message, tag = "102")]
+    PutCredential(PutCredential),
+    /// A login or token was used.
+    #[prost(message, tag = "103")]
+    TouchCredential(TouchCredential),
+    /// End a login, or take a token back.
+    #[prost(message, tag = "104")]
+    DeleteCredential(DeleteCredential),
+    /// Share a file by a link.
+    #[prost(message, tag = "105")]
+    PutShare(PutShare),
+    /// Take a link back.
+    #[prost(message, tag = "106")]
+    DeleteShare(DeleteShare),
+    /// Note in the audit log what is no command of its own.
+    #[prost(message, tag = "107")]
+    NoteAudit(NoteAudit),
+    /// The leader lets go of entries of the audit log that are old enough.
+    #[prost(message, tag = "108")]
+    TrimAudit(TrimAudit),
+    /// The leader notes how full and busy the cluster is, once an hour.
+    #[prost(message, tag = "109")]
+    NoteUsage(NoteUsage),
 }
 
 /// What a command came to.

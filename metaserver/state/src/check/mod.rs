@@ -34,11 +34,14 @@
 //! | `uploads_fit` | uploads, their keys, parts and leftovers fit each other |
 //! | `long_names_fit` | `longname/` is there exactly for names that need it |
 //! | `trash_fits` | what inodes say of the trash, `trash/` and `trashpath/` fit each other; it has files with content only |
+//! | `access_fits` | credentials belong to accounts; these, links and hours of usage are where their keys say |
+//! | `audit_is_a_chain` | entries of the audit log are numbered without gaps, and each hash covers the one before |
 //! | `counters` | the counters of `state` are what the records add up to |
 //!
 //! Reading only. Memory follows the state: this is for tests, simulation and operators, not for a serving path
 //! under memory pressure.
 
+mod access;
 mod acls;
 mod files;
 mod locks;
@@ -99,7 +102,9 @@ pub fn check(view: &dyn View) -> Result<Report, Broken> {
     let quotas = quotas::check(view, &mut report, &counted.inodes)?;
     let (trashed, trashed_bytes) = trash::check(view, &mut report, &counted.inodes)?;
     let missing_and_garbage = map::check(view, &mut report, &state, &counted.chunks)?;
+    let shares = access::check(view, &mut report)?;
     let found = State {
+        shares,
         inodes: counted.inodes.len() as u64,
         bytes: counted.bytes,
         chunks: counted.chunks.len() as u64,

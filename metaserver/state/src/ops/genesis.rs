@@ -47,6 +47,9 @@ pub(crate) fn apply(cx: &mut Change<'_>, op: &Genesis) -> Outcome {
     if let Some(key) = &op.key {
         ops::put_key::apply(cx, key)?;
     }
+    if let Some(account) = &op.account {
+        ops::put_account::apply(cx, account)?;
+    }
     if let Some(token) = &op.token {
         ops::put_join_token::apply(cx, token)?;
     }

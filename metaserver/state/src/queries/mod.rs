@@ -13,15 +13,20 @@ mod get_lock;
 mod get_object;
 mod get_quota;
 mod get_xattr;
+mod list_accounts;
+mod list_audit;
 mod list_buckets;
 mod list_chunks;
+mod list_credentials;
 mod list_fragmented;
 mod list_keys;
 mod list_missing;
 mod list_objects;
 mod list_parts;
+mod list_shares;
 mod list_trash;
 mod list_uploads;
+mod list_usage;
 mod list_xattr;
 mod lookup;
 mod read_dir;
@@ -86,6 +91,11 @@ fn dispatch(view: &dyn View, session: u64, asked: &Query) -> Answer {
         Query::ListFragmented(ask) => list_fragmented::answer(view, ask),
         Query::ListTrash(ask) => list_trash::answer(view, ask),
         Query::FilesIn(ask) => files_in::answer(view, ask),
+        Query::ListAccounts(ask) => list_accounts::answer(view, ask),
+        Query::ListCredentials(ask) => list_credentials::answer(view, ask),
+        Query::ListShares(ask) => list_shares::answer(view, ask),
+        Query::ListAudit(ask) => list_audit::answer(view, ask),
+        Query::ListUsage(ask) => list_usage::answer(view, ask),
         Query::GetQuota(ask) => get_quota::answer(view, ask),
         Query::GetLock(ask) => get_lock::answer(view, session, ask),
     }

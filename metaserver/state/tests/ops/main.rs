@@ -5,7 +5,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod access;
 mod acls;
+mod audit;
 mod buckets;
 mod cluster;
 mod commit;
