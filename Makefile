@@ -10,7 +10,7 @@ CARGO ?= cargo
 BIN := $(CARGO_TARGET_DIR)/release/holdfast
 DEMO := $(CARGO_TARGET_DIR)/release/demo
 
-.PHONY: help build test test-only demo demo-stop demo-status fmt lint bench seeds soak deny packages doc
+.PHONY: help dashboard build test test-only demo demo-stop demo-status fmt lint bench seeds soak deny packages doc
 
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,12 +18,16 @@ help: ## This list
 packages:
 	@deploy/setup.sh build
 
-build: packages ## Build the `holdfast` binary
+dashboard: packages ## Build the web dashboard, which the binary embeds
+	@deploy/dashboard.sh
+
+build: dashboard ## Build the `holdfast` binary
 	$(CARGO) build --release --workspace --bins
 	@echo "built $(BIN)"
 
 test: ## Install what is missing, build, run every test
 	@deploy/setup.sh build test
+	@deploy/dashboard.sh
 	$(CARGO) build --release --workspace
 	@$(MAKE) --no-print-directory test-only
 
@@ -37,7 +41,7 @@ test-only:
 seeds: packages ## Run 20,000 seeds of the simulated cluster (an hour); SEEDS=n for another number
 	HOLDFAST_SIM_SEEDS=$(or $(SEEDS),20000) $(CARGO) test --release --workspace --test simulation -- --nocapture
 
-soak: packages ## Every fault and 12 random pairs on a real cluster under load (an hour); FAULTS=a,b+c PAIRS=n SEED=n
+soak: dashboard ## Every fault and 12 random pairs on a real cluster under load (an hour); FAULTS=a,b+c PAIRS=n SEED=n
 	@deploy/setup.sh test
 	$(CARGO) build --release --workspace --bins
 	HOLDFAST_FAULTS=$(FAULTS) HOLDFAST_PAIRS=$(or $(PAIRS),$(if $(FAULTS),0,12)) $(if $(SEED),HOLDFAST_SEED=$(SEED)) \
@@ -55,7 +59,7 @@ demo-status: ## What the demo cluster is doing
 fmt: ## Format the sources
 	$(CARGO) fmt --all
 
-lint: packages ## Formatting and clippy, as CI runs them
+lint: dashboard ## Formatting and clippy, as CI runs them
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
 

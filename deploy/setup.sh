@@ -27,6 +27,8 @@ have_postgres() {
     return 1
 }
 
+have_cjk() { [ -d /usr/share/fonts/opentype/noto ] || [ -d /usr/share/fonts/truetype/wqy ]; }
+
 need=""
 optional=""
 want() { need="$need $1"; }
@@ -40,6 +42,9 @@ for purpose in "$@"; do
         have clang || want clang
         have_libclang || want libclang-dev
         have pkg-config || want pkg-config
+        # The dashboard.
+        have node || want nodejs
+        have npm || want npm
         ;;
     test)
         # Without these the tests that need them are skipped, loudly.
@@ -63,6 +68,11 @@ for purpose in "$@"; do
         have qemu-io || would_like qemu-utils
         have fio || would_like fio
         have_postgres || would_like postgresql
+        # The dashboard's tests, and those of what is for Prometheus.
+        have chromium || would_like chromium
+        have chromedriver || would_like chromium-driver
+        have_cjk || would_like fonts-noto-cjk
+        have promtool || would_like prometheus
         ;;
     demo)
         have curl || would_like curl

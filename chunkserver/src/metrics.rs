@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use holdfast_proto::cluster::ScrubReport;
+use holdfast_proto::cluster::{DiskIo, ScrubReport};
 use holdfast_support::telemetry;
 use parking_lot::Mutex;
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
@@ -124,6 +124,9 @@ impl Metrics {
                 recent: Mutex::new([None; RECENT]),
                 next: AtomicU64::new(0),
                 begun: Mutex::default(),
+                reads: AtomicU64::new(0),
+                read_bytes: AtomicU64::new(0),
+                busy_us: AtomicU64::new(0),
             }),
         }
     }
@@ -162,6 +165,10 @@ struct Inner {
     next: AtomicU64,
     /// When the commit under way began.
     begun: Mutex<Option<Instant>>,
+    /// Sums for the heartbeat.
+    reads: AtomicU64,
+    read_bytes: AtomicU64,
+    busy_us: AtomicU64,
 }
 
 /// A commit under way; it has ended, well or not, when this goes.
@@ -199,9 +206,30 @@ impl DiskMetrics {
         inner.commits.inc();
         inner.committed_records.inc_by(records as u64);
         inner.committed_bytes.inc_by(bytes);
+        inner.busy_us.fetch_add(took.as_micros() as u64, Ordering::Relaxed);
         let slot = inner.next.fetch_add(1, Ordering::Relaxed) as usize % RECENT;
         if let Some(slot) = inner.recent.lock().get_mut(slot) {
             *slot = Some((Instant::now(), took.as_micros() as u64));
+        }
+    }
+
+    /// A record was read for somebody.
+    pub(crate) fn read(&self, bytes: usize, took: Duration) {
+        let inner = &self.inner;
+        inner.reads.fetch_add(1, Ordering::Relaxed);
+        inner.read_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        inner.busy_us.fetch_add(took.as_micros() as u64, Ordering::Relaxed);
+    }
+
+    /// What the disk did since the process began. Reads at the same time count each, so the time may be more than passed.
+    pub(crate) fn io(&self) -> DiskIo {
+        let inner = &self.inner;
+        DiskIo {
+            read_bytes: inner.read_bytes.load(Ordering::Relaxed),
+            write_bytes: inner.committed_bytes.get(),
+            reads: inner.reads.load(Ordering::Relaxed),
+            writes: inner.committed_records.get(),
+            busy_us: inner.busy_us.load(Ordering::Relaxed),
         }
     }
 

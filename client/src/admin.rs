@@ -34,7 +34,12 @@ impl Client {
         node: NodeId,
         replaces: NodeId,
     ) -> Result<MetaStatus, ClientError> {
-        let request = ChangeMembership { change: change as i32, node: node.0, replaces: replaces.0 };
+        let request = ChangeMembership {
+            change: change as i32,
+            node: node.0,
+            replaces: replaces.0,
+            actor: self.actor(),
+        };
         let reply = self.inner().meta.call::<Membership>(&request, self.deadline()).await;
         reply.map_err(ClientError::of_command)
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_proto::audit::Actor;
 use holdfast_proto::ids::{ClassId, Ino, SessionId};
 use holdfast_proto::inode;
 use holdfast_proto::map::StorageClass;
@@ -16,6 +17,7 @@ use crate::error::ClientError;
 use crate::inner::Inner;
 use crate::map::ClusterMap;
 use crate::read::file::OpenFile;
+use crate::sender::Sender;
 use crate::session::{Answer, start_upkeep};
 use crate::steps;
 use crate::write::commit;
@@ -27,8 +29,8 @@ use crate::write::writer::{ContentWriter, WriteOptions};
 pub struct Client {
     inner: Arc<Inner>,
     pub(crate) limit: Duration,
-    /// Commands go in this session or not at all.
-    pub(crate) only: Option<SessionId>,
+    /// In whose name commands go.
+    pub(crate) by: Sender,
 }
 
 impl std::fmt::Debug for Client {
@@ -46,7 +48,7 @@ impl Client {
         }
         let limit = config.default_deadline;
         let inner = Inner::new(config);
-        let client = Self { inner, limit, only: None };
+        let client = Self { inner, limit, by: Sender::default() };
         let fetched = client.inner.refresh_map(client.deadline()).await;
         fetched.map_err(|status| ClientError::of_question(status, "fetch the cluster map"))?;
         start_upkeep(&client.inner);
@@ -61,7 +63,17 @@ impl Client {
     /// The same client, but its commands are carried out in this session or not at all: once it has ended they come to
     /// [`ClientError::SessionLost`]. For what is right only as long as the session's locks are held.
     pub fn only_in(&self, session: SessionId) -> Self {
-        Self { only: Some(session), ..self.clone() }
+        Self { by: Sender { only: Some(session), ..self.by.clone() }, ..self.clone() }
+    }
+
+    /// The same client, but what it commands is done for somebody, as the audit log will say.
+    pub fn acting_for(&self, actor: Actor) -> Self {
+        Self { by: Sender { actor: Some(Arc::new(actor)), ..self.by.clone() }, ..self.clone() }
+    }
+
+    /// For whom this client's commands are done.
+    pub(crate) fn actor(&self) -> Option<Actor> {
+        self.by.actor.as_deref().cloned()
     }
 
     /// The session in use. It changes when the cluster ended the last one.
@@ -123,7 +135,7 @@ impl Client {
             Op::DeleteBucket(op) => Some(op.name.clone()),
             _ => None,
         };
-        let result = steps::command(&self.inner, op, self.limit, self.only).await;
+        let result = steps::command(&self.inner, op, self.limit, &self.by).await;
         if let Some(bucket) = bucket {
             self.inner.classes.forget(&bucket);
         }
@@ -164,7 +176,7 @@ impl Client {
         content: Content,
         build: impl Fn(inode::Content) -> Op + Send,
     ) -> Result<Reply, ClientError> {
-        Box::pin(commit::commit(&self.inner, content, build, self.limit, self.only)).await
+        Box::pin(commit::commit(&self.inner, content, build, self.limit, &self.by)).await
     }
 
     /// Opens an object by bucket and key. With conditions that do not hold: [`ClientError::ConditionFailed`].
@@ -214,9 +226,11 @@ impl Client {
     pub async fn close(&self) -> Result<(), ClientError> {
         let session = self.inner.session();
         let result = match session.is_open() && !self.inner.is_closed() {
-            true => {
-                self.inner.command(Op::CloseSession(CloseSession {}), None, self.deadline()).await.map(drop)
-            }
+            true => self
+                .inner
+                .command(Op::CloseSession(CloseSession {}), &Sender::default(), self.deadline())
+                .await
+                .map(drop),
             false => Ok(()),
         };
         self.inner.stop.cancel();

@@ -32,6 +32,8 @@ pub struct ClientConfig {
     /// Files are held open by number ([`crate::Client::open_inode_held`]), so they outlive their names: for mounts.
     /// While any such session is open, commands that take names away cost the leader a little more. Default false.
     pub holds_files: bool,
+    /// What it does is the cluster's own work: it is not told as what users do. Default false.
+    pub background: bool,
     /// Time between signs of life of the session. Default 1 s.
     pub heartbeat: Duration,
     /// Age at which a grant is exchanged for a new one. Default 1 h.
@@ -64,6 +66,7 @@ impl Default for ClientConfig {
             default_deadline: Duration::from_secs(30),
             session_ttl: Duration::from_secs(30),
             holds_files: false,
+            background: false,
             heartbeat: Duration::from_secs(1),
             grant_age: Duration::from_secs(3600),
             chunks_in_flight: 4,

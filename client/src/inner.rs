@@ -19,6 +19,7 @@ use crate::codecs::Codecs;
 use crate::config::ClientConfig;
 use crate::error::ClientError;
 use crate::health::Health;
+use crate::io::Io;
 use crate::locality::Locality;
 use crate::map::ClusterMap;
 use crate::read::hedge::HedgeAllowance;
@@ -50,6 +51,7 @@ pub(crate) struct Inner {
     /// Payload read ahead of its reader.
     pub(crate) read_budget: ByteBudget,
     pub(crate) hedges: HedgeAllowance,
+    pub(crate) io: Io,
     pub(crate) reporter: Reporter,
     pub(crate) stop: CancellationToken,
     rng: Mutex<StdRng>,
@@ -80,6 +82,7 @@ impl Inner {
             budget,
             read_budget: ByteBudget::new(config.read_budget),
             hedges: HedgeAllowance::default(),
+            io: Io::default(),
             reporter: Reporter::default(),
             stop: CancellationToken::new(),
             rng: Mutex::new(rng),

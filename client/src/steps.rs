@@ -9,13 +9,13 @@
 
 use std::time::Duration;
 
-use holdfast_proto::ids::SessionId;
 use holdfast_proto::op::{BeginDraft, FillDraft, Op, ReleaseInode, Reply};
 use holdfast_proto::status::{Code, Status};
 use tokio::time::{Instant, sleep};
 
 use crate::error::ClientError;
 use crate::inner::Inner;
+use crate::sender::Sender;
 
 /// Times the steps begin anew at least because the file changed meanwhile, however long each took.
 const ROUNDS: usize = 8;
@@ -31,9 +31,9 @@ pub(crate) async fn command(
     inner: &Inner,
     op: Op,
     limit: Duration,
-    only: Option<SessionId>,
+    by: &Sender,
 ) -> Result<Reply, ClientError> {
-    command_by(inner, op, Instant::now() + limit, limit, only).await
+    command_by(inner, op, Instant::now() + limit, limit, by).await
 }
 
 /// As [`command`], with a deadline of its own for the command itself.
@@ -42,17 +42,17 @@ pub(crate) async fn command_by(
     mut op: Op,
     deadline: Instant,
     limit: Duration,
-    only: Option<SessionId>,
+    by: &Sender,
 ) -> Result<Reply, ClientError> {
     if op.draft_mut().is_none() {
-        return Box::pin(inner.command(op, only, deadline)).await;
+        return Box::pin(inner.command(op, by, deadline)).await;
     }
     // Boxed, and the rest in a future of its own: callers keep this one on their stacks.
-    let reply = Box::pin(inner.command(op.clone(), only, deadline)).await?;
+    let reply = Box::pin(inner.command(op.clone(), by, deadline)).await?;
     if code(&reply) != Code::NeedsSteps {
         return Ok(reply);
     }
-    Box::pin(until_done(inner, op, reply, limit, only)).await
+    Box::pin(until_done(inner, op, reply, limit, by)).await
 }
 
 /// Goes on from a refusal with a plan.
@@ -61,7 +61,7 @@ async fn until_done(
     mut op: Op,
     mut reply: Reply,
     limit: Duration,
-    only: Option<SessionId>,
+    by: &Sender,
 ) -> Result<Reply, ClientError> {
     let deadline = Instant::now() + limit;
     let (mut pause, longest) = PAUSES;
@@ -73,12 +73,12 @@ async fn until_done(
         if round >= ROUNDS && Instant::now() >= deadline {
             break;
         }
-        match in_steps(inner, &mut op, plan, limit, only).await? {
+        match in_steps(inner, &mut op, plan, limit, by).await? {
             // The file changed, or the draft lay too long: what the command says without it decides.
             done if matches!(code(&done), Code::PreconditionFailed | Code::StaleInode) => {
                 sleep(inner.jittered(pause)).await;
                 pause = (2 * pause).min(longest);
-                reply = inner.command(op.clone(), only, Instant::now() + limit).await?;
+                reply = inner.command(op.clone(), by, Instant::now() + limit).await?;
             }
             done => return Ok(done),
         }
@@ -98,19 +98,21 @@ async fn in_steps(
     op: &mut Op,
     plan: BeginDraft,
     limit: Duration,
-    only: Option<SessionId>,
+    by: &Sender,
 ) -> Result<Reply, ClientError> {
-    let begun = inner.command(Op::BeginDraft(plan), only, Instant::now() + limit).await?;
+    let begun = inner.command(Op::BeginDraft(plan), by, Instant::now() + limit).await?;
     if code(&begun) != Code::Ok {
         return Ok(begun);
     }
     let draft = begun.id;
-    let done = finish(inner, op, draft, limit, only).await;
+    let done = finish(inner, op, draft, limit, by).await;
     if !done.as_ref().is_ok_and(|reply| code(reply) == Code::Ok) {
         // Otherwise it would lie until the leader notices. Whether this succeeds changes nothing for the caller, who
         // has waited long enough.
         let release = Op::ReleaseInode(ReleaseInode { ino: draft });
-        if let Err(error) = inner.command(release, None, Instant::now() + RELEASE_LIMIT.min(limit)).await {
+        if let Err(error) =
+            inner.command(release, &Sender::default(), Instant::now() + RELEASE_LIMIT.min(limit)).await
+        {
             tracing::debug!(draft, %error, "a draft is left to the leader");
         }
     }
@@ -122,10 +124,10 @@ async fn finish(
     op: &mut Op,
     draft: u64,
     limit: Duration,
-    only: Option<SessionId>,
+    by: &Sender,
 ) -> Result<Reply, ClientError> {
     loop {
-        let filled = inner.command(Op::FillDraft(FillDraft { draft }), only, Instant::now() + limit).await?;
+        let filled = inner.command(Op::FillDraft(FillDraft { draft }), by, Instant::now() + limit).await?;
         if code(&filled) != Code::Ok {
             return Ok(filled);
         }
@@ -134,7 +136,7 @@ async fn finish(
         }
     }
     name(op, draft);
-    let done = inner.command(op.clone(), only, Instant::now() + limit).await;
+    let done = inner.command(op.clone(), by, Instant::now() + limit).await;
     name(op, 0);
     done
 }

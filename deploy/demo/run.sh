@@ -10,6 +10,7 @@ PATH="$HOME/.cargo/bin:$PATH"
 export PATH
 
 deploy/setup.sh build demo
+deploy/dashboard.sh
 # All of the workspace, so that features are the same as for the tests and nothing is built twice.
 cargo build --release --workspace --bins
 exec "$CARGO_TARGET_DIR/release/demo" start "$PWD/.demo"

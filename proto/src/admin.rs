@@ -436,8 +436,8 @@ pub struct ScrubDisk {
     pub report: Option<ScrubReport>,
 }
 
-/// Ask how safe data is, group by group.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
+/// Ask how safe data is, group by group. What is asked for must all hold.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub struct HealthRequest {
     /// Behind this group.
     #[prost(uint32, tag = "1")]
@@ -448,6 +448,27 @@ pub struct HealthRequest {
     /// Only this group, also when nothing is the matter with it; 0: those with which something is.
     #[prost(uint32, tag = "3")]
     pub pg: u32,
+    /// Also those with which nothing is the matter.
+    #[prost(bool, tag = "4")]
+    pub whole: bool,
+    /// Of this class; 0: of any.
+    #[prost(uint32, tag = "5")]
+    pub class: u32,
+    /// With a member on this disk; 0: on any.
+    #[prost(uint32, tag = "6")]
+    pub disk: u32,
+    /// With a member on this node; 0: on any.
+    #[prost(uint64, tag = "7")]
+    pub node: u64,
+    /// As close to loss as this.
+    #[prost(enumeration = "crate::op::Ailment", optional, tag = "8")]
+    pub level: Option<i32>,
+    /// See [`GroupHealth::state`]; empty: any.
+    #[prost(string, tag = "9")]
+    pub state: String,
+    /// With [`HealthReply::map`].
+    #[prost(bool, tag = "10")]
+    pub map: bool,
 }
 
 /// How safe data is: the whole in figures, and groups with which something is the matter.
@@ -489,6 +510,57 @@ pub struct HealthReply {
     /// State time now, nanoseconds.
     #[prost(int64, tag = "12")]
     pub now_ns: i64,
+    /// All groups by class.
+    #[prost(message, repeated, tag = "13")]
+    pub classes: Vec<ClassCount>,
+    /// All groups by how close to loss they are.
+    #[prost(message, repeated, tag = "14")]
+    pub levels: Vec<LevelCount>,
+    /// All groups in short, if asked for.
+    #[prost(message, optional, tag = "15")]
+    pub map: Option<GroupMap>,
+}
+
+/// Groups of one class.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
+pub struct ClassCount {
+    /// The class.
+    #[prost(uint32, tag = "1")]
+    pub class: u32,
+    /// How many.
+    #[prost(uint64, tag = "2")]
+    pub groups: u64,
+    /// Bytes of chunks in them, before redundancy.
+    #[prost(uint64, tag = "3")]
+    pub bytes: u64,
+}
+
+/// Groups that are equally close to loss.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
+pub struct LevelCount {
+    /// How close.
+    #[prost(enumeration = "crate::op::Ailment", tag = "1")]
+    pub level: i32,
+    /// How many.
+    #[prost(uint64, tag = "2")]
+    pub groups: u64,
+    /// Bytes of chunks in them, before redundancy.
+    #[prost(uint64, tag = "3")]
+    pub bytes: u64,
+}
+
+/// Every group in a few bytes: position by position.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub struct GroupMap {
+    /// Numbers, in order.
+    #[prost(uint32, repeated, tag = "1")]
+    pub ids: Vec<u32>,
+    /// Classes.
+    #[prost(uint32, repeated, tag = "2")]
+    pub classes: Vec<u32>,
+    /// How close to loss they are: an [`crate::op::Ailment`] each.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub levels: bytes::Bytes,
 }
 
 /// Groups that bear the same number of further failures.
@@ -565,6 +637,12 @@ pub struct GroupHealth {
     /// Unix time in nanoseconds until which is waited before something else is done; 0: nothing is waited for.
     #[prost(int64, tag = "14")]
     pub until_ns: i64,
+    /// Whether it takes new chunks.
+    #[prost(enumeration = "crate::map::PgState", tag = "15")]
+    pub pg_state: i32,
+    /// Epoch of its last change.
+    #[prost(uint64, tag = "16")]
+    pub epoch: u64,
 }
 
 /// A member of a group.
@@ -588,6 +666,9 @@ pub struct MemberHealth {
     /// While it is being filled: bytes still to be copied to it.
     #[prost(uint64, tag = "6")]
     pub bytes_left: u64,
+    /// Which shard it holds.
+    #[prost(uint32, tag = "7")]
+    pub shard: u32,
 }
 
 /// How far a procedure is.

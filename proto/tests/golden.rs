@@ -84,7 +84,7 @@ macro_rules! messages {
 
 messages! {
     access: Account, Credential, Share;
-    admin: BalanceLevel, BalanceMove, BalancePlan, BalanceReply, BalanceRequest, ChangeMembership, CheckReply, CheckRequest, ClusterStatus, DiskRates, GroupHealth, HealthIssue, HealthReply, HealthRequest, LoopStatus,
+    admin: BalanceLevel, BalanceMove, BalancePlan, BalanceReply, BalanceRequest, ChangeMembership, CheckReply, CheckRequest, ClassCount, ClusterStatus, DiskRates, GroupHealth, GroupMap, HealthIssue, HealthReply, HealthRequest, LevelCount, LoopStatus,
         MemberHealth, MemberProgress, MetaStatus, NodeAbout, ProcedureReply, ProcedureRequest, ProcedureStatus, RecentReply, RecentRequest, RedundancyStatus, RemovalProof, ScrubDisk, ScrubReply, ScrubRequest, SpareCount, StateCount, StatusRequest;
     audit: Actor, AuditEnds, AuditEntry, AuditNote, AuditProblem, SealedEntry, VerifyAudit, VerifyAuditReply;
     chunk: DeleteChunks, DeleteReply, ListRecords, Order, PullChunks, PullFailure, PullItem, PullReply,

@@ -23,7 +23,7 @@ use toml::Table;
 use crate::exclusive::{Exclusive, exclusive, shared};
 use crate::logs::{self, Announced};
 use crate::netns::Network;
-use crate::node::{Node, Spec, tail};
+use crate::node::{Administrator, Node, Spec, tail};
 use crate::volume::{Kind, Volume};
 use crate::{addresses, binary, s3, skip, wait};
 
@@ -361,6 +361,11 @@ impl Cluster {
     /// S3 through the gateway of one node.
     pub fn s3_of(&self, number: u8) -> s3::Client {
         self.s3_through(&[number])
+    }
+
+    /// The administrator whom the cluster began with.
+    pub fn administrator(&self) -> Result<Administrator> {
+        Administrator::of(&self.nodes[0].spec().data)
     }
 
     /// The keys to the S3 door.

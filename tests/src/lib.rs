@@ -11,6 +11,7 @@
 //! Where to begin: [`cluster::Builder`].
 
 pub mod addresses;
+pub mod admin;
 pub mod binary;
 pub mod campaign;
 pub mod cluster;

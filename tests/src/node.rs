@@ -200,3 +200,21 @@ mod tests {
         assert_eq!(base, want);
     }
 }
+
+/// Account and password of the administrator whom a new cluster begins with.
+#[derive(Clone, Debug, serde::Deserialize)]
+pub struct Administrator {
+    /// Account.
+    pub account: String,
+    /// Password.
+    pub password: String,
+}
+
+impl Administrator {
+    /// As the node that made the cluster wrote it into its data directory.
+    pub fn of(data: &Path) -> Result<Self> {
+        let path = data.join("admin-credentials.toml");
+        let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+        toml::from_str(&text).context("read the generated credentials")
+    }
+}

@@ -38,9 +38,11 @@ pub(super) async fn read(
     let most = request.length.saturating_add(2 * crate::format::ALIGN).min(there);
     let mut permit = inner.admit(most)?;
     let _served = (!request.background).then(|| inner.foreground.serve(Work::Read, most));
+    let began = std::time::Instant::now();
     let out = store.read(what, request.background).await?;
     permit.shrink(out.payload.len() as u64);
     super::metrics().read_bytes.inc_by(out.payload.len() as u64);
+    store.metrics().read(out.payload.len(), began.elapsed());
     let reply = ReadReply {
         offset: out.offset,
         record_bytes: out.record_bytes,

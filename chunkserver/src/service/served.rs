@@ -127,6 +127,7 @@ impl ServedDisk {
             commit_us: metrics.commit_us(),
             waiting_us: metrics.waiting_us(),
             scrub: self.scrub.report(),
+            io: Some(metrics.io()),
             ..report
         }
     }

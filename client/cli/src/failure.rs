@@ -156,6 +156,18 @@ impl From<Status> for Failure {
     }
 }
 
+impl From<holdfast_admin::Problem> for Failure {
+    fn from(problem: holdfast_admin::Problem) -> Self {
+        let exit = match problem.status().as_u16() {
+            404 => Exit::NotFound,
+            503 => Exit::Unreachable,
+            400 | 401 | 403 | 409 | 412 | 413 | 415 | 429 | 507 => Exit::Refused,
+            _ => Exit::Failed,
+        };
+        Self::new(exit, problem.message.clone())
+    }
+}
+
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match &error {

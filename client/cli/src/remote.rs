@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
+use holdfast_admin::Cluster;
 use holdfast_client::{Client, ClientConfig, OpenFile, PutOptions};
+use holdfast_proto::audit::Actor;
 use holdfast_proto::ids::Ino;
 use holdfast_proto::inode::{FileKind, Inode};
 use holdfast_proto::method::Method;
@@ -91,6 +93,17 @@ impl Remote {
             }
         })?;
         Ok(Self { client, net, target })
+    }
+
+    /// The same, but what it changes is done for somebody, as the audit log will say.
+    pub(crate) fn acting_for(&self, actor: Actor) -> Self {
+        Self { client: self.client.acting_for(actor), net: self.net.clone(), target: self.target.clone() }
+    }
+
+    /// The same connection for the admin API's functions.
+    pub(crate) fn admin(&self, actor: Actor) -> Cluster {
+        let (net, metaservers) = (self.net.clone(), self.target.metaservers.clone());
+        Cluster::of_client(net, metaservers, self.client.clone(), actor, self.target.timeout)
     }
 
     /// The client library's end of it.

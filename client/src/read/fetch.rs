@@ -75,6 +75,7 @@ pub(crate) async fn fetch(
         _ => fetch_copy(inner, map, &pg.members, want, deadline).await?,
     };
     METRICS.chunk_read_seconds.observe(seconds(started.elapsed()));
+    inner.io.read(bytes.len(), started.elapsed());
     METRICS.bytes.with_label_values(&["read"]).inc_by(bytes.len() as u64);
     Ok(bytes)
 }

@@ -36,6 +36,7 @@ use tokio::time::Instant;
 use crate::error::ClientError;
 use crate::inner::{Inner, session_id};
 use crate::metrics::{METRICS, seconds};
+use crate::sender::Sender;
 use crate::session::grants::{Grants, Ticket};
 use crate::session::pins::Pin;
 use crate::session::watch::Keeper;
@@ -163,23 +164,18 @@ impl Inner {
         session
     }
 
-    /// Carries out a command, exactly once. A refusal is in the reply. With `only`, in this session or not at all.
-    pub(crate) async fn command(
-        &self,
-        op: Op,
-        only: Option<SessionId>,
-        deadline: Instant,
-    ) -> Result<Reply, ClientError> {
+    /// Carries out a command, exactly once. A refusal is in the reply.
+    pub(crate) async fn command(&self, op: Op, by: &Sender, deadline: Instant) -> Result<Reply, ClientError> {
         if self.is_closed() {
             return Err(ClientError::Closed);
         }
         let session = self.live_session(deadline).await;
-        if let Some(lost) = only.filter(|only| *only != session.id) {
+        if let Some(lost) = by.only.filter(|only| *only != session.id) {
             return Err(ClientError::SessionLost(lost));
         }
         let gate = tokio::time::timeout_at(deadline, session.gate());
         let opening = gate.await.map_err(|_| ClientError::Deadline { doing: "open a session" })?;
-        self.send(&session, opening, op, deadline).await
+        self.send(&session, opening, op, by, deadline).await
     }
 
     async fn send(
@@ -187,6 +183,7 @@ impl Inner {
         session: &Session,
         opening: Option<MutexGuard<'_, ()>>,
         op: Op,
+        by: &Sender,
         mut deadline: Instant,
     ) -> Result<Reply, ClientError> {
         let turn = session.window.enter(deadline).await;
@@ -205,6 +202,7 @@ impl Inner {
             seq: turn.seq,
             lowest_unanswered: turn.lowest,
             open,
+            actor: by.actor.as_deref().cloned(),
             op: Some(op),
             // The leader says what time it is.
             ..Command::default()
@@ -214,6 +212,7 @@ impl Inner {
         let mut kept = Kept::begin(self, &command);
         let result = self.meta.call::<Mutate>(&command, deadline).await;
         METRICS.metadata_seconds.with_label_values(&["command"]).observe(seconds(started.elapsed()));
+        self.io.asked(started.elapsed());
         kept.end(result.as_ref());
         let reply = result.or_else(|status| match status.kind() {
             // The same refusal, whether the service or the state machine speaks it.
@@ -249,7 +248,7 @@ impl Inner {
                 drop(opening);
                 return Ok(session);
             }
-            match self.send(&session, opening, Op::Noop(Noop {}), deadline).await {
+            match self.send(&session, opening, Op::Noop(Noop {}), &Sender::default(), deadline).await {
                 Ok(reply) => reply.into_result().map_err(ClientError::Refused)?,
                 Err(ClientError::SessionLost(_)) => continue,
                 Err(error) => return Err(error),
@@ -283,6 +282,10 @@ impl Inner {
             METRICS.meta_calls.with_label_values(&["question"]).inc();
             let result = self.meta.call::<Ask>(&request, deadline).await;
             METRICS.metadata_seconds.with_label_values(&["question"]).observe(seconds(started.elapsed()));
+            self.io.asked(started.elapsed());
+            if let Some(inline) = result.as_ref().ok().and_then(|reply| reply.inline.as_ref()) {
+                self.io.read(inline.len(), started.elapsed());
+            }
             let status = match &result {
                 Ok(reply) => reply.status.clone().unwrap_or_default(),
                 Err(status) => status.clone(),
@@ -308,6 +311,7 @@ impl Inner {
             session: session.id.0,
             oldest_index: self.pins.oldest(),
             map_epoch: self.map().epoch().0,
+            io: (!self.config.background).then(|| self.io.sums()),
         };
         match self.meta.call::<KeepSession>(&beat, deadline).await {
             Ok(reply) => {
@@ -350,7 +354,7 @@ impl Inner {
     ) -> Result<(), ClientError> {
         let close = session.grants.closable();
         let op = Op::RenewGrant(RenewGrant { close: close.clone(), open });
-        match self.send(session, None, op, deadline).await {
+        match self.send(session, None, op, &Sender::default(), deadline).await {
             Ok(reply) => {
                 reply.into_result().map_err(ClientError::Refused)?;
                 session.grants.closed(&close);
@@ -400,6 +404,11 @@ fn names_chunks(query: &Query) -> bool {
         | Query::GetXattr(_)
         | Query::ListXattr(_)
         | Query::ListBuckets(_)
+        | Query::ListAccounts(_)
+        | Query::ListCredentials(_)
+        | Query::ListShares(_)
+        | Query::ListAudit(_)
+        | Query::ListUsage(_)
         | Query::GetBucket(_)
         | Query::ListUploads(_)
         | Query::ListParts(_)

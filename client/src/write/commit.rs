@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use holdfast_proto::ids::{ClassId, Epoch, SessionId};
+use holdfast_proto::ids::{ClassId, Epoch};
 use holdfast_proto::map::StorageClass;
 use holdfast_proto::op::{Op, Reply};
 use holdfast_proto::status::{Code, Status};
@@ -20,6 +20,7 @@ use crate::inner::{Inner, over_budget};
 use crate::metrics::METRICS;
 use crate::read::fetch::{Want, fetch_copy};
 use crate::read::shards;
+use crate::sender::Sender;
 use crate::steps;
 use crate::write::buffer::Sealed;
 use crate::write::content::{Content, Stored};
@@ -28,14 +29,13 @@ use crate::write::place;
 /// Times chunks are written anew before the refusal is passed on.
 const ROUNDS: usize = 8;
 
-/// Sends the command that `build` makes of the content until it is accepted or refused for another reason. With
-/// `only`, in this session or not at all.
+/// Sends the command that `build` makes of the content until it is accepted or refused for another reason.
 pub(crate) async fn commit(
     inner: &Inner,
     mut content: Content,
     build: impl Fn(holdfast_proto::inode::Content) -> Op,
     limit: Duration,
-    only: Option<SessionId>,
+    by: &Sender,
 ) -> Result<Reply, ClientError> {
     let deadline = Instant::now() + limit;
     let mut rounds = 0;
@@ -46,8 +46,12 @@ pub(crate) async fn commit(
             Op::PutObject(put) if put.class == 0 && !content.chunks.is_empty() => Some(put.bucket.clone()),
             _ => None,
         };
-        let reply = steps::command_by(inner, command, deadline, limit, only).await?;
+        let began = Instant::now();
+        let reply = steps::command_by(inner, command, deadline, limit, by).await?;
         let Some(status) = reply.status.as_ref().filter(|status| !status.is_ok()) else {
+            if content.chunks.is_empty() {
+                inner.io.wrote(usize::try_from(content.size).unwrap_or(usize::MAX), began.elapsed());
+            }
             if let (Some(bucket), Some(inode)) = (inherits, &reply.inode) {
                 inner.classes.noticed(&bucket, ClassId(inode.class));
             }
@@ -76,10 +80,10 @@ pub(crate) async fn as_it_is(
     content: &Content,
     build: impl Fn(holdfast_proto::inode::Content) -> Op,
     limit: Duration,
-    only: Option<SessionId>,
+    by: &Sender,
 ) -> Result<Reply, ClientError> {
     let deadline = Instant::now() + limit;
-    let reply = steps::command_by(inner, build(content.to_message()), deadline, limit, only).await?;
+    let reply = steps::command_by(inner, build(content.to_message()), deadline, limit, by).await?;
     let Some(status) = reply.status.as_ref().filter(|status| !status.is_ok()) else { return Ok(reply) };
     if status.kind() == Code::GrantClosed {
         // Whoever comes again must not number chunks by it once more.

@@ -225,6 +225,7 @@ async fn run(
     };
     let stored = race.run().await?;
     METRICS.chunk_write_seconds.observe(seconds(started.elapsed()));
+    inner.io.wrote(chunk.data.len(), started.elapsed());
     METRICS.bytes.with_label_values(&["written"]).inc_by(chunk.data.len() as u64);
     Ok(stored)
 }

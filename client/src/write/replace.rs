@@ -37,7 +37,7 @@ impl Client {
                 return Ok(None);
             }
         }
-        match Box::pin(commit::as_it_is(self.inner(), &content, build, self.limit, self.only)).await {
+        match Box::pin(commit::as_it_is(self.inner(), &content, build, self.limit, &self.by)).await {
             Ok(reply) => Ok(Some(reply)),
             Err(error) => match error.code() {
                 Code::PreconditionFailed | Code::ChunksRejected | Code::GrantClosed => Ok(None),

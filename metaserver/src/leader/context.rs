@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use holdfast_proto::audit::Actor;
 use holdfast_proto::chunk::Order;
 use holdfast_proto::cluster::ReportProblem;
 use holdfast_proto::ids::{LogIndex, NodeId};
@@ -36,6 +37,7 @@ use super::ports::{Chunkservers, META_PATIENCE, Metadata};
 use super::progress::Progress;
 use super::repair::Outlook;
 use super::sessions::SessionTable;
+use super::traffic::Traffic;
 use super::uptime::Uptime;
 
 /// Reports of problems that wait to be looked into.
@@ -92,6 +94,8 @@ pub struct Leader<M, C> {
     pub short_of_room: AtomicBool,
     /// Damaged records that nobody misses.
     pub unknown: Mutex<Unknown>,
+    /// What clients and disks do.
+    pub traffic: Mutex<Traffic>,
     /// No other metaserver could lead instead, as far as is known for sure.
     pub alone: AtomicBool,
     /// Notices of all loops.
@@ -131,6 +135,7 @@ impl<M: Metadata, C: Chunkservers> Leader<M, C> {
             acting: tokio::sync::Mutex::default(),
             short_of_room: AtomicBool::new(false),
             unknown: Mutex::default(),
+            traffic: Mutex::new(Traffic::new(now)),
             alone: AtomicBool::new(false),
             board: Board::default(),
             stir: Notify::new(),
@@ -151,10 +156,16 @@ impl<M: Metadata, C: Chunkservers> Leader<M, C> {
 
     /// Proposes a command of the leader itself. A refusal is an error here.
     pub async fn propose(&self, op: Op) -> Result<Reply, Status> {
+        self.propose_for(op, None).await
+    }
+
+    /// As [`Leader::propose`], for somebody: the audit log says for whom.
+    pub async fn propose_for(&self, op: Op, actor: Option<Actor>) -> Result<Reply, Status> {
         if self.stop.is_cancelled() {
             return Err(Status::not_leader(None, ""));
         }
-        let command = Command { now_ns: self.meta.now_ns(), op: Some(op), ..Command::default() };
+        let (now_ns, up_s) = (self.meta.now_ns(), self.uptime.uncounted_s());
+        let command = Command { now_ns, up_s, actor, op: Some(op), ..Command::default() };
         self.meta.propose(command, Instant::now() + META_PATIENCE).await?.into_result()
     }
 

@@ -14,6 +14,7 @@ pub mod claims;
 pub mod context;
 pub mod crosscheck;
 mod drafts;
+mod events;
 mod expiry;
 mod facts;
 mod findings;
@@ -33,8 +34,11 @@ pub mod procedures;
 pub mod progress;
 mod quotas;
 pub mod repair;
+mod retention;
 pub mod sessions;
 mod standing;
+pub mod totals;
+pub mod traffic;
 mod trash;
 pub mod uptime;
 mod voters;
@@ -149,7 +153,7 @@ fn spawn<M: Metadata + Council, C: Chunkservers>(leader: &Arc<Leader<M, C>>) -> 
     }
     run!(
         watch, standing, expiry, groups, repair, balance, gc, drafts, nameless, quotas, uptime, orphans,
-        findings, trash, voters, health
+        findings, trash, voters, health, traffic, events, retention
     );
     loops
 }

@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use holdfast_proto::admin::{ProcedureAction, ProcedureReply, ProcedureRequest};
+use holdfast_proto::audit::{Actor, ActorKind};
 use holdfast_proto::map::{Disk, Liveness, Member, Node, ProcedureKind, Standing};
 use holdfast_proto::op::{Op, SetDisk, SetNode};
 use holdfast_proto::status::{Code, Status};
@@ -150,19 +151,26 @@ fn weigh(what: &str, against: &[String], ask: &ProcedureRequest) -> Result<(), S
     Err(Status::new(Code::PreconditionFailed, why))
 }
 
+/// For whom it is done. Nobody asks for a procedure but somebody.
+fn actor(ask: &ProcedureRequest) -> Option<Actor> {
+    let unknown = || Actor { kind: ActorKind::Client as i32, ..Actor::default() };
+    Some(ask.actor.clone().unwrap_or_else(unknown))
+}
+
 async fn stand<M: Metadata, C: Chunkservers>(
     leader: &Leader<M, C>,
     target: Target,
     standing: Standing,
     bytes: u64,
-    window_s: u64,
+    ask: &ProcedureRequest,
 ) -> Result<(), Status> {
+    let window_s = if standing == Standing::Maintenance { ask.window_s } else { 0 };
     let standing = Some(standing as i32);
     let op = match target {
         Target::Disk(id) => Op::SetDisk(SetDisk { id, standing, bytes, ..SetDisk::default() }),
         Target::Node(id) => Op::SetNode(SetNode { id, standing, bytes, window_s, ..SetNode::default() }),
     };
-    leader.propose(op).await.map(drop)
+    leader.propose_for(op, actor(ask)).await.map(drop)
 }
 
 /// Bytes on some disks, as far as they were counted, and groups that count on them.
@@ -231,7 +239,7 @@ async fn drain<M: Metadata, C: Chunkservers>(
     if !already {
         weigh(&what, &against, ask)?;
         if !ask.only_judge {
-            stand(leader, target, Standing::Draining, plan.bytes, 0).await?;
+            stand(leader, target, Standing::Draining, plan.bytes, ask).await?;
             tracing::info!(
                 what,
                 groups = plan.groups,
@@ -284,11 +292,13 @@ async fn resume<M: Metadata, C: Chunkservers>(
     let already = now == Standing::In && under_way.is_none();
     if lost && let Target::Disk(id) = target {
         // It stays given up until it is seen to be back.
-        leader.propose(Op::SetDisk(SetDisk { id, lost: Some(false), ..SetDisk::default() })).await?;
+        let found = Op::SetDisk(SetDisk { id, lost: Some(false), ..SetDisk::default() });
+        leader.propose_for(found, actor(ask)).await?;
     } else if now != Standing::In {
-        stand(leader, target, Standing::In, 0, 0).await?;
+        stand(leader, target, Standing::In, 0, ask).await?;
     } else if let (Some(_), Target::Disk(id)) = (under_way, target) {
-        leader.propose(Op::SetDisk(SetDisk { id, replaced: true, ..SetDisk::default() })).await?;
+        let done = Op::SetDisk(SetDisk { id, replaced: true, ..SetDisk::default() });
+        leader.propose_for(done, actor(ask)).await?;
     }
     tracing::info!(what, "it takes part again");
     let (groups, bytes) = burden_of(leader, target);
@@ -328,7 +338,7 @@ async fn maintain<M: Metadata + Council, C: Chunkservers>(
     if !ask.only_judge {
         // The window ends by uptime: from its true beginning on.
         uptime::count(leader).await?;
-        stand(leader, target, Standing::Maintenance, bytes, ask.window_s).await?;
+        stand(leader, target, Standing::Maintenance, bytes, ask).await?;
         tracing::info!(node, seconds = ask.window_s, "maintenance of a node begins");
     }
     let already = under_way == Some(ProcedureKind::Maintenance);
@@ -431,7 +441,7 @@ async fn replace<M: Metadata, C: Chunkservers>(
         weigh(&what, &against, ask)?;
         if !ask.only_judge {
             let lost = SetDisk { id, lost: Some(true), bytes, ..SetDisk::default() };
-            leader.propose(Op::SetDisk(lost)).await?;
+            leader.propose_for(Op::SetDisk(lost), actor(ask)).await?;
             tracing::warn!(what, groups, bytes, "a disk is lost for good; an empty one may take its place");
         }
     }

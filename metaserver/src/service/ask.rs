@@ -1,15 +1,14 @@
 //! `Ask`: a question to the metadata, answered linearizably. Everybody who waits at the same time shares one round to
 //! the voters.
 
-use holdfast_proto::map::Standing;
-use holdfast_proto::query::{Query, QueryReply, QueryRequest, Totals};
+use holdfast_proto::query::{Query, QueryReply, QueryRequest};
 use holdfast_proto::status::Status;
 use holdfast_rpc::Context;
-use holdfast_state::plan::cluster::Cluster;
 use tokio::time::Instant;
 
 use super::{Services, opens};
 use crate::leader::leases::Leases;
+use crate::leader::totals;
 
 /// What a question is taken to weigh while it is answered.
 const WEIGHT: usize = 4096;
@@ -55,7 +54,7 @@ pub(super) async fn answer(
         item.left_s = item.left_s.saturating_sub(u64::from(leader.uptime.uncounted_s()));
     }
     if let Some(totals) = &mut reply.totals {
-        fill_totals(&leader.cluster.lock(), totals);
+        totals::fill(&leader.cluster.lock(), totals);
     }
     Ok(reply)
 }
@@ -103,21 +102,10 @@ fn is_long(request: &QueryRequest) -> bool {
                 | Query::ListFragmented(_)
                 | Query::ListTrash(_)
                 | Query::FilesIn(_)
+                | Query::ListCredentials(_)
+                | Query::ListShares(_)
+                | Query::ListAudit(_)
+                | Query::ListUsage(_)
         )
     )
-}
-
-/// Adds what only heartbeats know.
-pub(super) fn fill_totals(cluster: &Cluster, totals: &mut Totals) {
-    let here =
-        || cluster.disks.values().filter(|disk| !matches!(disk.standing, Standing::Out | Standing::Removed));
-    totals.raw_capacity = here().map(|disk| disk.capacity).sum();
-    totals.raw_used = here().map(|disk| disk.used).sum();
-    let free: u64 = here().filter(|disk| disk.takes_new()).map(|disk| disk.free).sum();
-    let copies = cluster
-        .classes
-        .get(&1)
-        .and_then(|class| class.redundancy)
-        .map_or(1, |r| u64::from(r.members()).div_ceil(u64::from(r.min_readable().max(1))));
-    totals.available = free / copies.max(1);
 }

@@ -51,6 +51,7 @@ pub(super) async fn answer(
             hearing.complain(now, beat.node, *node);
         }
     }
+    leader.traffic.lock().node(now, &beat);
     let map_epoch = leader.cluster.lock().epoch;
     let meta_incarnation = leader.meta_incarnation.load(Ordering::Acquire);
     let knobs = leader.knobs.load();

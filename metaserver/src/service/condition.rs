@@ -4,6 +4,7 @@
 
 use holdfast_proto::admin::{ClusterStatus, HealthIssue, MetaStatus, RedundancyStatus, StatusRequest};
 use holdfast_proto::cluster::DiskCondition;
+use holdfast_proto::inode::KeyValue;
 use holdfast_proto::map::{Liveness, Standing, roles};
 use holdfast_proto::query::Totals;
 use holdfast_proto::status::Status;
@@ -11,8 +12,8 @@ use holdfast_rpc::{Context, Net};
 use holdfast_state::work;
 use tokio::time::Instant;
 
-use super::{Services, ask, trouble};
-use crate::leader::{Leader, health};
+use super::{Services, trouble};
+use crate::leader::{Leader, health, totals};
 use crate::raft::Group;
 
 /// Severities of issues.
@@ -40,6 +41,7 @@ pub(super) async fn answer(
     };
     let view = services.group.local_view();
     let state = work::state(&view).map_err(|broken| Status::internal(broken.to_string()))?;
+    let cluster = work::cluster(&view).map_err(|broken| Status::internal(broken.to_string()))?;
     let redundancy = leader.redundancy(&state);
     let mut totals = Totals {
         inodes: state.inodes,
@@ -53,7 +55,7 @@ pub(super) async fn answer(
     let (nodes, map_epoch) = {
         let hearing = leader.hearing.lock();
         let cluster = leader.cluster.lock();
-        ask::fill_totals(&cluster, &mut totals);
+        totals::fill(&cluster, &mut totals);
         let has_disks = |node: u64| cluster.disks.values().any(|disk| disk.node == node);
         let nodes = cluster
             .nodes
@@ -68,9 +70,17 @@ pub(super) async fn answer(
     issues.extend(data_issues(&leader, &redundancy));
     issues.extend(disk_issues(&leader, now));
     issues.extend(trouble::issues(services, &leader, now));
-    for (what, held_up) in health::notices(&leader) {
-        let severity = if held_up { WARNING } else { NOTE };
-        issues.push(issue(if held_up { "procedure_held_up" } else { "procedure" }, severity, what, 0));
+    for notice in health::notices(&leader) {
+        let (code, severity) = match notice.held_up {
+            true => (format!("{}_held_up", notice.kind), WARNING),
+            false => (notice.kind.to_owned(), NOTE),
+        };
+        let mut found = issue(&code, severity, notice.what, 0).with("node", notice.node);
+        if notice.disk != 0 {
+            found = found.with("disk", notice.disk);
+        }
+        let found = found.with("groups", notice.groups_left).with("bytes", notice.bytes_left);
+        issues.push(notice.left_s.map(|left| found.clone().with("left_seconds", left)).unwrap_or(found));
     }
     issues.sort_by_key(|issue| (std::cmp::Reverse(issue.severity), std::cmp::Reverse(issue.since_ms)));
     Ok(ClusterStatus {
@@ -85,11 +95,28 @@ pub(super) async fn answer(
         loops: leader.board.all(),
         map_epoch,
         converting: state.converting,
+        io: Some(leader.traffic.lock().now()),
+        uptime_s: leader.uptime_now(),
+        about: leader.traffic.lock().about(),
+        loads: leader.traffic.lock().disks(now),
+        created_ns: cluster.map_or(0, |cluster| cluster.created_ns),
     })
 }
 
 pub(super) fn issue(code: &str, severity: u32, message: String, since_ms: u64) -> HealthIssue {
-    HealthIssue { code: code.into(), severity, message, since_ms }
+    HealthIssue { code: code.into(), severity, message, since_ms, params: Vec::new() }
+}
+
+/// The same with what the message says, one by one, for who says it in another language.
+pub(super) trait Naming {
+    fn with(self, name: &str, value: impl ToString) -> Self;
+}
+
+impl Naming for HealthIssue {
+    fn with(mut self, name: &str, value: impl ToString) -> Self {
+        self.params.push(KeyValue { key: name.into(), value: value.to_string() });
+        self
+    }
 }
 
 fn quorum_issues(meta: &MetaStatus) -> Vec<HealthIssue> {
@@ -112,7 +139,7 @@ fn quorum_issues(meta: &MetaStatus) -> Vec<HealthIssue> {
             "metaservers {} are behind or do not answer: fewer further failures are survived until they are back",
             lagging.join(", ")
         );
-        issues.push(issue("quorum_at_risk", WARNING, what, 0));
+        issues.push(issue("quorum_at_risk", WARNING, what, 0).with("nodes", lagging.join(", ")));
     }
     // Comes of removing one of three; another node that may vote makes it odd again by itself.
     if meta.voters.len() == 2 {
@@ -132,14 +159,14 @@ fn data_issues(leader: &Leader<Group, Net>, now: &RedundancyStatus) -> Vec<Healt
              return with their disks",
             now.pgs_unavailable
         );
-        issues.push(issue("pgs_unavailable", DANGER, what, since));
+        issues.push(issue("pgs_unavailable", DANGER, what, since).with("groups", now.pgs_unavailable));
     }
     if now.pgs_at_risk > 0 {
         let what = format!(
             "{} placement groups would become unavailable with one more failure; repair takes them first",
             now.pgs_at_risk
         );
-        issues.push(issue("pgs_at_risk", DANGER, what, since));
+        issues.push(issue("pgs_at_risk", DANGER, what, since).with("groups", now.pgs_at_risk));
     }
     if now.pgs_degraded > 0 {
         let what = format!(
@@ -147,13 +174,13 @@ fn data_issues(leader: &Leader<Group, Net>, now: &RedundancyStatus) -> Vec<Healt
              done about it",
             now.pgs_degraded
         );
-        issues.push(issue("pgs_degraded", WARNING, what, since));
+        issues.push(issue("pgs_degraded", WARNING, what, since).with("groups", now.pgs_degraded));
     }
     let no_room = leader.outlook.lock().ailing.values().filter(|a| a.no_room).count();
     if no_room > 0 {
         let what =
             format!("{no_room} placement groups need another disk, and none has room or is apart enough");
-        issues.push(issue("no_room_for_repair", WARNING, what, since));
+        issues.push(issue("no_room_for_repair", WARNING, what, since).with("groups", no_room));
     }
     if let Some(held) = *leader.held.lock() {
         let what = "so many disks vanished that this may be a network or power failure: nothing is rebuilt until they \
@@ -178,29 +205,30 @@ fn disk_issues(leader: &Leader<Group, Net>, now: Instant) -> Vec<HealthIssue> {
     for disk in cluster.disks.values().filter(|disk| disk.standing != Standing::Removed) {
         let name = format!("disk d{} on node n{}", disk.id, disk.node);
         let reason = hearing.report(disk.node, disk.id).map(|r| r.reason.clone()).unwrap_or_default();
+        let named = |issue: HealthIssue| issue.with("disk", disk.id).with("node", disk.node);
         match (disk.liveness, disk.standing) {
             (Liveness::Failed, _) => {
                 let what =
                     format!("{name} has failed ({reason}); its data is being rebuilt elsewhere. Replace it");
-                issues.push(issue("disk_failed", WARNING, what, 0));
+                issues.push(named(issue("disk_failed", WARNING, what, 0)).with("reason", &reason));
             }
             (Liveness::Down, Standing::Out) => {
                 let what = format!(
                     "{name} is given up; its data is rebuilt elsewhere. It is taken back if it returns"
                 );
-                issues.push(issue("disk_out", WARNING, what, disk.silent_ms));
+                issues.push(named(issue("disk_out", WARNING, what, disk.silent_ms)));
             }
             (Liveness::Down, Standing::Maintenance) => {
                 let what = format!("{name} is away, as was expected: nothing is rebuilt for that");
-                issues.push(issue("disk_away", NOTE, what, disk.silent_ms));
+                issues.push(named(issue("disk_away", NOTE, what, disk.silent_ms)));
             }
             (Liveness::Down, _) => {
                 let what = format!("{name} does not answer; its data is rebuilt elsewhere if it stays away");
-                issues.push(issue("disk_down", WARNING, what, disk.silent_ms));
+                issues.push(named(issue("disk_down", WARNING, what, disk.silent_ms)));
             }
             (Liveness::Full, _) => {
                 let what = format!("{name} is full: it takes no new chunks. Add disks or delete data");
-                issues.push(issue("disk_full", WARNING, what, 0));
+                issues.push(named(issue("disk_full", WARNING, what, 0)));
             }
             (Liveness::Alive | Liveness::Suspect, _) => {}
         }
@@ -213,33 +241,33 @@ fn disk_issues(leader: &Leader<Group, Net>, now: Instant) -> Vec<HealthIssue> {
                 "scrub found {open} damaged records on {name} that are not mended yet; they are copied anew from \
                  other members"
             );
-            issues.push(issue("scrub_damage", WARNING, what, 0));
+            issues.push(named(issue("scrub_damage", WARNING, what, 0)).with("records", open));
         }
         let recovering =
             hearing.report(disk.node, disk.id).is_some_and(|r| r.condition() == DiskCondition::Recovering);
         if recovering {
-            issues.push(issue(
-                "disk_recovering",
-                NOTE,
-                format!("{name} rebuilds its index; it serves reads"),
-                0,
-            ));
+            let what = format!("{name} rebuilds its index; it serves reads");
+            issues.push(named(issue("disk_recovering", NOTE, what, 0)));
         }
     }
     for node in cluster.nodes.values() {
         let seen = hearing.node(now, node.id);
         let chunk = node.roles & roles::CHUNK != 0 && node.standing() != Standing::Removed;
-        if chunk
-            && seen.liveness() == Liveness::Down
-            && cluster.disks.values().any(|disk| disk.node == node.id)
-        {
+        let silent = match seen.liveness() {
+            Liveness::Down => true,
+            // Not given up yet, but whoever stands before it wants to know.
+            Liveness::Suspect => seen.silent_ms > 0,
+            _ => false,
+        };
+        if chunk && silent && cluster.disks.values().any(|disk| disk.node == node.id) {
             let expected = node.standing() == Standing::Maintenance;
             let what = format!("node n{} at {} does not answer", node.id, node.address);
-            let (what, severity) = match expected {
-                true => (format!("{what}; it is in maintenance"), NOTE),
-                false => (what, WARNING),
+            let (code, what, severity) = match expected {
+                true => ("node_away", format!("{what}; it is in maintenance"), NOTE),
+                false => ("node_down", what, WARNING),
             };
-            issues.push(issue("node_down", severity, what, seen.silent_ms));
+            let found = issue(code, severity, what, seen.silent_ms);
+            issues.push(found.with("node", node.id).with("address", &node.address));
         }
     }
     issues

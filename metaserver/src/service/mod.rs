@@ -23,10 +23,12 @@ mod mutate;
 mod opens;
 mod prepare;
 mod procedures;
+mod recent;
 mod report;
 mod scrubs;
 mod session;
 mod trouble;
+mod verify_audit;
 mod watch;
 
 use std::sync::Arc;
@@ -35,7 +37,7 @@ use bytes::Bytes;
 use holdfast_proto::cluster::Empty;
 use holdfast_proto::method::{
     AdmitDisk, Ask, Balancing, Beat, Check, Condition, CrossCheck, GetMap, Health, Join, KeepOpens,
-    KeepSession, Membership, Mutate, Ping, Procedures, Report, Scrubs, Watch,
+    KeepSession, Membership, Mutate, Ping, Procedures, Recent, Report, Scrubs, VerifyAudit, Watch,
 };
 use holdfast_proto::status::Status;
 use holdfast_rpc::{Net, Router};
@@ -96,6 +98,8 @@ impl Services {
         let router = on!(router, Health, health);
         let router = on!(router, Procedures, procedures);
         let router = on!(router, CrossCheck, crosscheck);
+        let router = on!(router, Recent, recent);
+        let router = on!(router, VerifyAudit, verify_audit);
         let router = on!(router, Membership, membership);
         let router = on!(router, Check, check);
         router.on::<Ping, _, _>(|_, _, _| async { Ok((Empty {}, Bytes::new())) })

@@ -122,7 +122,15 @@ fn sort(op: &Op) -> Sort {
         | Op::OrderScrub(_)
         | Op::EmptyTrash(_)
         | Op::SetTrashTime(_)
-        | Op::PutJoinToken(_) => Sort::Taken,
+        | Op::PutJoinToken(_)
+        | Op::PutAccount(_)
+        | Op::DeleteAccount(_)
+        | Op::PutCredential(_)
+        | Op::TouchCredential(_)
+        | Op::DeleteCredential(_)
+        | Op::PutShare(_)
+        | Op::DeleteShare(_)
+        | Op::NoteAudit(_) => Sort::Taken,
         Op::SteerBalance(op) => match op.action() {
             BalanceAction::Finish | BalanceAction::Count => Sort::Leaders,
             BalanceAction::Start | BalanceAction::Pause | BalanceAction::Resume | BalanceAction::Cancel => {
@@ -147,6 +155,8 @@ fn sort(op: &Op) -> Sort {
         | Op::FreeNameless(_)
         | Op::FreeStep(_)
         | Op::FreeUploadStep(_)
+        | Op::TrimAudit(_)
+        | Op::NoteUsage(_)
         | Op::Genesis(_) => Sort::Leaders,
     }
 }

@@ -21,6 +21,9 @@ pub(super) async fn answer(
         return Err(Status::new(Code::SessionExpired, format!("session {} has ended", beat.session)));
     }
     leader.sessions.lock().beat(Instant::now(), beat.session, beat.oldest_index);
+    if let Some(io) = &beat.io {
+        leader.traffic.lock().client(Instant::now(), beat.session, io);
+    }
     let holds_files = session.is_some_and(|session| session.holds_files);
     if holds_files && !leader.opens.knows(beat.session) {
         leader.opens.found(beat.session);

@@ -9,7 +9,7 @@ use holdfast_proto::cluster::DiskReport;
 use tokio::time::Instant;
 
 use super::Services;
-use super::condition::{WARNING, issue};
+use super::condition::{Naming, WARNING, issue};
 use crate::leader::Leader;
 use crate::raft::Group;
 use holdfast_rpc::Net;
@@ -47,7 +47,7 @@ pub(super) fn issues(services: &Services, leader: &Leader<Group, Net>, now: Inst
         let what = format!(
             "the metadata's file system on node n{node} is full: give it room. When it leads, only what frees room is taken"
         );
-        issues.push(issue("metadata_full", WARNING, what, 0));
+        issues.push(issue("metadata_full", WARNING, what, 0).with("node", node));
     }
     // What a node said that is silent now is not so any more; that it is silent is told elsewhere.
     let reports: Vec<&DiskReport> = hearing.fresh_reports(now).collect();
@@ -59,7 +59,8 @@ pub(super) fn issues(services: &Services, leader: &Leader<Group, Net>, now: Inst
                 disk.disk,
                 waiting.as_secs()
             );
-            issues.push(issue("disk_hangs", WARNING, what, waiting.as_millis() as u64));
+            let found = issue("disk_hangs", WARNING, what, waiting.as_millis() as u64);
+            issues.push(found.with("disk", disk.disk).with("seconds", waiting.as_secs()));
         }
     }
     let times: Vec<(u32, u64)> =
@@ -70,7 +71,7 @@ pub(super) fn issues(services: &Services, leader: &Leader<Group, Net>, now: Inst
              slow. Look at the hardware; `holdfast admin disks drain {disk}` empties it",
             us / 1000
         );
-        issues.push(issue("disk_slow", WARNING, what, 0));
+        issues.push(issue("disk_slow", WARNING, what, 0).with("disk", disk).with("ms", us / 1000));
     }
     issues
 }

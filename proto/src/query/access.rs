@@ -49,9 +49,9 @@ pub struct ListAudit {
     /// Most, up to 1,000.
     #[prost(uint32, tag = "2")]
     pub most: u32,
-    /// Of this kind.
-    #[prost(enumeration = "crate::audit::AuditKind", optional, tag = "3")]
-    pub kind: Option<i32>,
+    /// Of one of these kinds; none: of any.
+    #[prost(enumeration = "crate::audit::AuditKind", repeated, tag = "3")]
+    pub kinds: Vec<i32>,
     /// Done by exactly this name.
     #[prost(string, tag = "4")]
     pub actor: String,

@@ -61,13 +61,18 @@ fn explain(layout: &Layout, demo: &DemoFile) -> Result<()> {
     let binary = demo.binary.display();
     println!(
         "\nThe demo runs until `make demo-stop`.\n\n\
+         dashboard:   {}\n\
+         log in as:   {}   password: {}\n\n\
          S3:          {}  (region {})\n\
          access key:  {}\n\
          secret key:  {}\n\
-         metrics:     {}/metrics   (also /healthz, /readyz)\n\
+         metrics:     {}/metrics   (also /healthz, /readyz; the API: /api/v1, its description: /docs)\n\
          for scripts: {}\n\
          mount:       {}\n\
          logs:        {}\n",
+        demo.admin_url,
+        demo.admin_user,
+        demo.admin_password,
         demo.s3.iter().map(|s3| format!("http://{s3}")).collect::<Vec<_>>().join("  "),
         demo.region,
         demo.access_key,

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::addresses::port_near;
-use crate::node::Spec;
+use crate::node::{Administrator, Spec};
 use crate::s3::Credentials;
 
 /// Nodes of the demo.
@@ -44,12 +44,12 @@ pub struct DemoFile {
     pub secret_key: String,
     /// S3 region.
     pub region: String,
-    /// Health, readiness and metrics of the first node.
+    /// Dashboard, admin API, health, readiness and metrics of the first node.
     pub admin_url: String,
-    /// Administrator's name; null while there are no accounts.
-    pub admin_user: Option<String>,
-    /// Administrator's password; null while there are no accounts.
-    pub admin_password: Option<String>,
+    /// Administrator's name.
+    pub admin_user: String,
+    /// Administrator's password, as it was when the cluster was made.
+    pub admin_password: String,
     /// Where the file system is mounted; null while there is no mount.
     pub mount: Option<PathBuf>,
     /// The `holdfast` binary that runs.
@@ -197,6 +197,11 @@ impl Layout {
         let path = self.root.join("n1/data/s3-credentials.toml");
         let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
         toml::from_str(&text).context("read the generated credentials")
+    }
+
+    /// The administrator that the first node made.
+    pub fn administrator(&self) -> Result<Administrator> {
+        Administrator::of(&self.root.join("n1/data"))
     }
 
     /// RPC addresses of all nodes.

@@ -187,14 +187,15 @@ async fn describe(layout: &Layout, nodes: &mut [Watched]) -> Result<DemoFile> {
         described.push(DemoNode { id, pid, roles: spec.roles.clone(), data_dirs });
     }
     let ports = layout.ports()?;
+    let admin = layout.administrator()?;
     Ok(DemoFile {
         s3: ports.iter().map(|p| p.s3.to_string()).collect(),
         access_key: credentials.access_key,
         secret_key: credentials.secret_key,
         region: credentials.region,
         admin_url: format!("http://{}", ports[0].admin),
-        admin_user: None,
-        admin_password: None,
+        admin_user: admin.account,
+        admin_password: admin.password,
         mount: mounting::mounted(layout),
         binary: binary::holdfast()?,
         nodes: described,

@@ -237,6 +237,7 @@ pub(super) async fn order(
         window_s: order.window_s,
         only_judge: order.only_judge,
         ends: order.ends.map(|kind| kind as i32),
+        actor: Some(super::operator::actor()),
     };
     let reply = remote.ask_leader::<Procedures>(&request).await.doing(&what)?;
     let view = ReplyView {

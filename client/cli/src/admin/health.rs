@@ -93,7 +93,7 @@ struct MemberView {
 
 /// One page, or one group (`pg` not 0).
 pub(super) async fn ask(remote: &Remote, after: u32, most: u32, pg: u32) -> Outcome<HealthReply> {
-    remote.ask_leader::<Health>(&HealthRequest { after, most, pg }).await
+    remote.ask_leader::<Health>(&HealthRequest { after, most, pg, ..HealthRequest::default() }).await
 }
 
 /// Groups with which something is the matter, up to a limit; whether there are more, and the first answer's summary.

@@ -81,7 +81,8 @@ pub(super) async fn run(remote: &Remote, args: &MetaArgs, output: Output) -> Out
             (MembershipChange::Transfer, node.unwrap_or(0), 0, "hand leadership over".to_owned())
         }
     };
-    let request = ChangeMembership { change: change as i32, node, replaces };
+    let request =
+        ChangeMembership { change: change as i32, node, replaces, actor: Some(super::operator::actor()) };
     let status = remote.ask_leader::<Membership>(&request).await.doing(what)?;
     show(&status, output)
 }

@@ -1,5 +1,7 @@
 //! `holdfast admin`: look at and steer the cluster. One file per noun.
 
+mod accounts;
+mod audit;
 mod balance;
 mod classes;
 mod disks;
@@ -10,6 +12,7 @@ mod keys;
 mod map;
 mod meta;
 mod nodes;
+mod operator;
 mod pgs;
 mod quotas;
 mod scrub;
@@ -49,6 +52,10 @@ pub(crate) enum AdminCommand {
     Map,
     /// The metadata group: show, add, remove, replace, transfer
     Meta(meta::MetaArgs),
+    /// Accounts of the dashboard and the admin API: list, add, set, password, rm, tokens
+    Accounts(accounts::AccountsArgs),
+    /// Who did what: search, verify, export
+    Audit(Box<audit::AuditArgs>),
     /// S3 access keys
     Keys(keys::KeysArgs),
     /// The token with which nodes join
@@ -66,7 +73,11 @@ pub(crate) enum AdminCommand {
 }
 
 pub(crate) async fn run(remote: &Remote, command: AdminCommand, output: Output) -> Outcome<()> {
+    // What is changed from here on is noted as this user's.
+    let remote = &remote.acting_for(operator::actor());
     match command {
+        AdminCommand::Accounts(args) => accounts::run(remote, args, output).await,
+        AdminCommand::Audit(args) => audit::run(remote, &args, output).await,
         AdminCommand::Status => status::run(remote, output).await,
         AdminCommand::Health(args) => health::run(remote, &args, output).await,
         AdminCommand::Drains(args) => drains::run(remote, &args, output).await,

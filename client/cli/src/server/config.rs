@@ -55,6 +55,8 @@ pub(crate) struct Config {
     pub(crate) s3_advertise: String,
     /// Health, readiness and metrics over HTTP.
     pub(crate) admin_listen: SocketAddr,
+    /// The admin API and the dashboard.
+    pub(crate) admin: AdminSection,
     /// Nodes of the cluster to join. Empty on a fresh node: make a new cluster.
     pub(crate) join: Vec<String>,
     /// File with the join token. The variable `HOLDFAST_JOIN_TOKEN` wins.
@@ -91,6 +93,7 @@ impl Default for Config {
             advertise: String::new(),
             s3_advertise: String::new(),
             admin_listen: SocketAddr::from(([127, 0, 0, 1], 7480)),
+            admin: AdminSection::default(),
             join: Vec::new(),
             join_token_file: None,
             zone: String::new(),
@@ -104,6 +107,21 @@ impl Default for Config {
             gateway: GatewayConfig::default(),
             worker: WorkerSection::default(),
         }
+    }
+}
+
+/// The admin API and the dashboard.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct AdminSection {
+    /// Browsers send the login's cookie over HTTPS only: a proxy before the port speaks it.
+    pub(crate) secure_cookies: bool,
+}
+
+impl AdminSection {
+    /// As the API wants it.
+    pub(crate) fn serving(&self) -> holdfast_admin::Config {
+        holdfast_admin::Config { secure_cookies: self.secure_cookies, ..holdfast_admin::Config::default() }
     }
 }
 

@@ -1,11 +1,13 @@
-//! The admin port: `/healthz` (the process lives), `/readyz` (it can serve, or why not), `/metrics` (Prometheus).
+//! The admin port: `/healthz` (the process lives), `/readyz` (it can serve, or why not), `/metrics` (Prometheus), and on
+//! metaservers the admin API with the dashboard.
 //!
-//! Nothing here tells secrets or changes anything; the port is bound to loopback unless configured otherwise.
+//! What always holds: health and metrics are there from the first moment, tell no secrets and change nothing. The port is
+//! bound to loopback unless configured otherwise.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -15,11 +17,24 @@ use holdfast_support::telemetry;
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::net::TcpListener;
+use tower::ServiceExt;
 
 use crate::failure::{Failure, Outcome};
 
 /// Says why a part cannot serve now; `Ok` when it can.
 type Check = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// What else the port serves, once it can.
+#[derive(Clone, Default)]
+pub(crate) struct More(Arc<OnceLock<Router>>);
+
+impl More {
+    /// From now on.
+    pub(crate) fn serve(&self, router: Router) {
+        // Only the first counts: a node plays its roles once.
+        drop(self.0.set(router));
+    }
+}
 
 /// What must hold for the node to be ready. Roles add their checks as they start.
 #[derive(Clone, Default)]
@@ -56,13 +71,14 @@ impl Readiness {
 pub(crate) async fn serve(
     address: SocketAddr,
     readiness: Readiness,
+    more: More,
     shutdown: Shutdown,
 ) -> Outcome<SocketAddr> {
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| super::cannot_listen("admin_listen", address, &error))?;
     let local = listener.local_addr().map_err(|error| Failure::failed(error.to_string()))?;
-    let app = router(readiness);
+    let app = router(readiness, more).into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move {
         // Until the very end, so that whoever watches sees "shutting down" instead of nothing.
         let end = async move {
@@ -76,12 +92,21 @@ pub(crate) async fn serve(
     Ok(local)
 }
 
-fn router(readiness: Readiness) -> Router {
+fn router(readiness: Readiness, more: More) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .with_state(readiness)
+        .fallback(async move |request: Request| match more.0.get() {
+            Some(router) => router.clone().oneshot(request).await.into_response(),
+            None => not_here().into_response(),
+        })
+}
+
+fn not_here() -> impl IntoResponse {
+    let what = "This node is starting, or is no metaserver: the dashboard is on the admin port of every metaserver.\n";
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], what)
 }
 
 async fn ready(State(readiness): State<Readiness>) -> Response {
@@ -115,7 +140,8 @@ mod tests {
         let shutdown = Shutdown::new(std::time::Duration::ZERO);
         let readiness = Readiness::default();
         readiness.require("x", || Err("not yet".into()));
-        let address = serve(([127, 0, 0, 1], 0).into(), readiness.clone(), shutdown).await.unwrap();
+        let address =
+            serve(([127, 0, 0, 1], 0).into(), readiness.clone(), More::default(), shutdown).await.unwrap();
         let ask = |path: &'static str| async move {
             use tokio::io::{AsyncReadExt, AsyncWriteExt};
             let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();

@@ -8,6 +8,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use holdfast_admin::password;
 use holdfast_proto::ids::{ClusterId, NodeId};
 use holdfast_support::crashsafe;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ use crate::failure::{Failure, Outcome};
 const IDENTITY: &str = "identity.toml";
 const CREDENTIALS: &str = "s3-credentials.toml";
 const TOKEN: &str = "join-token";
+const ADMIN: &str = "admin-credentials.toml";
 
 /// How far a node is on its way into the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +57,13 @@ pub(crate) struct FirstKey {
     pub(crate) secret_key: String,
 }
 
+/// Account and password of a new cluster's first administrator, as kept in its file.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct FirstAdmin {
+    pub(crate) account: String,
+    pub(crate) password: String,
+}
+
 impl Identity {
     /// What the directory holds; `None` when it is empty.
     pub(crate) fn load(data: &Path) -> Outcome<Option<Self>> {
@@ -84,6 +93,9 @@ impl Identity {
         let key = FirstKey { access_key: secrets::access_key(), secret_key: secrets::secret_key() };
         let text = toml::to_string(&key).map_err(|error| Failure::failed(error.to_string()))?;
         write_secret(&data.join(CREDENTIALS), &text)?;
+        let admin = FirstAdmin { account: "admin".to_owned(), password: password::generated() };
+        let text = toml::to_string(&admin).map_err(|error| Failure::failed(error.to_string()))?;
+        write_secret(&data.join(ADMIN), &text)?;
         write_secret(&data.join(TOKEN), &format!("{}\n", secrets::join_token()))?;
         let identity = Self {
             cluster: ClusterId(rand::random()).to_string(),
@@ -139,6 +151,16 @@ pub(crate) fn first_key(data: &Path) -> Outcome<FirstKey> {
     holdfast_support::config::load(&path).map_err(|error| Failure::failed(error.to_string()))
 }
 
+/// The first administrator of a cluster that this node makes.
+pub(crate) fn first_admin(data: &Path) -> Outcome<FirstAdmin> {
+    holdfast_support::config::load(&admin_path(data)).map_err(|error| Failure::failed(error.to_string()))
+}
+
+/// Where account and password lie.
+pub(crate) fn admin_path(data: &Path) -> PathBuf {
+    data.join(ADMIN)
+}
+
 /// Where that key lies.
 pub(crate) fn credentials_path(data: &Path) -> PathBuf {
     data.join(CREDENTIALS)
@@ -160,7 +182,7 @@ fn stranger(data: &Path) -> Outcome<Option<String>> {
     for entry in entries {
         let name = entry.map_err(|error| unusable(data, "read", &error))?.file_name();
         let name = name.to_string_lossy().into_owned();
-        let harmless = [CREDENTIALS, TOKEN, holdfast_support::dirlock::LOCK_FILE, "lost+found"];
+        let harmless = [CREDENTIALS, ADMIN, TOKEN, holdfast_support::dirlock::LOCK_FILE, "lost+found"];
         let unfinished = name.ends_with(crashsafe::UNFINISHED);
         if !harmless.contains(&name.as_str()) && !unfinished && !is_empty_directory(&data.join(&name)) {
             return Ok(Some(name));

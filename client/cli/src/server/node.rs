@@ -5,18 +5,21 @@
 //! way within the drain time, and ends with code 0. A role that fails for good ends the process with an error, so
 //! that its supervisor starts it again.
 
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use holdfast_metaserver::raft::RaftRuntime;
-use holdfast_proto::cluster::Empty;
-use holdfast_proto::method::Ping;
+use holdfast_proto::cluster::{Empty, Peer};
+use holdfast_proto::map::{MapRequest, Node, Standing, roles};
+use holdfast_proto::method::{GetMap, Ping};
 use holdfast_rpc::{MetaCaller, Net, NetConfig, Router, Server, ServerConfig};
 use holdfast_support::budget::ByteBudget;
 use holdfast_support::shutdown::Shutdown;
 use holdfast_support::{crashsafe, memory, telemetry};
+use tokio::time::Instant;
 
 use super::config::{Config, Role};
 use super::http::{self, Readiness};
@@ -28,6 +31,8 @@ use crate::failure::{Failure, Outcome};
 
 /// How often what the node knows of the cluster is written down.
 const UPKEEP: Duration = Duration::from_secs(5);
+/// How often it is asked where metadata servers are.
+const FOLLOW: Duration = Duration::from_secs(10);
 
 /// What the parts of a node share.
 #[derive(Clone)]
@@ -53,12 +58,14 @@ pub(crate) async fn run(config: Config) -> Outcome<()> {
     for (what, registered) in [
         ("client", holdfast_client::metrics::register(telemetry::registry())),
         ("worker", holdfast_worker::metrics::register(telemetry::registry())),
+        ("gateway", holdfast_gateway::metrics::register(telemetry::registry())),
     ] {
         if let Err(error) = registered {
             tracing::warn!(%error, "the metrics of the {what} are not shown");
         }
     }
-    http::serve(config.admin_listen, readiness.clone(), shutdown.clone()).await?;
+    let more = http::More::default();
+    http::serve(config.admin_listen, readiness.clone(), more.clone(), shutdown.clone()).await?;
 
     let raft_runtime = match config.plays(Role::Meta) {
         true => Some(RaftRuntime::new().map_err(|error| Failure::failed(error.to_string()))?),
@@ -88,10 +95,10 @@ pub(crate) async fn run(config: Config) -> Outcome<()> {
         config,
         raft_runtime,
     };
-    start(common, identity).await
+    start(common, identity, more).await
 }
 
-async fn start(common: Common, mut identity: Identity) -> Outcome<()> {
+async fn start(common: Common, mut identity: Identity, more: http::More) -> Outcome<()> {
     let Common { config, net, shutdown, readiness, .. } = common.clone();
     // Whatever a node plays, it says that it is there.
     let mut router = Router::new().on::<Ping, _, _>(|_, _, _| async { Ok((Empty {}, Bytes::new())) });
@@ -115,6 +122,10 @@ async fn start(common: Common, mut identity: Identity) -> Outcome<()> {
     tracing::info!(address = %server.local_addr(), "RPC port open");
     write_client_file(&config.data, &common.caller.metaservers(), &config.address())?;
 
+    if config.plays(Role::Meta) {
+        let cluster = holdfast_admin::Cluster::of_node(net.clone(), common.caller.clone());
+        more.serve(holdfast_admin::router(cluster, config.admin.serving()));
+    }
     let door = config.plays(Role::Gateway).then(|| Door::open(&common, &identity));
     let jobs = config.plays(Role::Worker).then(|| Jobs::start(&common, &identity));
     let upkeep = tokio::spawn(upkeep(common.clone(), identity.clone()));
@@ -212,8 +223,11 @@ fn with_free_ports(config: Config) -> Outcome<Config> {
 async fn upkeep(common: Common, mut identity: Identity) {
     let data = common.config.data.clone();
     let mut registered = false;
+    let mut group = Group::default();
     loop {
-        if !registered {
+        if registered {
+            group.follow(&common).await;
+        } else {
             match join::register(&common.config, &identity, &common.caller).await {
                 Ok(reply) => {
                     registered = true;
@@ -239,6 +253,51 @@ async fn upkeep(common: Common, mut identity: Identity) {
         }
         let pause = if registered { UPKEEP } else { Duration::from_millis(300) };
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// Where metadata servers are, as the map says: they come and go while the node runs.
+#[derive(Default)]
+struct Group {
+    epoch: u64,
+    nodes: BTreeMap<u64, Node>,
+    asked: Option<Instant>,
+}
+
+impl Group {
+    /// Asks now and then, and tells the node's caller. Nothing is forgotten when nobody answers.
+    async fn follow(&mut self, common: &Common) {
+        if self.asked.is_some_and(|at| at.elapsed() < FOLLOW) {
+            return;
+        }
+        let request = MapRequest { have: self.epoch, pgs: Vec::new(), all_pgs: false };
+        let reply = match common.caller.call::<GetMap>(&request, Instant::now() + FOLLOW).await {
+            Ok(reply) => reply,
+            Err(status) => return tracing::debug!(%status, "ask where metadata servers are"),
+        };
+        self.asked = Some(Instant::now());
+        if reply.full {
+            self.nodes.clear();
+        }
+        self.epoch = reply.epoch;
+        self.nodes.extend(reply.nodes.into_iter().map(|node| (node.id, node)));
+        common.caller.learn(&self.peers(&common.config));
+    }
+
+    /// The metaservers of the map, this node, and those that were configured, in case the others cannot be reached.
+    fn peers(&self, config: &Config) -> Vec<Peer> {
+        let metas = self.nodes.values().filter(|node| {
+            node.roles & (roles::META | roles::WITNESS) != 0 && node.standing() != Standing::Removed
+        });
+        let mut peers: Vec<Peer> =
+            metas.map(|node| Peer { node: node.id, address: node.address.clone() }).collect();
+        let own = config.plays(Role::Meta).then(|| config.address());
+        for address in own.iter().chain(&config.join) {
+            if !peers.iter().any(|peer| peer.address == *address) {
+                peers.push(Peer { node: 0, address: address.clone() });
+            }
+        }
+        peers
     }
 }
 

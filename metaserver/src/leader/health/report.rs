@@ -4,12 +4,14 @@
 //! said when not all were. What is told of a group is what repair found when it last looked.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use holdfast_proto::admin::{
-    GroupHealth, HealthReply, HealthRequest, MemberHealth, ProcedureStatus, SpareCount, StateCount,
+    ClassCount, GroupHealth, GroupMap, HealthReply, HealthRequest, LevelCount, MemberHealth, ProcedureStatus,
+    SpareCount, StateCount,
 };
-use holdfast_proto::map::{Disk, Node, Pg, Procedure, ProcedureKind, Standing};
-use holdfast_proto::op::DiskRef;
+use holdfast_proto::map::{Disk, Member, Node, Pg, Procedure, ProcedureKind, Standing};
+use holdfast_proto::op::{Ailment, DiskRef};
 use holdfast_proto::status::{Code, Status};
 use holdfast_state::plan::cluster::Cluster;
 use holdfast_state::plan::explain::{self, Terms, Words};
@@ -91,6 +93,23 @@ impl Lens<'_> {
         }
     }
 
+    fn level(&self, pg: u32) -> Ailment {
+        self.outlook.ailing.get(&pg).map_or(Ailment::Whole, |found| explain::ailment(found.risk))
+    }
+
+    /// Whether a group is of the kind that is asked for, but for what needs a closer look.
+    fn is_asked_for(&self, pg: &Pg, ask: &HealthRequest) -> bool {
+        let on = |node: u64| {
+            let there =
+                |member: &Member| self.cluster.disks.get(&member.disk).is_some_and(|d| d.node == node);
+            pg.members.iter().any(there)
+        };
+        (ask.class == 0 || ask.class == pg.class)
+            && (ask.disk == 0 || pg.members.iter().any(|member| member.disk == ask.disk))
+            && (ask.node == 0 || on(ask.node))
+            && ask.level.is_none_or(|level| level == self.level(pg.id) as i32)
+    }
+
     /// Of a group with which nothing was found to be the matter.
     fn well(&self, pg: &Pg) -> Assessment {
         let redundancy = self.cluster.classes.get(&pg.class).and_then(|class| class.redundancy);
@@ -117,6 +136,9 @@ pub async fn report<M: Metadata, C: Chunkservers>(
 ) -> Result<HealthReply, Status> {
     let mut reply = summary(leader).await?;
     let most = (ask.most as usize).min(MOST);
+    if ask.map {
+        reply.map = Some(with_lens(leader, map));
+    }
     let (seen, more) = with_lens(leader, |lens| choose(lens, ask, most));
     if ask.pg != 0 && seen.is_empty() {
         return Err(Status::new(
@@ -140,12 +162,34 @@ fn choose(lens: &Lens<'_>, ask: &HealthRequest, most: usize) -> (Vec<Seen>, bool
     if ask.pg != 0 {
         return (lens.cluster.pgs.get(&ask.pg).map(|pg| lens.see(pg)).into_iter().collect(), false);
     }
-    let behind = lens.outlook.ailing.keys().filter(|pg| **pg > ask.after);
-    let mut groups: Vec<&Pg> =
-        behind.filter_map(|pg| lens.cluster.pgs.get(pg)).take(most.saturating_add(1)).collect();
-    let more = groups.len() > most;
-    groups.truncate(most);
-    (groups.into_iter().map(|pg| lens.see(pg)).collect(), more && most > 0)
+    if most == 0 {
+        return (Vec::new(), false);
+    }
+    let behind = (Bound::Excluded(ask.after), Bound::Unbounded);
+    let ailing = lens.outlook.ailing.range(behind).filter_map(|(pg, _)| lens.cluster.pgs.get(pg));
+    let groups: Box<dyn Iterator<Item = &Pg>> = match ask.whole {
+        true => Box::new(lens.cluster.pgs.range(behind).map(|(_, pg)| pg)),
+        false => Box::new(ailing),
+    };
+    let mut seen: Vec<Seen> = groups
+        .filter(|pg| lens.is_asked_for(pg, ask))
+        .map(|pg| lens.see(pg))
+        .filter(|seen| ask.state.is_empty() || ask.state == seen.words.state)
+        .take(most.saturating_add(1))
+        .collect();
+    let more = seen.len() > most;
+    seen.truncate(most);
+    (seen, more)
+}
+
+/// Every group in a few bytes.
+fn map(lens: &Lens<'_>) -> GroupMap {
+    let pgs = || lens.cluster.pgs.values();
+    GroupMap {
+        ids: pgs().map(|pg| pg.id).collect(),
+        classes: pgs().map(|pg| pg.class).collect(),
+        levels: pgs().map(|pg| lens.level(pg.id) as u8).collect(),
+    }
 }
 
 type Facts = (Option<Ailing>, Vec<u64>);
@@ -188,6 +232,7 @@ fn told(lens: &Lens<'_>, one: &Seen, ailing: Option<Ailing>, lacks: &[u64], now_
             lacks,
             temporary: member.temporary,
             bytes_left: left,
+            shard: member.shard,
         });
     }
     let until = one.words.until_ms.map_or(0, |ms| {
@@ -208,6 +253,8 @@ fn told(lens: &Lens<'_>, one: &Seen, ailing: Option<Ailing>, lacks: &[u64], now_
         bytes_left,
         members,
         until_ns: until,
+        pg_state: one.pg.state,
+        epoch: one.pg.epoch,
     }
 }
 
@@ -243,6 +290,8 @@ fn part_of_chunk(lens: &Lens<'_>) -> u64 {
 fn count(lens: &Lens<'_>) -> HealthReply {
     let mut spare: BTreeMap<i32, (u64, u64)> = BTreeMap::new();
     let mut states: BTreeMap<&'static str, (u64, u64)> = BTreeMap::new();
+    let mut classes: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+    let mut levels: BTreeMap<Ailment, (u64, u64)> = BTreeMap::new();
     let mut bytes_left = 0;
     for pg in lens.cluster.pgs.values() {
         let bytes = lens.sizes.bytes.get(&pg.id).copied().unwrap_or(0);
@@ -258,6 +307,10 @@ fn count(lens: &Lens<'_>) -> HealthReply {
         };
         let (groups, of_spare) = spare.entry(left).or_default();
         (*groups, *of_spare) = (*groups + 1, *of_spare + bytes);
+        let (groups, of_class) = classes.entry(pg.class).or_default();
+        (*groups, *of_class) = (*groups + 1, *of_class + bytes);
+        let (groups, of_level) = levels.entry(lens.level(pg.id)).or_default();
+        (*groups, *of_level) = (*groups + 1, *of_level + bytes);
     }
     let spare = spare.into_iter().map(|(spare, (groups, bytes))| SpareCount { spare, groups, bytes });
     let states = states.into_iter().map(|(state, (groups, bytes))| StateCount {
@@ -265,7 +318,17 @@ fn count(lens: &Lens<'_>) -> HealthReply {
         groups,
         bytes,
     });
-    HealthReply { spare: spare.collect(), states: states.collect(), bytes_left, ..HealthReply::default() }
+    let classes = classes.into_iter().map(|(class, (groups, bytes))| ClassCount { class, groups, bytes });
+    let levels =
+        levels.into_iter().map(|(level, (groups, bytes))| LevelCount { level: level as i32, groups, bytes });
+    HealthReply {
+        spare: spare.collect(),
+        states: states.collect(),
+        classes: classes.collect(),
+        levels: levels.collect(),
+        bytes_left,
+        ..HealthReply::default()
+    }
 }
 
 /// A procedure as far as the map and repair show it.
@@ -398,7 +461,7 @@ pub async fn procedures<M: Metadata, C: Chunkservers>(
 }
 
 /// What is under way, for the cluster's condition: known without asking anybody. With whether it is held up.
-pub fn notices<M, C>(leader: &Leader<M, C>) -> Vec<(String, bool)> {
+pub fn notices<M, C>(leader: &Leader<M, C>) -> Vec<Notice> {
     let uptime = leader.uptime_now();
     let told = |one: UnderWay| {
         let status = one.told(None, 0, uptime);
@@ -406,23 +469,56 @@ pub fn notices<M, C>(leader: &Leader<M, C>) -> Vec<(String, bool)> {
             Target::Disk(disk) => format!("disk d{disk} on node n{}", one.node),
             Target::Node(node) => format!("node n{node}"),
         };
-        let doing = match (one.procedure.kind(), status.left_s) {
-            (ProcedureKind::Drain, _) => format!("{what} is being emptied: {}", status.detail),
+        let (kind, doing) = match (one.procedure.kind(), status.left_s) {
+            (ProcedureKind::Drain, _) => ("drain", format!("{what} is being emptied: {}", status.detail)),
             (ProcedureKind::Maintenance, Some(left)) => {
-                format!("{what} is in maintenance for {} more minutes: {}", left.div_ceil(60), status.detail)
+                let minutes = left.div_ceil(60);
+                let what = format!("{what} is in maintenance for {minutes} more minutes: {}", status.detail);
+                ("maintenance", what)
             }
             (ProcedureKind::Maintenance, None) => {
-                format!("{what} is in maintenance until somebody ends it: {}", status.detail)
+                let what = format!("{what} is in maintenance until somebody ends it: {}", status.detail);
+                ("maintenance", what)
             }
-            (ProcedureKind::Replacement, _) => format!("{what} is being replaced: {}", status.detail),
+            (ProcedureKind::Replacement, _) => {
+                ("replacement", format!("{what} is being replaced: {}", status.detail))
+            }
         };
-        let held_up = !status.blocked.is_empty() && one.procedure.kind() == ProcedureKind::Drain;
-        match status.blocked.is_empty() {
-            true => (doing, held_up),
-            false => (format!("{doing}; {}", status.blocked.join("; ")), held_up),
+        Notice {
+            held_up: !status.blocked.is_empty() && one.procedure.kind() == ProcedureKind::Drain,
+            what: match status.blocked.is_empty() {
+                true => doing,
+                false => format!("{doing}; {}", status.blocked.join("; ")),
+            },
+            kind,
+            disk: status.disk,
+            node: status.node,
+            groups_left: status.groups_left,
+            bytes_left: status.bytes_left,
+            left_s: status.left_s,
         }
     };
     under_way(leader).into_iter().map(told).collect()
+}
+
+/// A procedure under way, in a sentence and in figures.
+pub struct Notice {
+    /// `drain`, `maintenance` or `replacement`.
+    pub kind: &'static str,
+    /// For people.
+    pub what: String,
+    /// It cannot go on.
+    pub held_up: bool,
+    /// The disk; 0: the whole node.
+    pub disk: u32,
+    /// The node.
+    pub node: u64,
+    /// Groups that count on it still.
+    pub groups_left: u64,
+    /// Their bytes that are not yet elsewhere.
+    pub bytes_left: u64,
+    /// Of maintenance: seconds until it ends by itself.
+    pub left_s: Option<u64>,
 }
 
 impl UnderWay {

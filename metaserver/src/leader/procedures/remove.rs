@@ -77,12 +77,12 @@ pub(super) async fn remove<M: Metadata + Council, C: Chunkservers>(
     }
     if !ask.only_judge {
         for disk in disks {
-            stand(leader, Target::Disk(disk), Standing::Removed, 0, 0).await?;
+            stand(leader, Target::Disk(disk), Standing::Removed, 0, ask).await?;
             tracing::info!(disk, "a disk is removed: nothing is left on it");
         }
         if let Target::Node(node) = target {
             watch::refresh_map(leader).await?;
-            stand(leader, target, Standing::Removed, 0, 0).await?;
+            stand(leader, target, Standing::Removed, 0, ask).await?;
             tracing::info!(node, "a node is removed");
             // Not before: one that takes part is invited again.
             let late = |_| {

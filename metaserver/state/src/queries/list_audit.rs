@@ -62,7 +62,7 @@ fn wanted(ask: &ListAudit, text: &str, sealed: &SealedEntry) -> bool {
         let all = [&note.action, &note.target, &note.message, &actor.name, &actor.from];
         all.into_iter().chain(details).any(|part| part.to_lowercase().contains(text))
     };
-    ask.kind.is_none_or(|kind| kind == note.kind)
+    (ask.kinds.is_empty() || ask.kinds.contains(&note.kind))
         && (ask.actor.is_empty() || ask.actor == actor.name)
         && (ask.target.is_empty() || ask.target == note.target)
         && (ask.from_ns == 0 || entry.at_ns >= ask.from_ns)

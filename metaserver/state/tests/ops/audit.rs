@@ -174,7 +174,7 @@ fn pages_and_what_is_asked_for() {
     );
     assert_eq!(count(ListAudit { target: "d2".into(), ..ListAudit::default() }), 31);
     assert_eq!(count(ListAudit { from_ns: world.now, ..ListAudit::default() }), 1);
-    assert_eq!(count(ListAudit { kind: Some(AuditKind::Access as i32), ..ListAudit::default() }), 0);
+    assert_eq!(count(ListAudit { kinds: vec![AuditKind::Access as i32], ..ListAudit::default() }), 0);
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub(super) async fn connect(
             description: format!("{role} of node {}", identity.node),
             local_node: identity.node_id(),
             shared_budget: None,
+            background: role == "worker",
             byte_budget: common.config.payload_memory.0,
             default_deadline: TRY,
             ..ClientConfig::default()

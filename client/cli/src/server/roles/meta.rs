@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use holdfast_admin::password;
 use holdfast_metaserver::raft::{GroupConfig, Timers};
 use holdfast_metaserver::{Metaserver, MetaserverConfig};
+use holdfast_proto::access::Role as AccountRole;
 use holdfast_proto::ids::ClusterId;
 use holdfast_proto::map::{FailureDomain, Redundancy};
-use holdfast_proto::op::{Command, Genesis, KeyRule, Op, PutClass, PutJoinToken, PutKey};
+use holdfast_proto::op::{Command, Genesis, KeyRule, Op, PutAccount, PutClass, PutJoinToken, PutKey};
 use holdfast_rpc::Router;
 use holdfast_state::limits::STATE_VERSION;
 
@@ -59,7 +61,8 @@ impl Meta {
                 cluster = identity.cluster,
                 credentials = %identity::credentials_path(&config.data).display(),
                 token = %identity::token_path(&config.data).display(),
-                "made a new cluster; the first S3 key and the join token are in these files"
+                password = %identity::admin_path(&config.data).display(),
+                "made a new cluster; the first S3 key, the dashboard's first password and the join token are in these files"
             );
         }
         identity.stage = Stage::Member;
@@ -122,6 +125,19 @@ fn group_config(common: &Common, identity: &Identity) -> GroupConfig {
     group
 }
 
+/// Who may do everything in the dashboard of a new cluster. The password was drawn with the cluster's other secrets.
+fn first_account(config: &Config) -> Outcome<PutAccount> {
+    let first = identity::first_admin(&config.data)?;
+    let hash = password::hash(&first.password).map_err(|problem| Failure::failed(problem.message.clone()))?;
+    Ok(PutAccount {
+        name: first.account,
+        create: true,
+        role: Some(AccountRole::Admin as i32),
+        password: Some(hash),
+        ..PutAccount::default()
+    })
+}
+
 /// What a new cluster begins with: this node, a class for one disk that grows with the cluster, one S3 key that may
 /// do everything, a join token.
 fn first_command(config: &Config, identity: &Identity) -> Outcome<Command> {
@@ -151,6 +167,7 @@ fn first_command(config: &Config, identity: &Identity) -> Outcome<Command> {
             rules: vec![KeyRule { bucket: "*".to_owned(), read: true, write: true, manage: true }],
             disabled: false,
         }),
+        account: Some(first_account(config)?),
         token: Some(PutJoinToken { digest: secrets::token_digest(token.trim()) }),
     };
     Ok(Command {
