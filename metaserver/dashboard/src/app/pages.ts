@@ -1,0 +1,32 @@
+// Every page: its address, its place in the navigation, its code (fetched when it is opened first). To add a page, add a
+// line; the README says what else.
+
+import type { ComponentType } from "react";
+import { OverviewIcon, TopologyIcon, type Icon } from "../components/icons";
+
+export type Section = "observe" | "data" | "operate" | "govern";
+/** Its name in i18n/{en,zh}/shell.ts, `pages`. */
+export type PageId =
+  | "overview"
+  | "topology"
+  | "groups"
+  | "files"
+  | "rebalance"
+  | "repair"
+  | "access"
+  | "audit"
+  | "settings";
+
+export interface PageSpec {
+  id: PageId;
+  /** "/topology"; the page gets everything below as well ("/topology/disks/7"). */
+  path: string;
+  section: Section;
+  icon: Icon;
+  load: () => Promise<{ default: ComponentType }>;
+}
+
+export const pages: PageSpec[] = [
+  { id: "overview", path: "/", section: "observe", icon: OverviewIcon, load: () => import("../pages/overview/Overview") },
+  { id: "topology", path: "/topology", section: "observe", icon: TopologyIcon, load: () => import("../pages/topology/TopologyPage") },
+];
