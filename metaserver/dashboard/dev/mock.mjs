@@ -17,7 +17,7 @@ import { makeCluster, tick } from "./cluster.mjs";
 import { overview, topologyLoad } from "./views.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-const dist = path.resolve(here, "../dist");
+const dist = path.resolve(here, process.env.DIST ?? "../dist");
 const { env } = process;
 const cluster = makeCluster({ big: Boolean(env.BIG), empty: Boolean(env.EMPTY), calm: Boolean(env.CALM) });
 const options = { leaderless: Boolean(env.LEADERLESS) };

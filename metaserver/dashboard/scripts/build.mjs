@@ -9,7 +9,8 @@ import { fileURLToPath } from "node:url";
 import { common } from "./options.mjs";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
-const dist = path.join(root, "dist");
+// OUT: somebody else may be looking at dist/.
+const dist = path.resolve(root, process.env.OUT ?? "dist");
 const dev = process.argv.includes("--dev");
 
 /** Every style sheet below src/, in the order of the cascade: tokens, base, then by path. */

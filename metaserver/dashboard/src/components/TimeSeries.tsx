@@ -71,7 +71,7 @@ export function TimeSeries({ label, times, series, show, height = 180, least = 0
       width: Math.max(at.clientWidth, 100),
       height,
       legend: { show: false },
-      padding: [8, 6, 0, 0],
+      padding: [8, 20, 0, 0],
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
       scales: {
         x: { time: true },

@@ -22,6 +22,8 @@ function formatIn(language: Language) {
     time: (at: At) => times.time(at, language),
     day: (at: At) => times.day(at, language),
     duration: (seconds: number) => times.duration(seconds, language),
+    /** Several parts of one remark. */
+    list: (parts: string[]) => parts.join(language === "zh" ? "，" : ", "),
     ago: (at: At) => times.ago(at, language),
   };
 }

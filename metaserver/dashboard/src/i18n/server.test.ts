@@ -18,6 +18,14 @@ test("without its parameters an issue is told in the server's words", () => {
   assert.equal(issueIn("en", unheard).what, "Something new");
 });
 
+test("a procedure that is held up is told whole", () => {
+  const message =
+    "disk d3 on node n1 is being emptied: 4 groups still count on it; 2 groups find no other disk that is apart enough and has room: add one, or give disks room";
+  const told = { ...issue, code: "procedure_held_up", message, params: {} };
+  assert.equal(issueIn("en", told).what, "Disk 3 on node 1 is being drained");
+  assert.match(issueIn("zh", told).means, /^仍有 4 个归置组依赖它；2 个归置组找不到/);
+});
+
 test("sentences of the server are known by their form", () => {
   assert.equal(phraseIn("zh", "41 groups still count on it"), "仍有 41 个归置组依赖它");
   assert.equal(phraseIn("zh", "never heard of"), "Never heard of");

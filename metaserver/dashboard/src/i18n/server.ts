@@ -7,7 +7,9 @@ import { getLanguage, useLanguage, type Language } from "./language";
 import { actions as actionsEn } from "./en/actions";
 import { errors as errorsEn } from "./en/errors";
 import { issues as issuesEn } from "./en/issues";
+import { procedures as procedureEn } from "./en/procedures";
 import { phrasesZh } from "./zh/phrases";
+import { procedures as procedureZh } from "./zh/procedures";
 import { actions as actionsZh } from "./zh/actions";
 import { errors as errorsZh } from "./zh/errors";
 import { issues as issuesZh } from "./zh/issues";
@@ -41,11 +43,29 @@ export function issueIn(language: Language, issue: Issue): IssueShown {
   } catch (cause) {
     if (!(cause instanceof Missing)) throw cause;
   }
+  const procedure = /^procedure/.test(issue.code) ? procedureIn(language, issue.message) : null;
+  if (procedure) return procedure;
   const [what = "", ...means] = issue.message.split(/[:;] /);
   return { what: capital(what), means: capital(means.join("; ")) };
 }
 
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** A procedure under way is told as one sentence: of what, what is done, how far it is, what it waits for. */
+function procedureIn(language: Language, message: string): IssueShown | null {
+  const found =
+    /^(?:disk d(\d+) on )?node n(\d+) is (being emptied|being replaced|in maintenance)(?: for (\d+) more minutes| until somebody ends it)?: (.*)$/.exec(
+      message,
+    );
+  if (!found) return null;
+  const [, disk, node = "", doing = "", minutes, rest = ""] = found;
+  const words = (language === "zh" ? procedureZh : procedureEn)[doing as keyof typeof procedureEn];
+  const means = rest
+    .split(/; (?=\d+ groups (?:find|cannot)|waits for)/)
+    .map((part) => phraseIn(language, part))
+    .join(language === "zh" ? "；" : ". ");
+  return { what: words(disk ?? "", node, minutes ?? ""), means };
+}
 
 export function phraseIn(language: Language, text: string): string {
   if (language === "zh") {

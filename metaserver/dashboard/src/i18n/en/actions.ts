@@ -23,6 +23,7 @@ export const actions: Record<string, (target: string) => string> = {
   "disk.join": (t) => `Disk ${t} joined`,
   "disk.down": (t) => `Disk ${t} does not answer`,
   "disk.up": (t) => `Disk ${t} answers again`,
+  "disk.suspect": (t) => `Disk ${t} missed heartbeats`,
   "disk.failed": (t) => `Disk ${t} failed`,
   "disk.out": (t) => `Disk ${t} was given up`,
   "node.drain": (t) => `Began draining node ${t}`,

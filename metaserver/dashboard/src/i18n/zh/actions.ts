@@ -23,6 +23,7 @@ export const actions: typeof original = {
   "disk.join": (t) => `磁盘 ${t} 加入集群`,
   "disk.down": (t) => `磁盘 ${t} 无响应`,
   "disk.up": (t) => `磁盘 ${t} 恢复响应`,
+  "disk.suspect": (t) => `磁盘 ${t} 心跳缺失`,
   "disk.failed": (t) => `磁盘 ${t} 发生故障`,
   "disk.out": (t) => `磁盘 ${t} 被剔除`,
   "node.drain": (t) => `开始排空节点 ${t}`,

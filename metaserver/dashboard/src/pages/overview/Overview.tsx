@@ -1,1 +1,67 @@
-export default function Overview() { return <div className="page"><h1>x</h1></div>; }
+// The first page: how the cluster is, why, and what is being done about it.
+
+import { useOverview } from "../../api/queries";
+import { FailureNote } from "../../components/FailureNote";
+import { Skeleton } from "../../components/Skeleton";
+import { errorWords } from "../../i18n/errors";
+import { CapacityCard } from "./CapacityCard";
+import { EventsCard } from "./EventsCard";
+import { FactsRow } from "./FactsRow";
+import { FirstSteps } from "./FirstSteps";
+import { HealthCard } from "./HealthCard";
+import { JobsCard } from "./JobsCard";
+import { PerformanceCard } from "./PerformanceCard";
+import { QuorumCard } from "./QuorumCard";
+import { RedundancyCard } from "./RedundancyCard";
+import { words } from "./text";
+
+export default function Overview() {
+  const t = words();
+  const { data, error, refetch } = useOverview();
+  return (
+    <div className="page">
+      <h1 className="hidden-text">{t.title}</h1>
+      {error && !data ? (
+        <FailureNote failure={error} title={errorWords.now().loadTitle} onRetry={() => void refetch()} />
+      ) : null}
+      {data ? (
+        <>
+          <HealthCard overview={data} />
+          <FactsRow overview={data} />
+          {data.empty ? <FirstSteps overview={data} /> : null}
+          <div className="grid">
+            <CapacityCard overview={data} className="third" />
+            <RedundancyCard overview={data} className="third" />
+            <QuorumCard overview={data} className="third" />
+            <PerformanceCard overview={data} />
+            <JobsCard jobs={data.jobs} className="half" />
+            <EventsCard className="half" />
+          </div>
+        </>
+      ) : error ? null : (
+        <Waiting />
+      )}
+    </div>
+  );
+}
+
+function Waiting() {
+  return (
+    <div className="stack" aria-busy="true">
+      <Skeleton height={92} />
+      <Skeleton height={78} />
+      <div className="grid">
+        <div className="third">
+          <Skeleton height={290} />
+        </div>
+        <div className="third">
+          <Skeleton height={290} />
+        </div>
+        <div className="third">
+          <Skeleton height={290} />
+        </div>
+      </div>
+      <Skeleton height={520} />
+    </div>
+  );
+}
