@@ -132,9 +132,10 @@ setInterval(() => {
   const made = new Map();
   for (const { response, wanted } of streams) {
     for (const topic of wanted) {
-      const make = topics[topic];
+      // "files:/bucket/dir" is asked of "files".
+      const make = topics[topic] ?? topics[topic.split(":")[0]];
       if (!make) continue;
-      if (!made.has(topic)) made.set(topic, make());
+      if (!made.has(topic)) made.set(topic, make(topic));
       const data = made.get(topic);
       if (data !== undefined) response.write(`event: ${topic}\ndata: ${JSON.stringify(data)}\n\n`);
     }

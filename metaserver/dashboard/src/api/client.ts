@@ -45,7 +45,8 @@ export function url(path: string, query?: Query): string {
     if (value !== null && value !== undefined && value !== "") search.set(name, String(value));
   }
   const text = search.toString();
-  return BASE + path + (text ? `?${text}` : "");
+  if (!text) return BASE + path;
+  return BASE + path + (path.includes("?") ? "&" : "?") + text;
 }
 
 export async function failureOf(response: Response): Promise<Failure> {

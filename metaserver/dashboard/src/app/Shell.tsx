@@ -17,6 +17,9 @@ export const pageOf = (path: string): PageSpec | undefined =>
   pages.find((page) => page.path !== "/" && (path === page.path || path.startsWith(`${page.path}/`))) ??
   pages.find((page) => page.path === path);
 
+/** The page's address and all below it; names there may have line breaks in them. */
+const subtree = (path: string): string | RegExp => (path === "/" ? "/" : new RegExp(`^${path}(?:/[^]*)?$`));
+
 export function Shell() {
   const t = shell();
   const [path, go] = useLocation();
@@ -61,7 +64,7 @@ export function Shell() {
             <Suspense fallback={<PageSkeleton />}>
               <Switch>
                 {pages.map((page) => (
-                  <Route key={page.id} path={page.path === "/" ? "/" : `${page.path}/*?`} component={loaded.get(page.id)!} />
+                  <Route key={page.id} path={subtree(page.path)} component={loaded.get(page.id)!} />
                 ))}
                 <Route component={NotFound} />
               </Switch>
