@@ -1,7 +1,9 @@
 // Actions behind a button.
 
 import type { Key, ReactNode } from "react";
-import { Button, Menu as Inner, MenuItem, MenuTrigger, Popover } from "react-aria-components";
+import { Button } from "react-aria-components/Button";
+import { Menu as Inner, MenuItem, MenuTrigger } from "react-aria-components/Menu";
+import { Popover } from "react-aria-components/Popover";
 import type { Icon } from "./icons";
 
 export interface MenuEntry {
@@ -11,6 +13,8 @@ export interface MenuEntry {
   selected?: boolean;
   danger?: boolean;
   disabled?: boolean;
+  /** Why it cannot be used: makes it disabled. */
+  refused?: string | null;
 }
 
 export interface MenuProps {
@@ -21,13 +25,15 @@ export interface MenuProps {
   onAction: (id: string) => void;
   /** Above the entries: who is signed in, say. */
   head?: ReactNode;
+  /** Reached by other means than Tab: in rows of a table. */
+  tabStop?: boolean;
 }
 
-export function Menu({ label, button, className = "button quiet", entries, onAction, head }: MenuProps) {
+export function Menu({ label, button, className = "button quiet", entries, onAction, head, tabStop = true }: MenuProps) {
   const text = (entry: MenuEntry) => (typeof entry.label === "string" ? entry.label : entry.id);
   return (
     <MenuTrigger>
-      <Button className={className} aria-label={label}>
+      <Button className={className} aria-label={label} excludeFromTabOrder={!tabStop}>
         {button}
       </Button>
       <Popover className="popover" offset={5} placement="bottom end">
@@ -36,7 +42,7 @@ export function Menu({ label, button, className = "button quiet", entries, onAct
           className="list-box"
           aria-label={label}
           onAction={(key: Key) => onAction(String(key))}
-          disabledKeys={entries.filter((entry) => entry.disabled).map((entry) => entry.id)}
+          disabledKeys={entries.filter((entry) => entry.disabled || entry.refused).map((entry) => entry.id)}
         >
           {entries.map((entry) => (
             <MenuItem
@@ -47,7 +53,10 @@ export function Menu({ label, button, className = "button quiet", entries, onAct
               data-selected={entry.selected || undefined}
             >
               {entry.icon ? <entry.icon size={15} /> : null}
-              <span className="grow">{entry.label}</span>
+              <span className="grow">
+                {entry.label}
+                {entry.refused ? <span className="small muted block menu-why">{entry.refused}</span> : null}
+              </span>
             </MenuItem>
           ))}
         </Inner>

@@ -173,6 +173,49 @@ export const NodeIcon = icon(
 );
 export const ShieldIcon = icon(<path d="M8 1.8 13 3.6v4c0 3.2-2 5.4-5 6.6-3-1.2-5-3.4-5-6.6v-4l5-1.8Z" />);
 
+export const UploadIcon = icon(<path d="M8 10.5V2.8M4.8 5.8 8 2.6l3.2 3.2M2.5 10.5v2.3c0 .4.3.7.7.7h9.6c.4 0 .7-.3.7-.7v-2.3" />);
+export const DownloadIcon = icon(<path d="M8 2.5v7.9M4.8 7.4 8 10.6l3.2-3.2M2.5 10.5v2.3c0 .4.3.7.7.7h9.6c.4 0 .7-.3.7-.7v-2.3" />);
+export const FileIcon = icon(<path d="M4.2 1.8h5l3.3 3.3v8.2c0 .5-.4.9-.9.9H4.4c-.5 0-.9-.4-.9-.9V2.5c0-.4.3-.7.7-.7ZM9 2v3.4h3.3" />);
+export const ImageIcon = icon(
+  <>
+    <rect x="2" y="2.8" width="12" height="10.4" rx="1.3" />
+    <circle cx="5.5" cy="6.2" r="1.1" />
+    <path d="m2.4 11.6 3.3-3 2.5 2.2 2.4-2.6 3 3" />
+  </>,
+);
+export const FilmIcon = icon(
+  <>
+    <rect x="2" y="3" width="12" height="10" rx="1.3" />
+    <path d="M6.7 5.9v4.2L10.2 8 6.7 5.9Z" />
+  </>,
+);
+export const SoundIcon = icon(
+  <>
+    <circle cx="4.6" cy="11.6" r="1.9" />
+    <circle cx="11.3" cy="10.2" r="1.9" />
+    <path d="M6.5 11.6V4l6.7-1.4v7.6" />
+  </>,
+);
+export const TextFileIcon = icon(
+  <path d="M4.2 1.8h5l3.3 3.3v8.2c0 .5-.4.9-.9.9H4.4c-.5 0-.9-.4-.9-.9V2.5c0-.4.3-.7.7-.7ZM9 2v3.4h3.3M5.8 8.3h4.4M5.8 10.9h3" />,
+);
+export const BucketIcon = icon(
+  <>
+    <ellipse cx="8" cy="4" rx="5.5" ry="1.8" />
+    <path d="m2.5 4.2 1.3 8.2c.1.9 1.9 1.6 4.2 1.6s4.1-.7 4.2-1.6l1.3-8.2" />
+  </>,
+);
+export const LinkIcon = icon(
+  <path d="M6.7 9.3a2.7 2.7 0 0 0 3.8 0l2.4-2.4a2.7 2.7 0 0 0-3.8-3.8L8.3 4M9.3 6.7a2.7 2.7 0 0 0-3.8 0L3.1 9.1a2.7 2.7 0 0 0 3.8 3.8l.8-.9" />,
+);
+export const MoreIcon = icon(<path d="M3.5 8h.01M8 8h.01M12.5 8h.01" strokeWidth={2.2} />);
+export const ChevronLeftIcon = icon(<path d="m9.8 4-4 4 4 4" />);
+export const RestoreIcon = icon(<path d="M2.8 8a5.3 5.3 0 1 0 1.7-3.9M2.5 2.6v2.9h2.9M8 5.2V8l2 1.3" />);
+export const FolderPlusIcon = icon(
+  <path d="M2 12.3V3.7c0-.7.5-1.2 1.2-1.2h3l1.6 1.9h5c.7 0 1.2.5 1.2 1.2v6.7c0 .7-.5 1.2-1.2 1.2H3.2c-.7 0-1.2-.5-1.2-1.2ZM8 7v4M6 9h4" />,
+);
+export const TagIcon = icon(<path d="M2.5 3.2v4.2l6.2 6.2 4.9-4.9L7.4 2.5H3.2c-.4 0-.7.3-.7.7ZM5.3 5.3h.01" />);
+
 /** The mark: a cell held from all sides. */
 export function Mark({ size = 22 }: { size?: number }) {
   return (
