@@ -2,7 +2,7 @@
 
 import { QueryClientProvider } from "@tanstack/react-query";
 import { useEffect } from "react";
-import { I18nProvider } from "react-aria-components";
+import { I18nProvider } from "react-aria-components/I18nProvider";
 import { queryClient } from "../api/queries";
 import { Toasts } from "../components/Toasts";
 import { localeOf, useLanguage } from "../i18n/language";

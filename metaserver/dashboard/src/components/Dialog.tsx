@@ -1,7 +1,9 @@
 // A dialog over the page, or a panel at its side. Focus stays inside and goes back where it came from.
 
 import type { ReactNode } from "react";
-import { Dialog as Inner, Heading, Modal, ModalOverlay } from "react-aria-components";
+import { Dialog as Inner } from "react-aria-components/Dialog";
+import { Heading } from "react-aria-components/Heading";
+import { Modal, ModalOverlay } from "react-aria-components/Modal";
 import { common } from "../i18n/common";
 import { Button } from "./Button";
 import { CloseIcon } from "./icons";

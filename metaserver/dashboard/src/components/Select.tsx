@@ -1,7 +1,11 @@
 // One of several, in a list that opens.
 
 import type { Key } from "react";
-import { Button, Label, ListBox, ListBoxItem, Popover, Select as Inner, SelectValue } from "react-aria-components";
+import { Button } from "react-aria-components/Button";
+import { Label } from "react-aria-components/Label";
+import { ListBox, ListBoxItem } from "react-aria-components/ListBox";
+import { Popover } from "react-aria-components/Popover";
+import { Select as Inner, SelectValue } from "react-aria-components/Select";
 import { CheckIcon, ChevronDownIcon } from "./icons";
 
 export interface SelectProps<T extends string> {

@@ -1,6 +1,7 @@
 // A value on a scale. `steps` may be of any distances (powers of two, say): the thumb moves from one to the next.
 
-import { Label, Slider as Inner, SliderFill, SliderOutput, SliderThumb, SliderTrack } from "react-aria-components";
+import { Label } from "react-aria-components/Label";
+import { Slider as Inner, SliderFill, SliderOutput, SliderThumb, SliderTrack } from "react-aria-components/Slider";
 
 export interface SliderProps {
   label: string;

@@ -1,7 +1,7 @@
 // Tabs of a page; which one is chosen belongs to the page (its address).
 
 import type { Key, ReactNode } from "react";
-import { Tab, TabList, TabPanel, Tabs as Inner } from "react-aria-components";
+import { Tab, TabList, TabPanel, Tabs as Inner } from "react-aria-components/Tabs";
 
 export interface TabSpec {
   id: string;

@@ -1,7 +1,8 @@
 // A short explanation on hover and on focus. The child must be focusable.
 
 import type { DOMAttributes, ReactElement, ReactNode } from "react";
-import { Focusable, OverlayArrow, Tooltip as Bubble, TooltipTrigger } from "react-aria-components";
+import { Focusable } from "react-aria-components/Focusable";
+import { OverlayArrow, Tooltip as Bubble, TooltipTrigger } from "react-aria-components/Tooltip";
 
 export function Tooltip({ text, children }: { text: ReactNode; children: ReactElement<DOMAttributes<Element>, string> }) {
   return (
