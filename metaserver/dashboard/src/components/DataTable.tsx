@@ -2,7 +2,7 @@
 // that 50,000 rows cost as much as 20.
 
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
+import { useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNode, type RefObject } from "react";
 import { common } from "../i18n/common";
 import { ArrowDownIcon, ArrowUpIcon } from "./icons";
 
@@ -15,8 +15,6 @@ export interface Column<T> {
   /** Makes the column sortable. */
   sort?: (row: T) => number | string | null;
   number?: boolean;
-  /** Left out where there is little room. */
-  minor?: boolean;
 }
 
 export interface SortState {
@@ -39,6 +37,10 @@ export interface DataTableProps<T> {
   rowTone?: (row: T) => "danger" | "warn" | undefined;
   /** Called when the end comes into sight, to fetch more. */
   onEnd?: () => void;
+  /** Rows may come in front: what one looks at stays where it is, unless one is at the very top. */
+  anchored?: boolean;
+  /** The element that scrolls. */
+  scrollerRef?: RefObject<HTMLDivElement | null>;
 }
 
 function compare(a: number | string | null, b: number | string | null): number {
@@ -54,7 +56,8 @@ export function DataTable<T>(props: DataTableProps<T>) {
   const t = common();
   const [sort, setSort] = useState<SortState | null>(initialSort ?? null);
   const [active, setActive] = useState(0);
-  const scroller = useRef<HTMLDivElement>(null);
+  const own = useRef<HTMLDivElement>(null);
+  const scroller = props.scrollerRef ?? own;
 
   const sorted = useMemo(() => {
     const by = sort && columns.find((column) => column.id === sort.column)?.sort;
@@ -74,7 +77,21 @@ export function DataTable<T>(props: DataTableProps<T>) {
     },
   });
 
+  const first = useRef<string | number | null>(null);
+  const anchored = props.anchored ?? false;
+  useLayoutEffect(() => {
+    if (!anchored) return;
+    const before = first.current;
+    first.current = sorted[0] === undefined ? null : rowKey(sorted[0]);
+    if (before === null || before === first.current) return;
+    const moved = sorted.findIndex((row) => rowKey(row) === before);
+    if (moved <= 0) return;
+    setActive((now) => now + moved);
+    if (scroller.current && scroller.current.scrollTop > 0) scroller.current.scrollTop += moved * rowHeight;
+  }, [sorted, anchored, rowKey, rowHeight, scroller]);
+
   const template = columns.map((column) => column.width).join(" ");
+  const minWidth = leastWidth(columns);
   const at = Math.min(active, Math.max(sorted.length - 1, 0));
 
   const move = (to: number) => {
@@ -110,7 +127,7 @@ export function DataTable<T>(props: DataTableProps<T>) {
   return (
     <div className="table" role="grid" aria-label={label} aria-rowcount={sorted.length + 1}>
       <div className="table-scroll" ref={scroller} style={{ maxHeight: height }}>
-        <div className="table-head" role="row" aria-rowindex={1} style={{ gridTemplateColumns: template }}>
+        <div className="table-head" role="row" aria-rowindex={1} style={{ gridTemplateColumns: template, minWidth }}>
           {columns.map((column) => (
             <Header key={column.id} column={column} sort={sort} onSort={setSort} label={t.sortBy(column.title)} />
           ))}
@@ -130,7 +147,7 @@ export function DataTable<T>(props: DataTableProps<T>) {
                 aria-selected={selected === undefined ? undefined : selected === key}
                 className={`table-row ${onOpen ? "can-open" : ""} ${tone ? `row-${tone}` : ""}`}
                 tabIndex={item.index === at ? 0 : -1}
-                style={{ gridTemplateColumns: template, height: item.size, transform: `translateY(${item.start}px)` }}
+                style={{ gridTemplateColumns: template, minWidth, height: item.size, transform: `translateY(${item.start}px)` }}
                 onFocus={() => setActive(item.index)}
                 onKeyDown={(event) => onKey(event, item.index)}
                 onClick={() => onOpen?.(row)}
@@ -147,6 +164,13 @@ export function DataTable<T>(props: DataTableProps<T>) {
       </div>
     </div>
   );
+}
+
+/** Every row is a grid of its own: only with the same width do their columns stand under each other. */
+function leastWidth<T>(columns: Column<T>[]): number {
+  const [gap, padding] = [12, 32];
+  const widths = columns.map((column) => Number(/(\d+)px/.exec(column.width)?.[1] ?? 80));
+  return widths.reduce((sum, width) => sum + width + gap, padding - gap);
 }
 
 interface HeaderProps<T> {
