@@ -2,7 +2,7 @@
 // line; the README says what else.
 
 import type { ComponentType } from "react";
-import { GroupsIcon, OverviewIcon, TopologyIcon, type Icon } from "../components/icons";
+import { BalanceIcon, GroupsIcon, OverviewIcon, TopologyIcon, type Icon } from "../components/icons";
 
 export type Section = "observe" | "data" | "operate" | "govern";
 /** Its name in i18n/{en,zh}/shell.ts, `pages`. */
@@ -30,4 +30,5 @@ export const pages: PageSpec[] = [
   { id: "overview", path: "/", section: "observe", icon: OverviewIcon, load: () => import("../pages/overview/Overview") },
   { id: "topology", path: "/topology", section: "observe", icon: TopologyIcon, load: () => import("../pages/topology/TopologyPage") },
   { id: "groups", path: "/groups", section: "observe", icon: GroupsIcon, load: () => import("../pages/groups/GroupsPage") },
+  { id: "rebalance", path: "/rebalance", section: "operate", icon: BalanceIcon, load: () => import("../pages/rebalance/Rebalance") },
 ];
