@@ -39,10 +39,4 @@ export default (cluster, options) => ({
   "DELETE /disks/:id": ({ id, query, actor }) => steerDisk(cluster, byId(cluster.disks, id), "remove", { preview: query.get("preview") === "true" }, actor),
   "GET /procedures": () => ({ items: cluster.procedures }),
   "GET /loops": () => ({ items: [{ name: "repair", state: "busy", detail: "14 tasks" }, { name: "gc", state: "idle", detail: "" }] }),
-  "GET /audit": ({ query }) => {
-    const kinds = query.get("kind");
-    const most = Number(query.get("limit") ?? 100);
-    const all = cluster.audit.filter((entry) => !kinds || kinds.split(",").includes(entry.kind));
-    return { items: all.slice(0, most), next: null };
-  },
 });

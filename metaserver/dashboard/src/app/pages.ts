@@ -2,7 +2,7 @@
 // line; the README says what else.
 
 import type { ComponentType } from "react";
-import { BalanceIcon, GroupsIcon, OverviewIcon, TopologyIcon, type Icon } from "../components/icons";
+import { AuditIcon, BalanceIcon, GroupsIcon, OverviewIcon, RepairIcon, TopologyIcon, type Icon } from "../components/icons";
 
 export type Section = "observe" | "data" | "operate" | "govern";
 /** Its name in i18n/{en,zh}/shell.ts, `pages`. */
@@ -31,4 +31,6 @@ export const pages: PageSpec[] = [
   { id: "topology", path: "/topology", section: "observe", icon: TopologyIcon, load: () => import("../pages/topology/TopologyPage") },
   { id: "groups", path: "/groups", section: "observe", icon: GroupsIcon, load: () => import("../pages/groups/GroupsPage") },
   { id: "rebalance", path: "/rebalance", section: "operate", icon: BalanceIcon, load: () => import("../pages/rebalance/Rebalance") },
+  { id: "repair", path: "/repair", section: "operate", icon: RepairIcon, load: () => import("../pages/repair/RepairPage") },
+  { id: "audit", path: "/audit", section: "govern", icon: AuditIcon, load: () => import("../pages/audit/AuditPage") },
 ];

@@ -83,10 +83,20 @@ export function failureIn(language: Language, failure: Failure): string {
   return text || phraseIn(language, failure.message);
 }
 
+/** "d7" and "n3" are disk 7 and node 3 where the action says which it is. */
+const bare = (entry: AuditEntry): string =>
+  /^(disk|node|meta|scrub)\./.test(entry.action) ? entry.target.replace(/^[dn](?=\d+$)/, "") : entry.target;
+
 export function actionIn(language: Language, entry: AuditEntry): string {
   const text = own(language === "zh" ? actionsZh : actionsEn, entry.action);
-  return text ? text(entry.target) : entry.message || `${entry.action} ${entry.target}`;
+  if (!text) return entry.message || `${entry.action} ${entry.target}`.trim();
+  const details: Record<string, string> = { ...entry.details };
+  if (details["node"]) details["node"] = details["node"].replace(/^n(?=\d+$)/, "");
+  return text(bare(entry), details);
 }
+
+/** The names of all actions that are known, for choosing one. */
+export const knownActions = (): string[] => Object.keys(actionsEn);
 
 export interface ServerTexts {
   issue: (issue: Issue) => IssueShown;

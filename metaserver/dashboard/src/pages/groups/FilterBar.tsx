@@ -1,8 +1,9 @@
 // Which groups the table shows. Everything here stands in the address.
 
-import { useEffect, useState } from "react";
+import { useCallback } from "react";
 import type { GroupsSummary } from "../../api/types";
 import { Button } from "../../components/Button";
+import { FilterInput } from "../../components/FilterInput";
 import { Select } from "../../components/Select";
 import { common } from "../../i18n/common";
 import { digits, FILTERS, isNumber, LEVELS, STATES, type ChangeFilters, type GroupFilters } from "./filters";
@@ -48,27 +49,15 @@ export function FilterBar({ classes, filters, change }: Props) {
 
 function NumberFilter({ name, value, change }: { name: "pg" | "disk" | "node"; value: string; change: ChangeFilters }) {
   const t = words();
-  const [text, setText] = useState(value);
-  useEffect(() => setText(value), [value]);
-  const wanted = digits(text);
-  const wrong = wanted !== "" && !isNumber(wanted);
-  useEffect(() => {
-    if (wrong || wanted === value) return undefined;
-    const timer = setTimeout(() => change({ [name]: wanted }), 300);
-    return () => clearTimeout(timer);
-  }, [wanted, wrong, value, name, change]);
+  const tell = useCallback((text: string) => change({ [name]: text }), [change, name]);
   return (
-    <label className="number-filter">
-      <span className="small muted">{t.filter[name]}</span>
-      <input
-        className="input"
-        inputMode="numeric"
-        value={text}
-        maxLength={14}
-        aria-invalid={wrong || undefined}
-        title={wrong ? t.notANumber : undefined}
-        onChange={(event) => setText(event.target.value)}
-      />
-    </label>
+    <FilterInput
+      label={t.filter[name]}
+      value={value}
+      onChange={tell}
+      clean={digits}
+      check={(text) => (isNumber(text) ? null : t.notANumber)}
+      numeric
+    />
   );
 }
