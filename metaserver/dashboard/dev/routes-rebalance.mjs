@@ -40,7 +40,7 @@ function plan(cluster) {
   const bytes = moves.reduce((sum, move) => sum + move.bytes, 0);
   return {
     measured: true, moves: moves.slice(0, 1_000), moves_total: moves.length, bytes,
-    least_bytes: Math.round(levels.reduce((sum, level) => sum + Math.max(0, level.before_bytes - level.share_bytes * mean), 0)),
+    least_bytes: Math.min(bytes * 0.94, levels.reduce((sum, level) => sum + Math.max(0, level.before_bytes - level.share_bytes * mean), 0)),
     cut_short: moves.length === most, eta_seconds: moves.length ? Math.round(bytes / (420 * MIB)) : null, disks: levels,
     spread_before: spread((level) => level.before_bytes / level.share_bytes),
     spread_after: spread((level) => level.after_bytes / level.share_bytes),

@@ -30,12 +30,15 @@ export function Histogram({ label, bins, height = 160, every = 1, caption }: His
       <figcaption id={id} className="hidden-text">
         {label}
       </figcaption>
+      <p className="histogram-most small muted" aria-hidden="true">
+        {most}
+      </p>
       <ol className="histogram-bars" style={{ height }}>
         {bins.map((bin) => (
           <li key={bin.label} title={bin.title}>
             <span className="hidden-text">{bin.title}</span>
             <span className="histogram-bar" style={{ height: share(bin.value) }} />
-            {bin.after === undefined ? null : <span className="histogram-after" style={{ height: share(bin.after) }} />}
+            {!bin.after ? null : <span className="histogram-after" style={{ height: share(bin.after) }} />}
           </li>
         ))}
       </ol>

@@ -82,6 +82,7 @@ export const rebalance = {
     peak: "Highest on the way",
     cap: "Limit",
     within: "Within",
+    over: (n: number) => `${n} ${plural(n, "disk")} would go above the limit on the way. Look at the disks.`,
     proof: "No disk goes above its limit at any moment of this plan.",
   },
   throttle: {

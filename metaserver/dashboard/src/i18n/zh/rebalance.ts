@@ -78,6 +78,7 @@ export const rebalance: Translation<typeof original> = {
     peak: "过程峰值",
     cap: "上限",
     within: "未超限",
+    over: (n) => `${n} 块磁盘在过程中会超过上限，请查看磁盘列表。`,
     proof: "在计划执行的任何时刻，没有磁盘会超过其上限。",
   },
   throttle: {

@@ -53,12 +53,7 @@ export function PlanCard({ plan, failure, onRetry }: PlanCardProps) {
         {plan && !plan.measured ? <Note tone="warn">{t.counting}</Note> : null}
         {plan && !empty ? <Figures plan={plan} /> : null}
         {plan?.cut_short ? <Note>{t.cutShort}</Note> : null}
-        {plan && !empty ? (
-          <p className="small tone-ok row">
-            <OkIcon size={14} />
-            <span>{t.proof}</span>
-          </p>
-        ) : null}
+        {plan && !empty ? <Proof plan={plan} /> : null}
       </div>
       {plan && view === "disks" ? <DiskTable plan={plan} /> : null}
       {plan && view === "moves" && !empty ? (
@@ -77,6 +72,19 @@ export function PlanCard({ plan, failure, onRetry }: PlanCardProps) {
         </EmptyState>
       ) : null}
     </Card>
+  );
+}
+
+/** Said only of what these figures show. */
+function Proof({ plan }: { plan: BalancePlan }) {
+  const t = words().plan;
+  const over = plan.disks.filter((disk) => disk.peak_bytes > disk.cap_bytes).length;
+  if (over > 0) return <Note tone="danger">{t.over(over)}</Note>;
+  return (
+    <p className="small tone-ok row">
+      <OkIcon size={14} />
+      <span>{t.proof}</span>
+    </p>
   );
 }
 
