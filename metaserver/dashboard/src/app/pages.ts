@@ -2,7 +2,7 @@
 // line; the README says what else.
 
 import type { ComponentType } from "react";
-import { AuditIcon, BalanceIcon, GroupsIcon, OverviewIcon, RepairIcon, TopologyIcon, type Icon } from "../components/icons";
+import { AuditIcon, BalanceIcon, FilesIcon, GroupsIcon, OverviewIcon, RepairIcon, TopologyIcon, type Icon } from "../components/icons";
 
 export type Section = "observe" | "data" | "operate" | "govern";
 /** Its name in i18n/{en,zh}/shell.ts, `pages`. */
@@ -33,4 +33,5 @@ export const pages: PageSpec[] = [
   { id: "rebalance", path: "/rebalance", section: "operate", icon: BalanceIcon, load: () => import("../pages/rebalance/Rebalance") },
   { id: "repair", path: "/repair", section: "operate", icon: RepairIcon, load: () => import("../pages/repair/RepairPage") },
   { id: "audit", path: "/audit", section: "govern", icon: AuditIcon, load: () => import("../pages/audit/AuditPage") },
+  { id: "files", path: "/files", section: "data", icon: FilesIcon, load: () => import("../pages/files/Files") },
 ];
