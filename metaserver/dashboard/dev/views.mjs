@@ -2,6 +2,9 @@
 
 import { GIB, TIB } from "./cluster.mjs";
 
+/** What a node knows that does not lead. */
+const NOTHING = { raw_bytes: 0, raw_used_bytes: 0, stored_bytes: 0, available_bytes: 0, trash_bytes: 0, trash_files: 0, files: 0, chunks: 0, forecast: null };
+
 const iso = (ms) => new Date(ms).toISOString();
 const sum = (list, of) => list.reduce((total, one) => total + of(one), 0);
 
@@ -58,7 +61,7 @@ export function overview(cluster, { leaderless = false } = {}) {
   const worst = found.some((one) => one.severity === "danger") ? "danger" : found.some((one) => one.severity === "warning") ? "warning" : "healthy";
   const voters = cluster.nodes.filter((node) => node.voter).map((node) => ({ node: node.id, address: node.address, matched_behind: node.leader ? 0 : cluster.random.whole(0, 3), silent_ms: node.leader ? 0 : cluster.random.whole(3, 40), ok: true }));
   if (leaderless) {
-    return { ...overview(cluster), complete: false, health: "danger", issues: [{ code: "no_leader", severity: "danger", message: "no leader is known here", params: {}, since: iso(now - 9_000) }], meta: { leader: null, term: 42, quorum_age_ms: 9_000, voters: voters.map((voter) => ({ ...voter, ok: voter.node === 1, matched_behind: null, silent_ms: voter.node === 1 ? 0 : 9_000 })), learners: [], tolerates: 0 }, jobs: [] };
+    return { ...overview(cluster), complete: false, health: "danger", issues: [{ code: "no_leader", severity: "danger", message: "no leader is known here", params: {}, since: iso(now - 9_000) }], meta: { leader: null, term: 42, quorum_age_ms: 9_000, voters: voters.map((voter) => ({ ...voter, ok: voter.node === 1, matched_behind: null, silent_ms: voter.node === 1 ? 0 : 9_000 })), learners: [], tolerates: 0 }, jobs: [], nodes: { total: 0, alive: 0 }, disks: { total: 0, alive: 0, full: 0, failed: 0 }, capacity: NOTHING, redundancy: { pgs_healthy: 0, pgs_degraded: 0, pgs_at_risk: 0, pgs_unavailable: 0, missing_chunks: 0, garbage_chunks: 0, survives: [], oldest_since: null, bytes_left: 0, rate: 0, eta_seconds: null, measured: false }, sessions: 0 };
   }
   return {
     health: worst,

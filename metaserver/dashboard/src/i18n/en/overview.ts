@@ -2,6 +2,8 @@ import { plural } from "../texts";
 
 export const overview = {
   title: "Overview",
+  unknown: "Capacity, redundancy and jobs are known to the leader only",
+  unknownMeans: "They are shown again as soon as one is elected. Data that was stored is not affected.",
   facts: {
     nodes: "Nodes alive",
     disks: "Disks in order",

@@ -3,6 +3,8 @@ import type { Translation } from "../texts";
 
 export const overview: Translation<typeof original> = {
   title: "概览",
+  unknown: "容量、冗余与任务信息只有主节点掌握",
+  unknownMeans: "选出主节点后会立即恢复显示。已存储的数据不受影响。",
   facts: {
     nodes: "在线节点",
     disks: "正常磁盘",

@@ -1,8 +1,10 @@
 // The first page: how the cluster is, why, and what is being done about it.
 
 import { useOverview } from "../../api/queries";
+import { EmptyState } from "../../components/EmptyState";
 import { FailureNote } from "../../components/FailureNote";
 import { Skeleton } from "../../components/Skeleton";
+import { UnknownIcon } from "../../components/icons";
 import { errorWords } from "../../i18n/errors";
 import { CapacityCard } from "./CapacityCard";
 import { EventsCard } from "./EventsCard";
@@ -18,6 +20,8 @@ import { words } from "./text";
 export default function Overview() {
   const t = words();
   const { data, error, refetch } = useOverview();
+  // Without a leader most figures are nobody's: a zero would be a lie.
+  const known = data !== undefined && (data.complete || data.capacity.raw_bytes > 0);
   return (
     <div className="page">
       <h1 className="hidden-text">{t.title}</h1>
@@ -27,14 +31,24 @@ export default function Overview() {
       {data ? (
         <>
           <HealthCard overview={data} />
-          <FactsRow overview={data} />
-          {data.empty ? <FirstSteps overview={data} /> : null}
+          {known ? <FactsRow overview={data} /> : null}
+          {known && data.empty ? <FirstSteps overview={data} /> : null}
           <div className="grid">
-            <CapacityCard overview={data} className="third" />
-            <RedundancyCard overview={data} className="third" />
+            {known ? (
+              <>
+                <CapacityCard overview={data} className="third" />
+                <RedundancyCard overview={data} className="third" />
+              </>
+            ) : (
+              <div className="card two-thirds">
+                <EmptyState icon={UnknownIcon} title={t.unknown}>
+                  {t.unknownMeans}
+                </EmptyState>
+              </div>
+            )}
             <QuorumCard overview={data} className="third" />
-            <PerformanceCard overview={data} />
-            <JobsCard jobs={data.jobs} className="half" />
+            {known ? <PerformanceCard overview={data} /> : null}
+            {known ? <JobsCard jobs={data.jobs} className="half" /> : null}
             <EventsCard className="half" />
           </div>
         </>
