@@ -14,6 +14,7 @@ export interface LiveStatus {
 
 export const POLL_MS = 5_000;
 const SILENT_MS = 40_000;
+const OPEN_MS = 10_000;
 const STALE_MS = 12_000;
 const MOST_WAIT_MS = 15_000;
 const SETTLE_MS = 120;
@@ -27,6 +28,8 @@ class Live {
   private connected = false;
   private opened = "";
   private failures = 0;
+  /** When the connection was lost. */
+  private lost = 0;
   private retry: ReturnType<typeof setTimeout> | undefined;
   private settle: ReturnType<typeof setTimeout> | undefined;
   private ticking: ReturnType<typeof setInterval> | undefined;
@@ -55,7 +58,7 @@ class Live {
   /** Anything was heard from the server, by whatever way. */
   touch(): void {
     this.heard = Date.now();
-    if (this.status.state === "stale") this.judge();
+    if (!this.connected) this.judge();
   }
 
   stop(): void {
@@ -74,6 +77,11 @@ class Live {
     this.failures = 0;
     void this.open();
   };
+
+  /** The network is back: no need to wait. */
+  retryNow(): void {
+    if (!this.connected && this.topics.size > 0) this.now();
+  }
 
   private plan(): void {
     clearTimeout(this.settle);
@@ -95,9 +103,11 @@ class Live {
     const topics = this.wanted();
     this.connection = mine;
     this.opened = topics;
+    const slow = setTimeout(() => mine.abort(), OPEN_MS);
     try {
       const headers = { accept: "text/event-stream" };
       const response = await fetch(url("/events", { topics }), { headers, signal: mine.signal });
+      clearTimeout(slow);
       if (response.status === 401) {
         before?.abort();
         credentials.onUnauthenticated();
@@ -112,8 +122,10 @@ class Live {
       await this.read(response.body.getReader(), mine);
       throw new Error("the stream ended");
     } catch {
+      clearTimeout(slow);
       before?.abort();
       if (this.connection !== mine) return;
+      if (this.connected || this.lost === 0) this.lost = Date.now();
       this.connection = null;
       this.connected = false;
       this.opened = "";
@@ -159,11 +171,12 @@ class Live {
     if (this.connected && silent > SILENT_MS) {
       this.connection?.abort();
       this.connected = false;
+      this.lost = Date.now();
     }
     let state: LiveState = "stale";
     if (this.connected) state = "live";
-    else if (this.failures < 2 && silent < STALE_MS) state = "connecting";
-    else if (silent < STALE_MS) state = "polling";
+    // Polling is only said of what was answered since.
+    else if (silent < STALE_MS) state = this.failures > 1 && this.heard > this.lost ? "polling" : "connecting";
     if (state === this.status.state && (state !== "stale" || this.heard === this.status.heard)) return;
     this.status = { state, heard: this.heard };
     for (const watcher of [...this.watchers]) watcher();
@@ -171,6 +184,7 @@ class Live {
 }
 
 export const live = new Live();
+if (typeof window !== "undefined") addEventListener("online", () => live.retryNow());
 credentials.onAnswer = () => live.touch();
 
 export const useLive = (): LiveStatus => useSyncExternalStore(live.watch, live.get);
