@@ -1,7 +1,8 @@
-// Who is signed in, with which role; a new password; signing out.
+// Who is signed in, with which role; one's own sessions and tokens; a new password; signing out.
 
 import { useState } from "react";
-import { AccessIcon, LeaveIcon, UserIcon } from "../components/icons";
+import { useLocation } from "wouter";
+import { AccessIcon, InfoIcon, LeaveIcon, UserIcon } from "../components/icons";
 import { Menu } from "../components/Menu";
 import { SafeText } from "../components/SafeText";
 import { common } from "../i18n/common";
@@ -13,6 +14,7 @@ export function AccountMenu() {
   const t = shell();
   const words = common();
   const me = useMe();
+  const [, go] = useLocation();
   const [password, setPassword] = useState(false);
   return (
     <>
@@ -29,11 +31,13 @@ export function AccountMenu() {
           </>
         }
         entries={[
+          { id: "mine", label: t.myAccount, icon: InfoIcon },
           { id: "password", label: t.changePassword, icon: AccessIcon },
           { id: "leave", label: t.signOut, icon: LeaveIcon },
         ]}
         onAction={(id) => {
           if (id === "leave") void signOut();
+          else if (id === "mine") go("/access/me");
           else setPassword(true);
         }}
       />

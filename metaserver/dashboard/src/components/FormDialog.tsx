@@ -1,17 +1,18 @@
 // A dialog with fields: Enter does what its main button does.
 
 import { useId, type ReactNode } from "react";
-import { Button } from "../../components/Button";
-import { Dialog } from "../../components/Dialog";
-import { FailureNote } from "../../components/FailureNote";
-import type { Work } from "../../components/useWork";
-import { common } from "../../i18n/common";
+import { Button } from "./Button";
+import { Dialog } from "./Dialog";
+import { FailureNote } from "./FailureNote";
+import type { Work } from "./useWork";
+import { common } from "../i18n/common";
 
 export interface FormDialogProps {
   title: ReactNode;
   action: string;
   /** Why it cannot be done yet. */
   refused?: string | null;
+  disabled?: boolean;
   work: Work;
   wide?: boolean;
   danger?: boolean;
@@ -22,7 +23,7 @@ export interface FormDialogProps {
   failed?: ReactNode;
 }
 
-export function FormDialog({ title, action, refused, work, wide = false, danger = false, onSubmit, onClose, children, failed }: FormDialogProps) {
+export function FormDialog({ title, action, refused, disabled = false, work, wide = false, danger = false, onSubmit, onClose, children, failed }: FormDialogProps) {
   const w = common();
   const id = useId();
   return (
@@ -34,7 +35,7 @@ export function FormDialog({ title, action, refused, work, wide = false, danger 
       footer={
         <>
           <Button onClick={onClose}>{w.actions.cancel}</Button>
-          <Button kind={danger ? "danger" : "primary"} type="submit" form={id} busy={work.busy} refused={refused ?? null}>
+          <Button kind={danger ? "danger" : "primary"} type="submit" form={id} busy={work.busy} disabled={disabled} refused={refused ?? null}>
             {action}
           </Button>
         </>
@@ -46,7 +47,7 @@ export function FormDialog({ title, action, refused, work, wide = false, danger 
         noValidate
         onSubmit={(event) => {
           event.preventDefault();
-          if (!work.busy && !refused) onSubmit();
+          if (!work.busy && !refused && !disabled) onSubmit();
         }}
       >
         {children}

@@ -7,7 +7,7 @@ export function SafeText({ value, most = 80, mono = false }: { value: string; mo
   const shown = middle(value, most);
   return (
     <bdi className={`safe-text ${mono ? "mono" : ""}`} title={shown === value ? undefined : visible(value)}>
-      {pieces(shown).map((piece, index) =>
+      {pieces(shown, true).map((piece, index) =>
         piece.name ? (
           <span key={index} className="mark" title={piece.name}>
             {piece.text}

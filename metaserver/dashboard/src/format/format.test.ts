@@ -35,7 +35,9 @@ test("numbers and times speak both languages", () => {
 
 test("what cannot be seen is made visible", () => {
   assert.equal(visible("a\u202egpj.exe"), "a‹RLO›gpj.exe");
-  assert.equal(visible("a\nb\u0000"), "a␊b␀");
+  assert.equal(visible("a\nb\u0000"), "a‹LF›b‹NUL›");
+  assert.equal(visible("  a b "), "␣␣a b␣");
+  assert.equal(visible("   "), "␣␣␣");
   assert.equal(visible("<img src=x>"), "<img src=x>");
   assert.deepEqual(pieces("plain"), [{ text: "plain" }]);
   assert.equal(visible("\ud800"), "‹U+D800›");

@@ -56,12 +56,16 @@ export function ago(at: string | number | Date, language: Language, now = Date.n
     relative = new Intl.RelativeTimeFormat(localeOf(language), { numeric: "auto" });
     relatives.set(language, relative);
   }
+  const made = relative;
+  const say = (value: number, unit: Intl.RelativeTimeFormatUnit) =>
+    // As in durations: a space between figures and Chinese.
+    made.format(value, unit).replace(/(\d)(?=[\u4e00-\u9fff])/g, "$1\u00a0");
   const seconds = Math.round((parse(at).getTime() - now) / 1_000);
   const size = Math.abs(seconds);
-  if (size < 45) return relative.format(seconds, "second");
-  if (size < 3_600) return relative.format(Math.round(seconds / 60), "minute");
-  if (size < 86_400) return relative.format(Math.round(seconds / 3_600), "hour");
-  if (size < 30 * 86_400) return relative.format(Math.round(seconds / 86_400), "day");
-  if (size < 365 * 86_400) return relative.format(Math.round(seconds / 2_629_800), "month");
-  return relative.format(Math.round(seconds / 31_557_600), "year");
+  if (size < 45) return say(seconds, "second");
+  if (size < 3_600) return say(Math.round(seconds / 60), "minute");
+  if (size < 86_400) return say(Math.round(seconds / 3_600), "hour");
+  if (size < 30 * 86_400) return say(Math.round(seconds / 86_400), "day");
+  if (size < 365 * 86_400) return say(Math.round(seconds / 2_629_800), "month");
+  return say(Math.round(seconds / 31_557_600), "year");
 }

@@ -10,7 +10,11 @@ const NAMES: Record<number, string> = {
   0x09: "TAB",
   0x0a: "LF",
   0x0d: "CR",
+  0x00: "NUL",
+  0x07: "BEL",
+  0x08: "BS",
   0x1b: "ESC",
+  0x20: "SPACE",
   0xa0: "NBSP",
   0xad: "SHY",
   0x200b: "ZWSP",
@@ -48,10 +52,16 @@ function hidden(code: number): boolean {
 
 const nameOf = (code: number): string => NAMES[code] ?? `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
 
-/** A mark for something invisible: a control picture where Unicode has one. */
-const markOf = (code: number): string => (code < 0x20 ? String.fromCodePoint(0x2400 + code) : `‹${nameOf(code)}›`);
+/** In letters: control pictures are missing in many fonts. */
+const markOf = (code: number): string => (code === 0x20 ? "␣" : `‹${nameOf(code)}›`);
 
-export function pieces(text: string): Piece[] {
+/** `edges`: spaces in front and at the end are marked as well, as in names, where they are easily overlooked. */
+export function pieces(text: string, edges = false): Piece[] {
+  if (edges) {
+    const [, before = "", inner = "", after = ""] = /^( *)(.*?)( *)$/s.exec(text) ?? [];
+    const spaces = (some: string): Piece[] => [...some].map(() => ({ text: markOf(0x20), name: nameOf(0x20) }));
+    if (before || after) return [...spaces(before), ...pieces(inner), ...spaces(after)];
+  }
   const found: Piece[] = [];
   let plain = "";
   for (const character of text) {
@@ -69,7 +79,7 @@ export function pieces(text: string): Piece[] {
 }
 
 /** The same as one text, for titles and labels. */
-export const visible = (text: string): string => pieces(text).map((piece) => piece.text).join("");
+export const visible = (text: string): string => pieces(text, true).map((piece) => piece.text).join("");
 
 /** Cuts out the middle: the end of a name tells as much as its beginning. */
 export function middle(text: string, most: number): string {

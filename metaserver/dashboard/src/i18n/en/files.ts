@@ -101,7 +101,6 @@ export const files = {
     renamed: (name: string) => `It is now called ${name}.`,
     doneMany: (n: number, shown: string) => `${shown} ${plural(n, "entry is", "entries are")} moved.`,
     note: "Links to files and mounts with open files keep working; S3 clients find them under the new key only.",
-    quota: "A directory with content cannot be moved across the border of a quota: copy it instead.",
     more: "Only directories among the first entries are listed. Type the path if yours is missing.",
     typed: "Path of the directory",
   },

@@ -49,6 +49,7 @@ export const shell = {
   theme: "Theme",
   themes: { system: "As the system", light: "Light", dark: "Dark" },
   account: (name: string) => `Account ${name}`,
+  myAccount: "Sessions and tokens",
   signOut: "Sign out",
   changePassword: "Change password",
   version: (version: string) => `Version ${version}`,

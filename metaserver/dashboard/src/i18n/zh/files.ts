@@ -100,7 +100,6 @@ export const files: Translation<typeof original> = {
     renamed: (name) => `已重命名为 ${name}。`,
     doneMany: (_, shown) => `已移动 ${shown} 项。`,
     note: "硬链接和挂载中已打开的文件不受影响；S3 客户端只能用新的键访问。",
-    quota: "非空目录不能跨越配额边界移动，请改用复制。",
     more: "仅列出前面条目中的目录。若没有看到目标目录，请直接输入路径。",
     typed: "目录路径",
   },

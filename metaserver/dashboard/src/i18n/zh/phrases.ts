@@ -31,6 +31,19 @@ export const phrasesZh: Phrase[] = [
   [/^(\d+) groups count on .*: drain it first/, (n) => `仍有 ${n} 个归置组依赖它：请先排空，等待其清空`],
   [/: it takes part: drain it first/, () => "它仍在役：请先排空，等待其清空"],
   [/it leads the metadata group/, () => "它是元数据主节点：请先移交主节点身份"],
+  // What speaks against a change of files and accounts.
+  [/last enabled account with the role admin/, () => "这是最后一个可用的管理员账户，请先创建另一个管理员"],
+  [/into or out of a directory with a quota/, () => "非空目录不能移入或移出设有配额的目录，请改用复制"],
+  [/cannot be moved into itself/, () => "目录不能移动到自身之内"],
+  [/another process holds a lock/, () => "另一进程持有冲突的锁"],
+  [/as many names as it may have/, () => "该文件的硬链接数已达上限"],
+  [/too many symbolic links/, () => "路径经过的符号链接过多"],
+  [/^the account is disabled/, () => "账户已停用"],
+  [/as many (accounts|tokens) as (there|it) can/, () => "数量已达上限"],
+  [/too many links/, () => "分享链接过多，请先撤销一些"],
+  [/password has at least (\d+) characters/, (n) => `密码至少需要 ${n} 个字符`],
+  [/password must not contain the account/, () => "密码不能包含账户名"],
+  [/password must not be one character/, () => "密码不能由同一个字符重复组成"],
   // What a procedure waits for.
   [/^waits for an empty directory in the disk's place/, () => "等待在原位置提供空目录，且其节点在线"],
   [

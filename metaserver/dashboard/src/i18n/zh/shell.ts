@@ -44,6 +44,7 @@ export const shell: Translation<typeof original> = {
   theme: "主题",
   themes: { system: "跟随系统", light: "浅色", dark: "深色" },
   account: (name) => `账户 ${name}`,
+  myAccount: "我的会话与令牌",
   signOut: "退出登录",
   changePassword: "修改密码",
   version: (version) => `版本 ${version}`,

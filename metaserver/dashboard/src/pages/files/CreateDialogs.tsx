@@ -7,7 +7,7 @@ import { forget } from "../../api/queries";
 import { TextField } from "../../components/TextField";
 import { toast } from "../../components/Toasts";
 import { useWork } from "../../components/useWork";
-import { FormDialog } from "./FormDialog";
+import { FormDialog } from "../../components/FormDialog";
 import { addressOf, below, child, forBody, ROOT, type Path } from "./paths";
 import { bucketNameProblem, nameProblem } from "./sizes";
 import { words } from "./text";

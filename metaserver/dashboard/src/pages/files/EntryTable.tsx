@@ -75,11 +75,11 @@ export function EntryTable(props: EntryTableProps) {
             <span className="hidden-text">{entry.bucket ? t.kinds.bucket : t.kinds[entry.kind]}</span>
             {entry.kind === "directory" ? (
               <Link href={addressOf(pathOf(entry))} tabIndex={-1} className="entry-name" draggable={false}>
-                <SafeText value={entry.name} most={90} />
+                <SafeText value={entry.name} most={72} />
               </Link>
             ) : (
               <button type="button" tabIndex={-1} className="entry-name" onClick={() => onVerb("show", [entry])}>
-                <SafeText value={entry.name} most={90} />
+                <SafeText value={entry.name} most={72} />
               </button>
             )}
           </>

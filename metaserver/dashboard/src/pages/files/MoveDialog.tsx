@@ -14,7 +14,7 @@ import { each } from "./data";
 import { DirectoryPicker } from "./DirectoryPicker";
 import { shownName } from "./EntryTable";
 import { Failures } from "./Failures";
-import { FormDialog } from "./FormDialog";
+import { FormDialog } from "../../components/FormDialog";
 import { child, forBody, isWithin, namesOf, ROOT, type Path } from "./paths";
 import { nameProblem } from "./sizes";
 import { words } from "./text";
@@ -70,7 +70,6 @@ export function MoveDialog({ entries, directory, onClose, onDone }: MoveDialogPr
     });
 
   const taken = failed.some(({ failure }) => failure.code === "exists");
-  const border = failed.some(({ failure }) => failure.code === "conflict");
   return (
     <FormDialog
       title={one ? m.title(shownName(one)) : m.titleMany(them.length, f.count(them.length))}
@@ -98,7 +97,6 @@ export function MoveDialog({ entries, directory, onClose, onDone }: MoveDialogPr
       <DirectoryPicker label={m.into} value={into} onChange={setInto} />
       <p className="muted small">{m.note}</p>
       {taken ? <Note tone="warn">{m.taken}</Note> : null}
-      {border ? <Note tone="warn">{m.quota}</Note> : null}
       <Failures failed={failed.map(({ item, failure }) => ({ name: item.name, failure }))} />
     </FormDialog>
   );

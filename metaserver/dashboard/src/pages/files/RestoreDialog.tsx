@@ -14,7 +14,7 @@ import { useWork } from "../../components/useWork";
 import { useFormat } from "../../format";
 import { DirectoryPicker } from "./DirectoryPicker";
 import { Failures } from "./Failures";
-import { FormDialog } from "./FormDialog";
+import { FormDialog } from "../../components/FormDialog";
 import { forBody, ROOT, type Path } from "./paths";
 import { words } from "./text";
 import { placeOf } from "./Trash";
