@@ -8,6 +8,8 @@ import { common } from "../i18n/common";
 import { errorWords } from "../i18n/errors";
 
 interface Props {
+  /** There is nothing around it: it is the page's main part itself. */
+  whole?: boolean;
   children: ReactNode;
 }
 interface State {
@@ -28,17 +30,18 @@ export class ErrorBoundary extends Component<Props, State> {
   override render(): ReactNode {
     const { failed } = this.state;
     if (!failed) return this.props.children;
-    return <Broken failed={failed} onRetry={() => this.setState({ failed: null })} />;
+    return <Broken failed={failed} whole={this.props.whole ?? false} onRetry={() => this.setState({ failed: null })} />;
   }
 }
 
-function Broken({ failed, onRetry }: { failed: Error; onRetry: () => void }) {
+function Broken({ failed, whole, onRetry }: { failed: Error; whole: boolean; onRetry: () => void }) {
   const t = common();
   const words = errorWords();
   // A page of an older version asks for files that the server no longer has.
   const gone = /dynamically imported module|Importing a module script|error loading/i.test(failed.message);
+  const Frame = whole ? "main" : "div";
   return (
-    <div className="page" role="alert">
+    <Frame className="page">
       <EmptyState
         icon={DangerIcon}
         title={gone ? words.chunkTitle : words.pageTitle}
@@ -54,6 +57,6 @@ function Broken({ failed, onRetry }: { failed: Error; onRetry: () => void }) {
         <p>{gone ? words.chunkBody : words.pageBody}</p>
         {gone ? null : <p className="mono small">{failed.message}</p>}
       </EmptyState>
-    </div>
+    </Frame>
   );
 }

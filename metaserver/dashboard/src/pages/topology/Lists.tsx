@@ -35,7 +35,7 @@ export function NodeList({ find, selected, onOpen }: ListProps) {
       {
         id: "node",
         title: c.node,
-        width: "minmax(100px, 0.8fr)",
+        width: "minmax(136px, 0.8fr)",
         sort: (node) => node.id,
         cell: (node) => (
           <span className="row">

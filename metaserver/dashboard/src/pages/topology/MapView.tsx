@@ -3,7 +3,7 @@
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type MouseEvent } from "react";
 import { useDrawnTheme } from "../../app/theme";
 import { useFormat } from "../../format";
-import { visible } from "../../format/visible";
+import { middle, visible } from "../../format/visible";
 import { common } from "../../i18n/common";
 import { hit, layOut, step } from "./layout";
 import { MapTip } from "./MapTip";
@@ -57,8 +57,8 @@ export function MapView({ store, colouring, disk, node, onOpen }: MapViewProps) 
     colouring,
     theme,
     words: {
-      zone: (name) => (name ? t.map.zone(visible(name)) : t.map.noZone),
-      rack: (name) => (name ? t.map.rack(visible(name)) : t.map.noRack),
+      zone: (name) => (name ? t.map.zone(visible(middle(name, 60))) : t.map.noZone),
+      rack: (name) => (name ? t.map.rack(visible(middle(name, 60))) : t.map.noRack),
       node: (id) => shared.node(id),
       percent: f.percent,
       leader: t.map.leader,

@@ -17,6 +17,13 @@ export function Panel({ id, title, onClose, children }: { id: string; title: str
   const t = words().panel;
   const beside = useSyncExternalStore(watch, () => wide().matches);
   const heading = useRef<HTMLHeadingElement>(null);
+  // When it closes, the focus goes back to where it was opened from.
+  useEffect(() => {
+    const before = document.activeElement;
+    return () => {
+      if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
+    };
+  }, []);
   useEffect(() => {
     if (beside) heading.current?.focus({ preventScroll: true });
   }, [id, beside]);

@@ -1,6 +1,7 @@
 // Draws the map. Colours come from the theme; whatever is not in order carries a mark as well, in every colouring.
 
 import { token } from "../../app/theme";
+import { middle, visible } from "../../format/visible";
 import type { DiskView } from "../../api/types";
 import type { Box, MapLayout } from "./layout";
 import type { TopologyStore } from "./store";
@@ -277,6 +278,7 @@ function paintNode(pen: Pen, picture: MapPicture, id: number, box: Box): void {
   x += g.measureText(name).width + 6;
   g.font = `400 11.5px ${pen.font}`;
   g.fillStyle = ink["text-3"] ?? "";
-  const rest = node.leader ? `${node.host} · ${words.leader}` : node.host;
+  const host = visible(middle(node.host, 60));
+  const rest = node.leader ? `${host} · ${words.leader}` : host;
   g.fillText(fit(g, rest, box.x + box.w - x), x, y);
 }
