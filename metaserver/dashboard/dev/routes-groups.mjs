@@ -88,7 +88,7 @@ export default (cluster) => {
     "GET /groups/summary": () => ({
       total: all.length,
       by_level: { whole: { groups: 0, bytes: 0 }, degraded: { groups: 0, bytes: 0 }, at_risk: { groups: 0, bytes: 0 }, unavailable: { groups: 0, bytes: 0 }, ...tally("level") },
-      by_state: tally("state"),
+      by_state: (({ whole, ...ailing }) => ailing)(tally("state")),
       by_spare: Object.entries(tally("spare")).map(([spare, amount]) => ({ spare: Number(spare), ...amount })),
       by_class: Object.entries(tally("class")).map(([id, amount]) => ({ class: Number(id), name: classes.find((one) => one.id === Number(id)).name, ...amount })),
     }),
@@ -99,10 +99,10 @@ export default (cluster) => {
       const limit = Number(wants("limit") ?? 100);
       const fits = (group) =>
         group.id > after &&
+        (!wants("ailing") || group.state !== "whole") &&
         (!wants("level") || group.level === wants("level")) &&
         (!wants("state") || group.state === wants("state")) &&
         (!wants("class") || group.class === Number(wants("class"))) &&
-        (!wants("pg") || group.id === Number(wants("pg"))) &&
         (!wants("disk") || group.members.some((member) => member.disk === Number(wants("disk")))) &&
         (!wants("node") || group.members.some((member) => member.node === Number(wants("node"))));
       const found = all.filter(fits).slice(0, limit + 1);
@@ -112,6 +112,8 @@ export default (cluster) => {
     "GET /groups/:id/files": ({ id, query }) => {
       if (!byId(id) || byId(id).bytes === 0) return { items: [], next: null };
       const from = Number(query.get("after") ?? 0);
+      // A page may be empty although there are more.
+      if (from === 100) return { items: [], next: "200" };
       const names = ["/recordings-2026/desk-14/2026-11-20/part-%.mp4", "/backups/lin.wei/Documents/年度报告-%.docx", "/backups/anna/<img src=x onerror=alert(1)>-%.png", "/evil/invoice-\u202egpj.%.exe", "/evil/line\nbreak\u0000-%.txt", `/deep/${"very-long-name-".repeat(60)}%.bin`];
       const items = Array.from({ length: 100 }, (_, at) => ({ path: names[(from + at) % names.length].replace("%", from + at), ino: 88_000 + from + at, size: ((from + at) * 7_919_113) % (3 * GIB) }));
       return { items, next: from < 900 ? String(from + 100) : null };

@@ -2,6 +2,7 @@
 
 import { useState } from "react";
 import { useRoute } from "wouter";
+import { useRefusal } from "../../app/session";
 import { Button } from "../../components/Button";
 import { ArrowDownIcon } from "../../components/icons";
 import { Entries } from "./Entries";
@@ -23,7 +24,7 @@ export default function AuditPage() {
           <h1>{t.title}</h1>
           <p>{t.lead}</p>
         </div>
-        <Button icon={ArrowDownIcon} onClick={() => setExporting(true)}>
+        <Button icon={ArrowDownIcon} refused={useRefusal("admin")} onClick={() => setExporting(true)}>
           {t.export}
         </Button>
       </header>

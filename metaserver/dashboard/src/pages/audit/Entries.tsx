@@ -86,7 +86,7 @@ export function Entries({ filters, change, query, open }: Props) {
           empty={
             <EmptyState
               icon={filtered ? SearchIcon : AuditIcon}
-              title={filtered ? t.nothing : t.none}
+              title={found.more ? t.searching : filtered ? t.nothing : t.none}
               small
               action={
                 filtered ? (
@@ -99,7 +99,7 @@ export function Entries({ filters, change, query, open }: Props) {
           }
         />
       ) : null}
-      {items && items.length > 0 ? (
+      {items && (items.length > 0 || found.more) ? (
         <Pager shown={t.found(f.count(items.length), found.more)} more={found.more} busy={found.fetching} onMore={found.goOn} />
       ) : null}
       {open === null ? null : (

@@ -5,7 +5,6 @@ import { useState } from "react";
 import { api, Failure } from "../../api/client";
 import { useGet } from "../../api/queries";
 import type { AuditVerdict } from "../../api/types";
-import { useRefusal } from "../../app/session";
 import { Button } from "../../components/Button";
 import { CopyButton } from "../../components/CopyButton";
 import { FailureNote } from "../../components/FailureNote";
@@ -20,7 +19,6 @@ import { Verdict } from "./Verdict";
 export function IntegrityCard() {
   const t = words();
   const head = useGet<AuditHead>("/audit/head", {}, { every: 15_000 });
-  const refused = useRefusal("operator");
   const [verdict, setVerdict] = useState<AuditVerdict | null>(null);
   const [failure, setFailure] = useState<Failure | null>(null);
   const [busy, setBusy] = useState(false);
@@ -44,7 +42,7 @@ export function IntegrityCard() {
           <h2 className="card-title">{t.verify}</h2>
           <p className="small muted">{t.verifyWhy}</p>
           <div className="audit-bottom">
-            <Button icon={ShieldIcon} busy={busy} refused={refused} onClick={() => void verify()}>
+            <Button icon={ShieldIcon} busy={busy} onClick={() => void verify()}>
               {verdict ? t.verifyAgain : t.verifyNow}
             </Button>
           </div>

@@ -16,7 +16,9 @@ export function Verdict({ verdict }: { verdict: AuditVerdict }) {
   const c = common();
   const f = useFormat();
   const silent = verdict.members.filter((member) => !member.answered).length;
-  const broken = !verdict.ok || verdict.members.some((member) => member.answered && !member.ok);
+  const found = verdict.members.some((member) => member.answered && (!member.ok || member.problems.length > 0));
+  // A server that is silent proves nothing.
+  const broken = found || !verdict.ok;
   return (
     <div className="audit-verdict">
       {broken ? (
@@ -68,7 +70,7 @@ function MemberBadge({ member }: { member: Member }) {
 function Problems({ member }: { member: Member }) {
   const t = words();
   const f = useFormat();
-  if (member.problems.length === 0) return <span className="muted">–</span>;
+  if (member.problems.length === 0 || !member.answered) return <span className="muted">–</span>;
   return (
     <ul className="stack tight">
       {member.problems.slice(0, SHOWN).map((problem, index) => (

@@ -4,6 +4,7 @@ export interface AuditHead {
   seq: number;
   hash: string;
   first_seq: number;
-  at: string;
+  /** Null: nothing was written yet. */
+  at: string | null;
   retention_days: number;
 }

@@ -55,11 +55,14 @@ function rowsBy(by: By, summary: GroupsSummary, filters: GroupFilters, change: C
       return { ...one, key: id, label: <SafeText value={one.name} most={28} />, on, pick: () => change({ class: on ? "" : id }) };
     });
   }
-  const known = STATES.filter((state) => summary.by_state[state]);
-  const others = Object.keys(summary.by_state).filter((state) => !STATES.includes(state));
+  // Those with which nothing is the matter are not counted by state: they are the rest.
+  const by_state: GroupsSummary["by_state"] = { ...summary.by_state };
+  by_state["whole"] ??= rest(summary);
+  const known = STATES.filter((state) => by_state[state]?.groups);
+  const others = Object.keys(by_state).filter((state) => !STATES.includes(state));
   return [...known, ...others].map((state) => {
     const on = filters.state === state;
-    const amount = summary.by_state[state] ?? { groups: 0, bytes: 0 };
+    const amount = by_state[state] ?? { groups: 0, bytes: 0 };
     return {
       ...amount,
       key: state,
@@ -69,6 +72,15 @@ function rowsBy(by: By, summary: GroupsSummary, filters: GroupFilters, change: C
       pick: () => change({ state: on ? "" : state }),
     };
   });
+}
+
+function rest(summary: GroupsSummary): { groups: number; bytes: number } {
+  const all = { groups: summary.total, bytes: Object.values(summary.by_level).reduce((sum, one) => sum + one.bytes, 0) };
+  for (const one of Object.values(summary.by_state)) {
+    all.groups -= one.groups;
+    all.bytes -= one.bytes;
+  }
+  return { groups: Math.max(all.groups, 0), bytes: Math.max(all.bytes, 0) };
 }
 
 function Rows({ rows, total }: { rows: Row[]; total: number }) {

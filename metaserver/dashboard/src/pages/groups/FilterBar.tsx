@@ -6,7 +6,7 @@ import { Button } from "../../components/Button";
 import { FilterInput } from "../../components/FilterInput";
 import { Select } from "../../components/Select";
 import { common } from "../../i18n/common";
-import { digits, FILTERS, isNumber, LEVELS, STATES, type ChangeFilters, type GroupFilters } from "./filters";
+import { AILING, digits, FILTERS, isNumber, LEVELS, STATES, type ChangeFilters, type GroupFilters } from "./filters";
 import { words } from "./text";
 
 const ANY = "any";
@@ -32,7 +32,7 @@ export function FilterBar({ classes, filters, change }: Props) {
   );
   return (
     <div className="filter-bar" role="group" aria-label={t.filters}>
-      {pick("level", LEVELS.map((value) => ({ value, label: c.levels[value] })))}
+      {pick("level", [{ value: AILING, label: t.ailing }, ...LEVELS.map((value) => ({ value, label: c.levels[value] }))])}
       {pick("state", STATES.map((value) => ({ value, label: t.states[value] ?? value })))}
       {pick("class", (classes ?? []).map((one) => ({ value: String(one.class), label: one.name })))}
       {(["pg", "disk", "node"] as const).map((name) => (

@@ -75,12 +75,16 @@ export function GroupFiles({ id }: { id: number }) {
             onEnd={found.goOn}
             height={380}
             empty={
-              <EmptyState icon={FilesIcon} title={t.filesNone} small>
-                {t.filesNoneBody}
-              </EmptyState>
+              found.more ? (
+                <EmptyState icon={SearchIcon} title={t.filesSearching} small />
+              ) : (
+                <EmptyState icon={FilesIcon} title={t.filesNone} small>
+                  {t.filesNoneBody}
+                </EmptyState>
+              )
             }
           />
-          {items.length > 0 ? (
+          {items.length > 0 || found.more ? (
             <Pager shown={t.found(f.count(items.length), found.more)} more={found.more} busy={found.fetching} onMore={found.goOn} />
           ) : null}
         </>

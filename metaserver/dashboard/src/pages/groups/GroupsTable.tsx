@@ -16,7 +16,7 @@ import { SkeletonLines } from "../../components/Skeleton";
 import { LevelBadge } from "../../components/StatusBadge";
 import { useFormat } from "../../format";
 import { FilterBar } from "./FilterBar";
-import { queryOf, type ChangeFilters, type GroupFilters } from "./filters";
+import { isNumber, queryOf, type ChangeFilters, type GroupFilters } from "./filters";
 import { StateBadge } from "./state";
 import { words } from "./text";
 
@@ -31,7 +31,9 @@ export function GroupsTable({ classes, filters, change }: Props) {
   const f = useFormat();
   const [, go] = useLocation();
   const columns = useColumns();
-  const found = usePages<GroupView>("/groups", queryOf(filters), { every: 10_000 });
+  const one = isNumber(filters.pg) ? Number(filters.pg) : null;
+  const pages = usePages<GroupView>("/groups", queryOf(filters), { every: 10_000, ...(one === null ? {} : { limit: 1 }) });
+  const found = one === null ? pages : { ...pages, more: false, items: pages.items?.filter((group) => group.id === one) };
   const open = useCallback((row: GroupView) => go(`/groups/${row.id}`), [go]);
   const { items, failure } = found;
   return (

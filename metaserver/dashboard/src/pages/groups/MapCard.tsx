@@ -10,7 +10,7 @@ import { FailureNote } from "../../components/FailureNote";
 import { Segmented } from "../../components/Segmented";
 import { Skeleton } from "../../components/Skeleton";
 import { common } from "../../i18n/common";
-import { LEVELS, type GroupFilters } from "./filters";
+import { AILING, LEVELS, type GroupFilters } from "./filters";
 import { GroupsMap } from "./GroupsMap";
 import { LEVEL_OF, type Order } from "./mapLayout";
 import { words } from "./text";
@@ -34,7 +34,8 @@ export function MapCard({ map, summary, filters }: Props) {
   const dimmed = useCallback(
     (index: number) => {
       if (!data) return false;
-      if (level && LEVEL_OF[data.level[index] ?? ""] !== level) return true;
+      if (level === AILING && data.level[index] === "w") return true;
+      if (level && level !== AILING && LEVEL_OF[data.level[index] ?? ""] !== level) return true;
       if (cls && String(data.class[index]) !== cls) return true;
       return Boolean(pg) && String(data.ids[index]) !== pg;
     },

@@ -28,13 +28,20 @@ export const useGroupFilters = (): [GroupFilters, ChangeFilters] => useFilters(F
 export const digits = (text: string): string => text.trim().replace(/^(?:pg|[dn])\s*/i, "");
 export const isNumber = (text: string): boolean => /^\d{1,10}$/.test(text);
 
+/** Stands among the levels: whatever is not as it should be. */
+export const AILING = "ailing";
+
 /** What may be asked of the server: a number that is none is left out. */
 export function queryOf(filters: GroupFilters): Record<string, string> {
   const query: Record<string, string> = {};
   for (const name of FILTERS) {
     const value = filters[name];
     const number = name === "disk" || name === "node" || name === "pg" || name === "class";
-    if (value && (!number || isNumber(value))) query[name] = value;
+    if (!value || (number && !isNumber(value))) continue;
+    if (name === "level" && value === AILING) query[AILING] = "true";
+    // Groups come in order of number, so the one wanted is the first after the one before it.
+    else if (name === "pg") query["after"] = String(Number(value) - 1);
+    else query[name] = value;
   }
   return query;
 }
