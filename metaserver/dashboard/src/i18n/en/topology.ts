@@ -171,6 +171,16 @@ export const topology = {
     done: (what: string) => `Weight of ${what} is changed`,
     same: "There are no changes.",
   },
+  add: {
+    button: "Add a node",
+    title: "Add a node",
+    body: "A machine joins with a token. Its disks take part at once; rebalancing brings data to them by itself.",
+    token: "Make a token, on any node:",
+    start: "On the new machine, with the token in a file named token:",
+    disk: "Add a disk to a node there is:",
+    diskMeans: "Mount it, name its directory under disks in the node's configuration, and restart the node. An empty directory becomes a new disk.",
+    witness: "With two machines, add a third small one as witness: it votes and keeps no data.",
+  },
   procedures: {
     title: "Procedures under way",
     none: "No drain, maintenance or replacement is under way",

@@ -165,6 +165,16 @@ export const topology: Translation<typeof original> = {
     done: (what) => `${what}的权重已更改`,
     same: "没有更改。",
   },
+  add: {
+    button: "添加节点",
+    title: "添加节点",
+    body: "新机器凭令牌加入集群。其磁盘立即可用，均衡会自动把数据迁过去。",
+    token: "在任意节点上生成令牌：",
+    start: "在新机器上执行（令牌保存在名为 token 的文件中）：",
+    disk: "为已有节点添加磁盘：",
+    diskMeans: "挂载磁盘，把其目录加入该节点配置的 disks，然后重启节点。空目录会成为新磁盘。",
+    witness: "只有两台机器时，请再加一台小机器作为见证节点：只参与表决，不存储数据。",
+  },
   procedures: {
     title: "进行中的流程",
     none: "没有正在进行的排空、维护或更换",

@@ -52,7 +52,7 @@ export function NodeList({ find, selected, onOpen }: ListProps) {
       { id: "standing", title: c.standing, width: "130px", sort: (node) => node.standing, cell: (node) => <StandingBadge value={node.standing} /> },
       { id: "host", title: c.host, width: "minmax(120px, 1fr)", sort: (node) => node.host, cell: (node) => <SafeText value={node.host} most={32} /> },
       { id: "place", title: c.place, width: "minmax(100px, 0.8fr)", sort: place, cell: (node) => <SafeText value={place(node)} most={40} /> },
-      { id: "roles", title: c.roles, width: "minmax(170px, 1.4fr)", cell: (node) => node.roles.map((role) => shared.nodeRoles[role] ?? role).join(", ") },
+      { id: "roles", title: c.roles, width: "minmax(170px, 1.4fr)", cell: (node) => <Roles node={node} /> },
       { id: "disks", title: c.disks, width: "80px", number: true, sort: (node) => node.disks, cell: (node) => f.count(node.disks) },
       { id: "version", title: c.version, width: "80px", sort: (node) => node.version, cell: (node) => node.version },
       { id: "uptime", title: c.uptime, width: "110px", number: true, sort: (node) => node.uptime_ms, cell: (node) => f.duration(node.uptime_ms / 1000) },
@@ -76,6 +76,12 @@ export function NodeList({ find, selected, onOpen }: ListProps) {
       empty={<EmptyState icon={SearchIcon} title={t.nothingFound} />}
     />
   );
+}
+
+function Roles({ node }: { node: NodeView }) {
+  const shared = common();
+  const text = node.roles.map((role) => shared.nodeRoles[role] ?? role).join(", ");
+  return <span title={text}>{text}</span>;
 }
 
 const used = (disk: DiskView) => (disk.capacity_bytes > 0 ? disk.used_bytes / disk.capacity_bytes : 0);

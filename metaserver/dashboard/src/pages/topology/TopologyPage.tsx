@@ -8,6 +8,7 @@ import { SearchField } from "../../components/SearchField";
 import { Segmented } from "../../components/Segmented";
 import { Skeleton } from "../../components/Skeleton";
 import { DiskIcon } from "../../components/icons";
+import { AddNode } from "./AddNode";
 import { DiskPanel } from "./DiskPanel";
 import { Legend } from "./Legend";
 import { DiskList, NodeList } from "./Lists";
@@ -62,12 +63,15 @@ export default function TopologyPage() {
           <h1>{t.title}</h1>
           <p>{t.lead}</p>
         </div>
-        <Segmented
-          label={t.views.label}
-          value={place.view}
-          onChange={place.show}
-          options={VIEWS.map((value) => ({ value, label: t.views[value] }))}
-        />
+        <div className="row wrap">
+          <Segmented
+            label={t.views.label}
+            value={place.view}
+            onChange={place.show}
+            options={VIEWS.map((value) => ({ value, label: t.views[value] }))}
+          />
+          <AddNode />
+        </div>
       </div>
       {error ? <FailureNote failure={error} onRetry={retry} /> : null}
       {!ready && !error ? <Skeleton height={520} /> : null}
