@@ -37,6 +37,7 @@ export const files = {
     preview: "Details",
     download: "Download",
     share: "Share by link…",
+    shareShort: "Share…",
     move: "Rename or move…",
     moveMany: "Move…",
     delete: "Delete…",

@@ -36,6 +36,7 @@ export const files: Translation<typeof original> = {
     preview: "详情",
     download: "下载",
     share: "分享链接…",
+    shareShort: "分享…",
     move: "重命名或移动…",
     moveMany: "移动…",
     delete: "删除…",

@@ -43,7 +43,7 @@ export function Keys() {
       sort: (one) => one.description,
       cell: (one) => (one.description ? <SafeText value={one.description} most={60} /> : <span className="muted">–</span>),
     },
-    { id: "rules", title: k.columns.rules, width: "minmax(260px, 1.8fr)", cell: (one) => <RulesShort rules={one.rules} /> },
+    { id: "rules", title: k.columns.rules, width: "minmax(320px, 2.2fr)", cell: (one) => <RulesShort rules={one.rules} /> },
     {
       id: "state",
       title: k.columns.state,

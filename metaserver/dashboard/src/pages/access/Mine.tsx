@@ -10,6 +10,7 @@ import { Facts } from "../../components/Stat";
 import { useFormat } from "../../format";
 import { common } from "../../i18n/common";
 import { shell } from "../../i18n/shell";
+import { rankOf, ROLES } from "./data";
 import { Sessions } from "./Sessions";
 import { words } from "./text";
 import { Tokens } from "./Tokens";
@@ -29,7 +30,14 @@ export function Mine() {
           rows={[
             [m.account, <span key="a" className="strong"><SafeText value={me.account} most={64} /></span>],
             [m.role, w.roles[me.role]],
-            [m.may, t.roles[me.role]],
+            [
+              m.may,
+              <ul key="m" className="may">
+                {ROLES.filter((role) => rankOf(role) <= rankOf(me.role)).map((role) => (
+                  <li key={role}>{t.roles[role]}</li>
+                ))}
+              </ul>,
+            ],
             [m.viaLabel, m.via[me.via]],
             [m.ends, `${f.dateTime(me.expires_at)} (${f.ago(me.expires_at)})`],
             [

@@ -16,6 +16,7 @@ import { shownName } from "./EntryTable";
 import { Failures } from "./Failures";
 import { at, readable, ROOT, type Path } from "./paths";
 import { words } from "./text";
+import { useKeeps } from "./useKeeps";
 
 export interface DeleteDialogProps {
   entries: Entry[];
@@ -33,6 +34,7 @@ export function DeleteDialog({ entries, directory, onClose, onDone }: DeleteDial
   const t = words();
   const r = t.remove;
   const f = useFormat();
+  const said = useKeeps();
   const buckets = directory === ROOT;
   const keeps = useTrashTime(directory);
   const [them, setThem] = useState(entries);
@@ -63,7 +65,7 @@ export function DeleteDialog({ entries, directory, onClose, onDone }: DeleteDial
 
   let kept = r.keptUnknown;
   if (keeps && keeps.seconds !== null) {
-    const time = f.duration(keeps.seconds);
+    const time = said(keeps.seconds);
     kept = keeps.from === null ? r.kept(time) : r.keptFrom(time, readable(keeps.from));
   }
   const title = buckets && one ? r.bucketTitle(name) : one ? r.title(name) : r.titleMany(them.length, f.count(them.length));

@@ -90,13 +90,17 @@ export function Directory({ path }: { path: Path }) {
   return (
     <div className="page files">
       <Head path={path} view="files">
-        <Button icon={TagIcon} refused={refused} onClick={() => setAsked({ verb: "properties", entries: [], path })}>
-          {t.do.properties}
-        </Button>
-        <Button icon={FolderPlusIcon} refused={refused} onClick={() => setAsked({ verb: "directory", entries: [], path })}>
-          {t.do.newDirectory}
-        </Button>
-        <UploadButton directory={path} refused={refused} />
+        {missing ? null : (
+          <>
+            <Button className="slim" icon={TagIcon} refused={refused} onClick={() => setAsked({ verb: "properties", entries: [], path })}>
+              {t.do.properties}
+            </Button>
+            <Button className="slim" icon={FolderPlusIcon} refused={refused} onClick={() => setAsked({ verb: "directory", entries: [], path })}>
+              {t.do.newDirectory}
+            </Button>
+            <UploadButton directory={path} refused={refused} />
+          </>
+        )}
       </Head>
       <Unfinished directory={path} />
       <DropZone directory={path} refused={refused}>

@@ -68,7 +68,7 @@ export function ShowPanel({ path, name, files, onShow, onVerb }: ShowPanelProps)
             ) : null}
             {file ? (
               <Button icon={LinkIcon} refused={refused} onClick={() => onVerb("share", [entry])}>
-                {t.do.share}
+                {t.do.shareShort}
               </Button>
             ) : null}
             <Button iconOnly icon={EditIcon} refused={refused} onClick={() => onVerb("move", [entry])}>

@@ -18,6 +18,7 @@ import { PurgeDialog, RestoreDialog } from "./RestoreDialog";
 import { SelectionBar } from "./SelectionBar";
 import { SelectTable, type SelectColumn } from "./SelectTable";
 import { words } from "./text";
+import { useKeeps } from "./useKeeps";
 import { useSelection } from "./useSelection";
 
 const keyOf = (item: TrashItem): string => `${item.ino}-${item.index}`;
@@ -34,6 +35,7 @@ export function Trash({ path }: { path: Path }) {
   const t = words();
   const tr = t.trash;
   const f = useFormat();
+  const said = useKeeps();
   const refused = useRefusal("operator");
   const trash = useTrash(path);
   const keeps = useTrashTime(path);
@@ -98,7 +100,7 @@ export function Trash({ path }: { path: Path }) {
         ) : null}
         {trash.items && items.length === 0 && !trash.failure ? (
           <EmptyState icon={TrashIcon} title={t.empty.trash}>
-            {off ? t.empty.trashOff : keeps && keeps.seconds !== null ? t.empty.trashBody(f.duration(keeps.seconds)) : t.empty.trashUnknown}
+            {off ? t.empty.trashOff : keeps && keeps.seconds !== null ? t.empty.trashBody(said(keeps.seconds)) : t.empty.trashUnknown}
           </EmptyState>
         ) : null}
         {items.length > 0 ? (

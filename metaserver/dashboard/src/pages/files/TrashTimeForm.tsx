@@ -8,11 +8,11 @@ import { FailureNote } from "../../components/FailureNote";
 import { Select } from "../../components/Select";
 import { toast } from "../../components/Toasts";
 import { useWork } from "../../components/useWork";
-import { useFormat } from "../../format";
 import { common } from "../../i18n/common";
 import { useTrashTime, type Stat } from "./data";
 import { forBody, parentOf, ROOT, type Path } from "./paths";
 import { words } from "./text";
+import { useKeeps } from "./useKeeps";
 
 const DAY = 86_400;
 const CHOICES = [3_600, DAY, 3 * DAY, 7 * DAY, 14 * DAY, 30 * DAY, 90 * DAY, 365 * DAY];
@@ -20,7 +20,7 @@ const CHOICES = [3_600, DAY, 3 * DAY, 7 * DAY, 14 * DAY, 30 * DAY, 90 * DAY, 365
 export function TrashTimeForm({ path, stat }: { path: Path; stat: Stat }) {
   const t = words().properties;
   const w = common();
-  const f = useFormat();
+  const said = useKeeps();
   const set = stat.trash_seconds;
   const parent = parentOf(path);
   // What would hold if nothing were set here: only known below the buckets without asking for the settings twice.
@@ -46,9 +46,9 @@ export function TrashTimeForm({ path, stat }: { path: Path; stat: Stat }) {
         value={chosen || "above"}
         onChange={(value) => setChosen(value === "above" ? "" : value)}
         options={[
-          { value: "above", label: inherited === null ? t.trashInheritOpen : t.trashInherit(f.duration(inherited)) },
+          { value: "above", label: inherited === null ? t.trashInheritOpen : t.trashInherit(said(inherited)) },
           { value: "0", label: t.trashOff },
-          ...choices.map((seconds) => ({ value: String(seconds), label: t.trashOther(f.duration(seconds)) })),
+          ...choices.map((seconds) => ({ value: String(seconds), label: t.trashOther(said(seconds)) })),
         ]}
       />
       <p className="muted small">{t.trashNote}</p>
