@@ -28,7 +28,7 @@ export function Select<T extends string>({ label, options, value, onChange, hide
         if (key !== null) onChange(String(key) as T);
       }}
     >
-      <Label className={hideLabel ? "hidden-text" : ""}>{label}</Label>
+      <Label className={hideLabel ? "hidden-text" : "field-label"}>{label}</Label>
       <Button className="button plain select-button">
         <SelectValue className="select-value" />
         <ChevronDownIcon size={14} />

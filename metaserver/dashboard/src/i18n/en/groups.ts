@@ -139,7 +139,6 @@ export const groups = {
   },
 
   membersTitle: "Members",
-  membersNote: (domain: string) => `Kept apart by ${domain}, so that one failure takes one member at most.`,
   membersPlain: "Where they stand: zone, rack and node around each disk.",
   zone: (name: string) => `Zone ${name}`,
   rack: (name: string) => `Rack ${name}`,

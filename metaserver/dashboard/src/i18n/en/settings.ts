@@ -69,16 +69,18 @@ export const settings = {
     shards: (data: number, parity: number) => `${data} data + ${parity} parity`,
     onDomains: { disk: "on different disks", host: "on different hosts", rack: "in different racks", zone: "in different zones" } as Record<string, string>,
     domains: { disk: "disk", host: "host", rack: "rack", zone: "zone" } as Record<string, string>,
-    domainsMany: (domain: string, n: number) => `${n} ${plural(n, domain)}`,
     survives: (n: number, domain: string) =>
       n === 0 ? `A lost ${domain} is lost data.` : `Data survives the loss of any ${n === 1 ? domain : `${n} ${domain}s`}.`,
     costs: (factor: string, percent: string) => `1 TiB takes ${factor} TiB of raw space; ${percent} of it is data.`,
-    needs: (n: number, domain: string, there: number) =>
-      there >= n
-        ? `Needs ${n} ${plural(n, domain)}; the cluster has ${there}.`
-        : `Needs ${n} ${plural(n, domain)}, but the cluster has only ${there}: nothing can be written in it until there are more.`,
-    needsDegraded: (n: number, domain: string, there: number, least: number) =>
-      `Is meant for ${n} ${plural(n, domain)}; the cluster has only ${there}. It is written with fewer copies, at least ${least}, until there are more.`,
+    enough: (n: number, domain: string, there: number) => `Wants ${n} ${plural(n, domain)}; the cluster has ${there}.`,
+    shared: (n: number, domain: string, there: number, born: number) =>
+      `Wants ${n} ${plural(n, domain)}, but the cluster has only ${there}: members share them. For now ${
+        born === 0 ? `the loss of one ${domain} may make data unreadable` : `data survives the loss of any ${born === 1 ? domain : `${born} ${domain}s`}`
+      }.`,
+    fewDisks: (n: number, there: number) =>
+      `Wants ${n} disks, but the cluster has only ${there}: it is written with fewer copies until there are more.`,
+    tooFewDisks: (n: number, there: number) =>
+      `Needs at least ${n} ${plural(n, "disk")}, but the cluster has only ${there}: nothing can be written in it until there are more.`,
     heals: (n: number, domain: string) => `With one ${domain} more than ${n}, redundancy is restored by itself after a failure.`,
     healsYes: "After a failure, redundancy is restored by itself on what is left.",
     writes: (min: number, copies: number) =>
@@ -119,7 +121,7 @@ export const settings = {
     data: "Data shards",
     parity: "Parity shards",
     domain: "Keep apart by",
-    domainHint: "No two members of a group share one.",
+    domainHint: "Members of a group lie in different ones, as far as there are enough.",
     advanced: "More settings",
     inline: "Files in the metadata, up to (bytes)",
     inlineHint: "0 to 65536. Tiny files need no chunk of their own.",

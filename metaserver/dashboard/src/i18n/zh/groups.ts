@@ -131,7 +131,6 @@ export const groups: Translation<typeof original> = {
   },
 
   membersTitle: "成员",
-  membersNote: (domain) => `成员分布在不同的${domain}，一次故障最多影响一个成员。`,
   membersPlain: "各成员所处的位置：磁盘所在的节点、机架与可用区。",
   zone: (name) => `可用区 ${name}`,
   rack: (name) => `机架 ${name}`,

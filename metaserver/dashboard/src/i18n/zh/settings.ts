@@ -72,15 +72,15 @@ export const settings: Translation<typeof original> = {
     shards: (data, parity) => `${data} 数据 + ${parity} 校验`,
     onDomains: { disk: "分布在不同磁盘", host: "分布在不同主机", rack: "分布在不同机架", zone: "分布在不同可用区" },
     domains: { disk: "磁盘", host: "主机", rack: "机架", zone: "可用区" },
-    domainsMany: (domain, n) => counted(n, domain),
     survives: (n, domain) => (n === 0 ? `丢失 ${counted(1, domain)}即丢失数据。` : `任意 ${counted(n, domain)}失效时数据不丢失。`),
     costs: (factor, percent) => `1 TiB 数据占用 ${factor} TiB 原始空间，有效数据占 ${percent}。`,
-    needs: (n, domain, there) =>
-      there >= n
-        ? `需要 ${counted(n, domain)}，集群现有 ${there}。`
-        : `需要 ${counted(n, domain)}，但集群只有 ${there}：数量足够之前无法写入该存储类。`,
-    needsDegraded: (n, domain, there, least) =>
-      `设计为 ${counted(n, domain)}，集群只有 ${there}。数量足够之前以较少副本写入（至少 ${least} 份）。`,
+    enough: (n, domain, there) => `需要 ${counted(n, domain)}，集群现有 ${there}。`,
+    shared: (n, domain, there, born) =>
+      `需要 ${counted(n, domain)}，但集群只有 ${there}，部分成员会共处。目前${
+        born === 0 ? `丢失 ${counted(1, domain)}就可能无法读取` : `任意 ${counted(born, domain)}失效时数据不丢失`
+      }。`,
+    fewDisks: (n, there) => `需要 ${n} 块磁盘，但集群只有 ${there}：数量足够之前以较少副本写入。`,
+    tooFewDisks: (n, there) => `至少需要 ${n} 块磁盘，但集群只有 ${there}：数量足够之前无法写入该存储类。`,
     heals: (n, domain) => `若多于 ${counted(n, domain)}，故障后可自动恢复冗余。`,
     healsYes: "故障后可在其余设备上自动恢复冗余。",
     writes: (min, copies) => (min === copies ? "写入需要全部副本成功。" : `集群降级时，${copies} 个副本中有 ${min} 个成功即可写入。`),
@@ -120,7 +120,7 @@ export const settings: Translation<typeof original> = {
     data: "数据分片",
     parity: "校验分片",
     domain: "故障域",
-    domainHint: "归置组的任意两个成员不会处于同一故障域。",
+    domainHint: "在数量足够时，归置组的成员分布在不同的故障域。",
     advanced: "更多设置",
     inline: "保存在元数据中的文件上限（字节）",
     inlineHint: "0 至 65536。小文件无需单独的数据块。",

@@ -26,6 +26,18 @@ export function shapeOf(spec: Pick<ClassSpec, "kind" | "copies" | "data" | "pari
 /** 3, 1.5, 1.33. */
 export const factor = (value: number, f: Format): string => f.decimal(value, [0, 1].find((digits) => (value * 10 ** digits) % 1 === 0) ?? 2);
 
+/** How many domains may be lost when there are fewer of them than members, which then share them evenly. */
+export function bornBy(shape: Shape, there: number): number {
+  const members = shape.data + shape.parity;
+  let [lost, born] = [0, 0];
+  for (let at = 0; at < there; at++) {
+    lost += Math.floor(members / there) + (at < members % there ? 1 : 0);
+    if (lost > shape.parity) break;
+    born += 1;
+  }
+  return born;
+}
+
 /** A block for each member: filled where it is data, open where it is redundancy. */
 export function Drawing({ shape }: { shape: Shape }) {
   const t = words().classes;
@@ -52,20 +64,20 @@ export function ClassMeaning({ spec, domains, companion, brief = false }: Props)
   const shape = shapeOf(spec);
   const members = shape.data + shape.parity;
   const domain = t.domains[spec.domain] ?? spec.domain;
-  const there = domains?.[spec.domain];
   const erasure = spec.kind === "erasure";
-  const least = erasure ? members : (spec.min_copies ?? 1);
   const lines: [Icon, string, string][] = [
     [shape.parity > 0 ? CheckIcon : WarningIcon, shape.parity > 0 ? "ok" : "danger", t.survives(shape.parity, domain)],
     [InfoIcon, "idle", t.costs(factor(shape.overhead, f), f.percent(1 / shape.overhead))],
   ];
-  if (there !== undefined) {
-    const enough = there >= members;
-    const text = enough || there < least ? t.needs(members, domain, there) : t.needsDegraded(members, domain, there, least);
-    lines.push([enough ? CheckIcon : WarningIcon, enough ? "ok" : there < least ? "danger" : "warn", text]);
-    if (enough && shape.parity > 0) {
-      lines.push([there > members ? CheckIcon : InfoIcon, there > members ? "ok" : "idle", there > members ? t.healsYes : t.heals(members, domain)]);
-    }
+  if (domains) {
+    const there = domains[spec.domain];
+    const least = erasure ? members : (spec.min_copies ?? 1);
+    if (domains.disk < least) lines.push([WarningIcon, "danger", t.tooFewDisks(least, domains.disk)]);
+    else if (domains.disk < members) lines.push([WarningIcon, "warn", t.fewDisks(members, domains.disk)]);
+    if (there >= members) lines.push([CheckIcon, "ok", t.enough(members, domain, there)]);
+    else if (domains.disk >= members) lines.push([WarningIcon, "warn", t.shared(members, domain, there, bornBy(shape, there))]);
+    if (there > members && shape.parity > 0) lines.push([CheckIcon, "ok", t.healsYes]);
+    else if (there === members && shape.parity > 0) lines.push([InfoIcon, "idle", t.heals(members, domain)]);
   }
   if (!brief) {
     if (erasure) {

@@ -122,6 +122,7 @@ export function NewClassDialog({ classes, domains, onClose }: Props) {
             onChange={(domain) => set({ domain })}
             options={DOMAINS.map((value) => ({ value, label: t.domains[value] ?? value }))}
           />
+          <p className="small muted">{t.domainHint}</p>
           <details className="class-more">
             <summary>{t.advanced}</summary>
             <div className="stack">
