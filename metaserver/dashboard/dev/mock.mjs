@@ -5,6 +5,7 @@
 //   EMPTY=1     one node, nothing stored yet
 //   CALM=1      nothing is wrong
 //   LEADERLESS=1  no leader answers
+//   FAST=1      drains end at once
 //   NOSSE=1     no live connection: the dashboard polls
 //
 // Accounts: admin, operator, viewer, fresh (must change its password); the password is always "holdfast-demo".

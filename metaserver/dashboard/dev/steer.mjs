@@ -36,7 +36,7 @@ export function steerDisk(cluster, disk, verb, ask, actor) {
     const against = disk.id % 7 === 0 ? ["12 of its 40 groups would find no other disk that is apart enough and has room, or have members that do not answer now"] : [];
     if (!ask.preview && against.length > 0 && !ask.force) return refuse(`disk d${disk.id}: ${against[0]}`);
     if (!ask.preview && !disk.procedure) {
-      beginDrain(cluster, disk, 1);
+      beginDrain(cluster, disk, process.env.FAST ? 0.0001 : 1);
       done("disk.drain");
     }
     return result(cluster, all, against, ask, { already: disk.standing === "draining" && ask.preview });

@@ -20,6 +20,10 @@ async function tests(dir) {
   return found;
 }
 
+// What browsers have and Node 18 has not as a global.
+const banner = `import { createRequire as __cr } from "node:module"; import { webcrypto as __wc } from "node:crypto";
+const require = __cr(import.meta.url); globalThis.crypto ??= __wc;`;
+
 await rm(out, { recursive: true, force: true });
 const entryPoints = await tests(path.join(root, "src"));
 await build({
@@ -31,7 +35,7 @@ await build({
   platform: "node",
   target: "node18",
   define: { "process.env.NODE_ENV": '"test"' },
-  banner: { js: 'import { createRequire as __cr } from "node:module"; const require = __cr(import.meta.url);' },
+  banner: { js: banner },
 });
 const built = entryPoints.map((file) =>
   path.join(out, path.relative(path.join(root, "src"), file).replace(/\.tsx?$/, ".mjs")),

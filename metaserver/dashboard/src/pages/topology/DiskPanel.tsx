@@ -16,6 +16,7 @@ import { common } from "../../i18n/common";
 import { Offers } from "./Offers";
 import { Panel } from "./Panel";
 import { ProcedureView } from "./ProcedureView";
+import { useProcedure } from "./procedures";
 import { useTick } from "./store";
 import { words } from "./text";
 import { useDiskOffers } from "./verbs";
@@ -37,7 +38,8 @@ function DiskBody({ disk }: { disk: DiskView }) {
   const f = useFormat();
   const node = useTick().nodes.get(disk.node);
   const { data } = useGet<DiskDetail>(`/disks/${disk.id}`, {}, { every: 30_000 });
-  const offers = useDiskOffers(disk);
+  const procedure = useProcedure(disk.procedure);
+  const offers = useDiskOffers(disk, procedure);
   const share = disk.capacity_bytes > 0 ? disk.used_bytes / disk.capacity_bytes : 0;
   const groups = pages.some((page) => page.id === "groups");
   const wrong = disk.liveness !== "alive" || disk.condition === "recovering";
@@ -58,10 +60,10 @@ function DiskBody({ disk }: { disk: DiskView }) {
         </Note>
       ) : null}
       <Offers target={{ kind: "disk", id: disk.id }} offers={offers} />
-      {disk.procedure ? (
+      {procedure ? (
         <section className="panel-part">
-          <h3>{shared.jobs[disk.procedure.kind]}</h3>
-          <ProcedureView procedure={disk.procedure} />
+          <h3>{shared.jobs[procedure.kind]}</h3>
+          <ProcedureView procedure={procedure} />
         </section>
       ) : null}
       <CapacityBar

@@ -14,6 +14,7 @@ import { common } from "../../i18n/common";
 import { Offers } from "./Offers";
 import { Panel } from "./Panel";
 import { ProcedureView } from "./ProcedureView";
+import { useProcedure } from "./procedures";
 import { useTick } from "./store";
 import { words } from "./text";
 import { useNodeOffers } from "./verbs";
@@ -35,7 +36,8 @@ function NodeBody({ node }: { node: NodeView }) {
   const f = useFormat();
   const store = useTick();
   const disks = store.disksOf(node.id);
-  const offers = useNodeOffers(node);
+  const procedure = useProcedure(node.procedure);
+  const offers = useNodeOffers(node, procedure);
   const rows: Parameters<typeof Facts>[0]["rows"] = [
     [p.labels, <SafeText key="l" value={[node.zone, node.rack, node.host].filter(Boolean).join(" / ")} most={90} />],
     [p.roles, node.roles.map((role) => shared.nodeRoles[role] ?? role).join(", ")],
@@ -61,10 +63,10 @@ function NodeBody({ node }: { node: NodeView }) {
         <Note tone={node.liveness === "suspect" ? "warn" : "danger"}>{shared.livenessMeans[node.liveness]}</Note>
       )}
       <Offers target={{ kind: "node", id: node.id }} offers={offers} />
-      {node.procedure ? (
+      {procedure ? (
         <section className="panel-part">
-          <h3>{shared.jobs[node.procedure.kind]}</h3>
-          <ProcedureView procedure={node.procedure} />
+          <h3>{shared.jobs[procedure.kind]}</h3>
+          <ProcedureView procedure={procedure} />
         </section>
       ) : null}
       <Facts rows={rows} />

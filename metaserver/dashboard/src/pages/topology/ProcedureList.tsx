@@ -1,20 +1,19 @@
 // Everything that is being done to disks and nodes.
 
 import { Link } from "wouter";
-import { useGet } from "../../api/queries";
-import type { List, Procedure } from "../../api/types";
 import { EmptyState } from "../../components/EmptyState";
 import { FailureNote } from "../../components/FailureNote";
 import { SkeletonLines } from "../../components/Skeleton";
 import { ArrowRightIcon, OkIcon } from "../../components/icons";
 import { common } from "../../i18n/common";
 import { ProcedureView } from "./ProcedureView";
+import { useProcedures } from "./procedures";
 import { words } from "./text";
 
 export function ProcedureList() {
   const t = words();
   const shared = common();
-  const { data, error, refetch } = useGet<List<Procedure>>("/procedures", {}, { every: 3_000 });
+  const { data, error, refetch } = useProcedures();
   if (error && !data) return <FailureNote failure={error} onRetry={() => void refetch()} />;
   if (!data) return <SkeletonLines lines={5} height={20} />;
   if (data.items.length === 0) {

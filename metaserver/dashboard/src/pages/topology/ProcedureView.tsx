@@ -35,7 +35,7 @@ export function ProcedureView({ procedure }: { procedure: Procedure }) {
       )}
       <p className="small muted">{facts.join(" · ")}</p>
       {procedure.detail ? <p className="small">{phrase(procedure.detail)}</p> : null}
-      {procedure.blocked.length > 0 ? (
+      {procedure.blocked.length > 0 && !procedure.done ? (
         <Note tone="warn" title={t.waits}>
           <ul className="bullets">
             {procedure.blocked.map((reason) => (

@@ -1,7 +1,7 @@
 // What may be done to a disk or a node now, and why not.
 
 import { useRefusal } from "../../app/session";
-import type { DiskView, NodeView } from "../../api/types";
+import type { DiskView, NodeView, Procedure } from "../../api/types";
 import { words } from "./text";
 
 export type Target = { kind: "disk"; id: number } | { kind: "node"; id: number };
@@ -15,10 +15,10 @@ export interface Offer {
   primary?: boolean;
 }
 
-export function useDiskOffers(disk: DiskView): Offer[] {
+export function useDiskOffers(disk: DiskView, procedure: Procedure | null): Offer[] {
   const t = words();
   const role = useRefusal("operator");
-  const { standing, liveness, procedure } = disk;
+  const { standing, liveness } = disk;
   const draining = standing === "draining";
   const drained = draining && procedure?.done === true;
   const away = liveness === "failed" || liveness === "down";
@@ -37,10 +37,10 @@ export function useDiskOffers(disk: DiskView): Offer[] {
   return offers;
 }
 
-export function useNodeOffers(node: NodeView): Offer[] {
+export function useNodeOffers(node: NodeView, procedure: Procedure | null): Offer[] {
   const t = words();
   const role = useRefusal("operator");
-  const { standing, procedure } = node;
+  const { standing } = node;
   const gone = standing === "removed" ? t.reasons.removed : null;
   const draining = standing === "draining";
   const drained = draining && procedure?.done === true;
