@@ -2,7 +2,7 @@
 // line; the README says what else.
 
 import type { ComponentType } from "react";
-import { AccessIcon, AuditIcon, BalanceIcon, FilesIcon, GroupsIcon, OverviewIcon, RepairIcon, SettingsIcon, TopologyIcon, type Icon } from "../components/icons";
+import { AccessIcon, AuditIcon, BalanceIcon, CodeIcon, FilesIcon, GroupsIcon, OverviewIcon, RepairIcon, SettingsIcon, TopologyIcon, type Icon } from "../components/icons";
 
 export type Section = "observe" | "data" | "operate" | "govern";
 /** Its name in i18n/{en,zh}/shell.ts, `pages`. */
@@ -15,7 +15,8 @@ export type PageId =
   | "repair"
   | "access"
   | "audit"
-  | "settings";
+  | "settings"
+  | "reference";
 
 export interface PageSpec {
   id: PageId;
@@ -36,4 +37,5 @@ export const pages: PageSpec[] = [
   { id: "files", path: "/files", section: "data", icon: FilesIcon, load: () => import("../pages/files/Files") },
   { id: "access", path: "/access", section: "govern", icon: AccessIcon, load: () => import("../pages/access/Access") },
   { id: "settings", path: "/settings", section: "govern", icon: SettingsIcon, load: () => import("../pages/settings/SettingsPage") },
+  { id: "reference", path: "/api-reference", section: "govern", icon: CodeIcon, load: () => import("../pages/reference/ReferencePage") },
 ];

@@ -71,6 +71,7 @@ export const SettingsIcon = icon(
     <circle cx="6.2" cy="11.5" r="1.7" />
   </>,
 );
+export const CodeIcon = icon(<path d="M5.2 4.5 1.8 8l3.4 3.5M10.8 4.5 14.2 8l-3.4 3.5M9.2 2.8 6.8 13.2" />);
 export const MenuIcon = icon(<path d="M2 4h12M2 8h12M2 12h12" />);
 export const CloseIcon = icon(<path d="m3.5 3.5 9 9M12.5 3.5l-9 9" />);
 export const CheckIcon = icon(<path d="m2.8 8.4 3.4 3.5 7-7.6" />);

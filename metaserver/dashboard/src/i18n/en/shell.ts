@@ -17,6 +17,7 @@ export const shell = {
     access: "Access",
     audit: "Audit",
     settings: "Settings",
+    reference: "API reference",
   },
   health: {
     healthy: "Healthy",

@@ -18,6 +18,7 @@ export const shell: Translation<typeof original> = {
     access: "访问控制",
     audit: "审计",
     settings: "设置",
+    reference: "API 参考",
   },
   health: { healthy: "健康", warning: "需要关注", danger: "危险", unknown: "状态未知" },
   healthChip: (health, issues) => (issues === 0 ? `集群健康：${health}` : `集群健康：${health}，${issues} 个问题`),
