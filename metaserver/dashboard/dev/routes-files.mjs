@@ -14,13 +14,25 @@ function asked(message) {
   return found ? split(found[1].replace(/\+/g, "%20").replace(/%2F/gi, "/")) : [];
 }
 
+/** "files:/bucket/dir": that it has changed, for a second. */
+export const topics = (cluster) => ({
+  files: (topic) => {
+    const at = cluster.changedFiles?.get(topic.slice("files:".length));
+    return at && Date.now() - at < 1_100 ? {} : undefined;
+  },
+});
+
 export default function routes(cluster) {
+  cluster.changedFiles = new Map();
   const files = makeFiles(cluster);
   const uploads = new Map();
   const shares = new Map();
   let trash = [];
   let last = 0;
-  const note = (action, parts, actor) => log(cluster, "change", action, `/${parts.join("/")}`, actor);
+  const note = (action, parts, actor) => {
+    cluster.changedFiles.set(`/${parts.slice(0, -1).join("/")}`, Date.now());
+    log(cluster, "change", action, `/${parts.join("/")}`, actor);
+  };
   const buffer = (body) => (Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body)));
 
   function keepsFor(parts) {

@@ -1,8 +1,8 @@
 // What a page was asked for in its address, so that it can be sent to somebody, reloaded and gone back to.
 
 import { useCallback } from "react";
-import { useSearch } from "wouter";
-import { useBrowserLocation } from "wouter/use-browser-location";
+// Not the router's own: that decodes what it finds, and "%41" is to stay what it is.
+import { useBrowserLocation, useSearch } from "wouter/use-browser-location";
 
 export type Filters<K extends string> = Record<K, string>;
 

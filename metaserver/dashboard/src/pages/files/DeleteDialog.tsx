@@ -54,7 +54,8 @@ export function DeleteDialog({ entries, directory, onClose, onDone }: DeleteDial
     setDone(null);
     const good = them.length - wrong.length;
     if (good > 0 && !stopped.current) toast.ok(one ? r.done(name) : r.doneMany(good, f.count(good)));
-    void forget("/files", "/trash", "/overview");
+    // After the details of what is gone are closed.
+    setTimeout(() => void forget("/files", "/trash", "/overview"));
     if (stopped.current) return;
     if (wrong.length === 0) onDone();
     else {

@@ -1,8 +1,7 @@
 // What is in a directory.
 
 import { useCallback, useMemo, useState } from "react";
-import { useSearch } from "wouter";
-import { navigate } from "wouter/use-browser-location";
+import { navigate, useSearch } from "wouter/use-browser-location";
 import { forget } from "../../api/queries";
 import { useTopic } from "../../api/live";
 import type { Entry } from "../../api/types";
@@ -173,7 +172,7 @@ export function Directory({ path }: { path: Path }) {
           ) : null}
         </section>
       </DropZone>
-      {count > 0 ? <p className="muted small files-keys">{t.keys}</p> : null}
+      {count > 0 ? <p id="files-keys" className="muted small files-keys">{t.keys}</p> : null}
       {listing.fetching && count > 0 ? <span className="hidden-text" role="status">{w.loading}</span> : null}
       <SelectionBar count={selection.items.length} bytes={bytes} onClear={selection.clear}>
         <Button small icon={EditIcon} refused={refused} onClick={() => setAsked({ verb: "move", entries: selection.items })}>

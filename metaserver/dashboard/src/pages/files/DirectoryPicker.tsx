@@ -1,6 +1,6 @@
 // Chooses a directory by going through them.
 
-import { useEffect } from "react";
+import { useEffect, useRef, useState } from "react";
 import { Button } from "../../components/Button";
 import { FailureNote } from "../../components/FailureNote";
 import { ArrowUpIcon, BucketIcon, ChevronRightIcon, FilesIcon } from "../../components/icons";
@@ -15,6 +15,8 @@ import { words } from "./text";
 /** Pages looked through for directories: the server lists them among the files. */
 const ENTRIES = 2_000;
 
+const REST_MS = 400;
+
 export function DirectoryPicker({ label, value, onChange }: { label: string; value: Path; onChange: (path: Path) => void }) {
   const t = words();
   const listing = useListing(value, "");
@@ -23,6 +25,26 @@ export function DirectoryPicker({ label, value, onChange }: { label: string; val
   useEffect(() => {
     if (more && !fetching && seen < ENTRIES) goOn();
   }, [more, fetching, seen, goOn]);
+  // What is typed is looked for after a rest: "/a/" is on its way to "/a/b".
+  const [typed, setTyped] = useState(() => readable(value));
+  const told = useRef(value);
+  useEffect(() => {
+    if (value !== told.current) setTyped(readable(value));
+    told.current = value;
+  }, [value]);
+  const tell = (text: string) => {
+    const path = below(ROOT, text);
+    if (path === told.current) return;
+    told.current = path;
+    onChange(path);
+  };
+  const latest = useRef(tell);
+  latest.current = tell;
+  useEffect(() => {
+    if (typed === readable(told.current)) return undefined;
+    const timer = setTimeout(() => latest.current(typed), REST_MS);
+    return () => clearTimeout(timer);
+  }, [typed]);
   const directories = items?.filter((entry) => entry.kind === "directory") ?? [];
 
   return (
@@ -30,8 +52,14 @@ export function DirectoryPicker({ label, value, onChange }: { label: string; val
       <legend>{label}</legend>
       <TextField
         label={<span className="hidden-text">{t.move.typed}</span>}
-        value={readable(value)}
-        onChange={(text) => onChange(below(ROOT, text))}
+        value={typed}
+        onChange={setTyped}
+        onBlur={() => tell(typed)}
+        onKeyDown={(event) => {
+          if (event.key !== "Enter") return;
+          event.preventDefault();
+          tell(typed);
+        }}
         spellCheck={false}
         autoComplete="off"
       />

@@ -135,6 +135,7 @@ export function EntryTable(props: EntryTableProps) {
       keyOf={keyOf}
       nameOf={shownName}
       selection={selection}
+      keysId="files-keys"
       onOpen={(entry) => onVerb(entry.kind === "directory" ? "open" : "show", [entry])}
       onEnd={onEnd}
       onKey={(key, entry) => {

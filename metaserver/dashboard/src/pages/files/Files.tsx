@@ -1,8 +1,7 @@
 // Files: which view an address asks for. /files: buckets; /files/bucket/dir: what is in it. ?view=trash, ?view=links;
 // ?show=name: the details of one file.
 
-import { useSearch } from "wouter";
-import { usePathname } from "wouter/use-browser-location";
+import { usePathname, useSearch } from "wouter/use-browser-location";
 import { Buckets } from "./Buckets";
 import { Directory } from "./Directory";
 import { Links } from "./Links";

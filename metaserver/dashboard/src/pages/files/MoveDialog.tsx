@@ -57,7 +57,8 @@ export function MoveDialog({ entries, directory, onClose, onDone }: MoveDialogPr
         () => {},
         () => false,
       );
-      void forget("/files");
+      // After the details under the old name are closed.
+      setTimeout(() => void forget("/files"));
       const good = them.length - bad.length;
       if (bad.length > 0) {
         setFailed(bad);

@@ -24,6 +24,8 @@ export interface SelectTableProps<T> {
   selection: Selection<T>;
   onOpen?: (row: T) => void;
   onEnd: () => void;
+  /** The id of a text that says which keys do what. */
+  keysId?: string;
   /** F2, Delete and what else the page knows; true: done. */
   onKey?: (key: string, row: T) => boolean;
 }
@@ -116,7 +118,7 @@ export function SelectTable<T>(props: SelectTableProps<T>) {
 
   const some = selection.items.length;
   return (
-    <div className={`select-table layout-${layout}`} role="grid" aria-label={label} aria-rowcount={rows.length + 1} aria-multiselectable="true">
+    <div className={`select-table layout-${layout}`} role="grid" aria-label={label} aria-rowcount={rows.length + 1} aria-multiselectable="true" aria-describedby={props.keysId}>
       <div role="rowgroup" className="select-top">
         <div className="select-head" role="row" aria-rowindex={1}>
           <div role="columnheader" className="cell select-box">

@@ -2,7 +2,8 @@
 
 import { useQuery } from "@tanstack/react-query";
 import { api, Failure } from "../../api/client";
-import { usePages } from "../../api/pages";
+import { POLL_MS, useLive } from "../../api/live";
+import { usePages, type Paged } from "../../api/pages";
 import { useGet } from "../../api/queries";
 import type { ClassView, Entry, Page, Quota, Setting, Share, TrashItem } from "../../api/types";
 import { at, namesOf, parentOf, ROOT, type Path } from "./paths";
@@ -15,7 +16,11 @@ export interface Stat extends Entry {
   converting: boolean;
 }
 
-export const useListing = (path: Path, prefix: string) => usePages<Entry>(at("/files", path, { prefix }), {}, { limit: 500 });
+/** Kept fresh by the live topic of the directory; without a live connection it is asked for again and again. */
+export function useListing(path: Path, prefix: string): Paged<Entry> {
+  const { state } = useLive();
+  return usePages<Entry>(at("/files", path, { prefix }), {}, { limit: 500, ...(state === "live" ? {} : { every: POLL_MS }) });
+}
 export const useStat = (path: Path, enabled = true) => useGet<Stat>(at("/files/stat", path), {}, { enabled: enabled && path !== ROOT });
 export const useTrash = (path: Path) => usePages<TrashItem>(at("/trash", path), {}, { limit: 200 });
 

@@ -8,7 +8,7 @@ import { queryClient } from "../../../api/queries";
 import { useSession } from "../../../app/session";
 import { Button } from "../../../components/Button";
 import { ConfirmDialog } from "../../../components/ConfirmDialog";
-import { ArrowDownIcon, ArrowUpIcon, CloseIcon, PauseIcon, PlayIcon } from "../../../components/icons";
+import { ChevronDownIcon, CloseIcon, PauseIcon, PlayIcon } from "../../../components/icons";
 import { Bar } from "../../../components/Progress";
 import { useFormat } from "../../../format";
 import { common } from "../../../i18n/common";
@@ -79,7 +79,7 @@ function Tray() {
             {t.resumeAll}
           </Button>
         ) : null}
-        <Button kind="quiet" small iconOnly icon={open ? ArrowDownIcon : ArrowUpIcon} aria-expanded={open} onClick={() => setOpen(!open)}>
+        <Button kind="quiet" small iconOnly icon={ChevronDownIcon} className="tray-fold" aria-expanded={open} onClick={() => setOpen(!open)}>
           {open ? t.collapse : t.expand}
         </Button>
         <Button kind="quiet" small iconOnly icon={CloseIcon} onClick={() => (over ? clearOver() : setAsking(true))}>
