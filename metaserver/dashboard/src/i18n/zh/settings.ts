@@ -73,6 +73,7 @@ export const settings: Translation<typeof original> = {
     onDomains: { disk: "分布在不同磁盘", host: "分布在不同主机", rack: "分布在不同机架", zone: "分布在不同可用区" },
     domains: { disk: "磁盘", host: "主机", rack: "机架", zone: "可用区" },
     survives: (n, domain) => (n === 0 ? `丢失 ${counted(1, domain)}即丢失数据。` : `任意 ${counted(n, domain)}失效时数据不丢失。`),
+    meant: (n, domain) => `设计上可承受任意 ${counted(n, domain)}失效。`,
     costs: (factor, percent) => `1 TiB 数据占用 ${factor} TiB 原始空间，有效数据占 ${percent}。`,
     enough: (n, domain, there) => `需要 ${counted(n, domain)}，集群现有 ${there}。`,
     shared: (n, domain, there, born) =>
@@ -80,6 +81,7 @@ export const settings: Translation<typeof original> = {
         born === 0 ? `丢失 ${counted(1, domain)}就可能无法读取` : `任意 ${counted(born, domain)}失效时数据不丢失`
       }。`,
     fewDisks: (n, there) => `需要 ${n} 块磁盘，但集群只有 ${there}：数量足够之前以较少副本写入。`,
+    tooFewForShards: (n, there) => `需要 ${n} 块磁盘，但集群只有 ${there}：数量足够之前，文件写入伴随存储类。`,
     tooFewDisks: (n, there) => `至少需要 ${n} 块磁盘，但集群只有 ${there}：数量足够之前无法写入该存储类。`,
     heals: (n, domain) => `若多于 ${counted(n, domain)}，故障后可自动恢复冗余。`,
     healsYes: "故障后可在其余设备上自动恢复冗余。",
