@@ -167,6 +167,7 @@ export const files = {
   classMeans: {
     copies: (n: number, shown: string) => `${shown} full ${plural(n, "copy", "copies")}`,
     erasure: (data: number, parity: number) => `cut into ${data} parts with ${parity} for redundancy`,
+    spread: (form: string, apart: string) => `${form} ${apart}`,
     apart: { disk: "on different disks", host: "on different nodes", rack: "in different racks", zone: "in different zones" },
     survives: (n: number, what: string) => (n === 0 ? `one lost ${what} is lost data` : `survives the loss of ${n} ${plural(n, what)}`),
     units: { disk: "disk", host: "node", rack: "rack", zone: "zone" },

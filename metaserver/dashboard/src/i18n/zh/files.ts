@@ -166,6 +166,7 @@ export const files: Translation<typeof original> = {
   classMeans: {
     copies: (_, shown) => `${shown} 个完整副本`,
     erasure: (data, parity) => `纠删码，${data} 个数据分片加 ${parity} 个校验分片`,
+    spread: (form, apart) => `${form}，${apart}`,
     apart: { disk: "分布在不同磁盘", host: "分布在不同节点", rack: "分布在不同机架", zone: "分布在不同可用区" },
     survives: (n, what) => (n === 0 ? `任一${what}丢失即丢失数据` : `可承受 ${n} 个${what}丢失`),
     units: { disk: "磁盘", host: "节点", rack: "机架", zone: "可用区" },

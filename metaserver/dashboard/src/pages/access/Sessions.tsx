@@ -25,7 +25,7 @@ export function Sessions({ mine = false }: { mine?: boolean }) {
   const me = useMe();
   const admin = useRefusal("admin");
   const asked = useSessions();
-  const [ending, setEnding] = useState<LoginSession[] | null>(null);
+  const [ending, setEnding] = useState<{ them: LoginSession[]; many: boolean } | null>(null);
   const all = (asked.data?.items ?? []).filter((one) => !mine || one.account === me.account);
   const others = all.filter((one) => one.account === me.account && !one.current);
 
@@ -60,7 +60,7 @@ export function Sessions({ mine = false }: { mine?: boolean }) {
       title: t.actions,
       width: "80px",
       cell: (one) => (
-        <Button small refused={one.account === me.account ? null : admin} onClick={() => setEnding([one])}>
+        <Button small refused={one.account === me.account ? null : admin} onClick={() => setEnding({ them: [one], many: false })}>
           {s.end}
         </Button>
       ),
@@ -74,7 +74,7 @@ export function Sessions({ mine = false }: { mine?: boolean }) {
         asked={asked}
         aside={
           mine && others.length > 0 ? (
-            <Button onClick={() => setEnding(others)}>{s.endOthers}</Button>
+            <Button onClick={() => setEnding({ them: others, many: true })}>{s.endOthers}</Button>
           ) : null
         }
       >
@@ -95,7 +95,7 @@ export function Sessions({ mine = false }: { mine?: boolean }) {
           />
         )}
       </Section>
-      {ending ? <EndDialog them={ending} many={ending === others} onClose={() => setEnding(null)} /> : null}
+      {ending ? <EndDialog them={ending.them} many={ending.many} onClose={() => setEnding(null)} /> : null}
     </div>
   );
 }
