@@ -29,7 +29,6 @@ export const files = {
   showChanges: "Show",
   noSuchTitle: "There is no such directory",
   noSuchBody: "It may have been renamed, moved or deleted. Deleted files may still be in the trash.",
-  toBuckets: "All buckets",
   toTrash: "Look into the trash",
 
   do: {
@@ -49,7 +48,6 @@ export const files = {
     upload: "Upload",
     uploadFiles: "Files…",
     uploadFolder: "A folder…",
-    trash: "Trash",
     openTab: "Open in a new tab",
   },
 
@@ -118,7 +116,6 @@ export const files = {
     early: "If disks run full, files leave the trash earlier.",
     bucketTitle: (name: string) => `Delete bucket ${name}?`,
     bucketBody: "Only an empty bucket can be deleted. S3 clients that use it will get NoSuchBucket.",
-    notEmpty: "It is not empty. Delete what is in it first.",
     go: "Delete",
     goForGood: "Delete for good",
     word: "delete",
@@ -127,10 +124,8 @@ export const files = {
   },
   someFailed: (_: number, shown: string) => `${shown} could not be done`,
   progress: (done: string, all: string) => `${done} of ${all} done`,
-  stop: "Stop",
 
   details: {
-    title: "Details",
     before: "Previous",
     after: "Next",
     facts: "Facts",
@@ -150,8 +145,6 @@ export const files = {
     inode: "Inode",
     path: "Path",
     kind: "Kind",
-    trash: "Trash keeps",
-    quota: "Quota",
     target: "A symbolic link: opened through a mount, it leads elsewhere.",
     noPreview: "There is no preview for this kind of file.",
     noPreviewPdf: "PDF files open in a tab of their own.",
@@ -182,7 +175,6 @@ export const files = {
     choices: { hour: "In an hour", day: "In a day", week: "In 7 days", month: "In 30 days", year: "In a year" },
     make: "Create link",
     made: "Copy the link now: it is shown only once.",
-    link: "Link",
     copy: "Copy link",
     existing: "Links to this file",
     existingAll: "Shared links",
@@ -195,8 +187,7 @@ export const files = {
     until: (when: string) => `expires ${when}`,
     expired: (when: string) => `expired ${when}`,
     over: "Expired",
-    valid: "Valid",
-    columns: { file: "File", by: "Created by", created: "Created", expires: "Expires", state: "State" },
+    columns: { file: "File", by: "Created by", created: "Created", expires: "Expires" },
   },
 
   properties: {
@@ -307,7 +298,6 @@ export const files = {
     both: "Keep both",
     skip: "Skip",
     forAll: "Same for all",
-    replaceNote: "The present file goes to the trash.",
     unfinished: (n: number, shown: string) => `${shown} unfinished ${plural(n, "upload")}`,
     unfinishedBody: "Choose the same file again to go on where it stopped.",
     discard: "Discard",

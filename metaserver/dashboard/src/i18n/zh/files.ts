@@ -28,7 +28,6 @@ export const files: Translation<typeof original> = {
   showChanges: "刷新",
   noSuchTitle: "目录不存在",
   noSuchBody: "它可能已被重命名、移动或删除。被删除的文件可能还在回收站中。",
-  toBuckets: "全部存储桶",
   toTrash: "查看回收站",
 
   do: {
@@ -48,7 +47,6 @@ export const files: Translation<typeof original> = {
     upload: "上传",
     uploadFiles: "文件…",
     uploadFolder: "文件夹…",
-    trash: "回收站",
     openTab: "在新标签页中打开",
   },
 
@@ -117,7 +115,6 @@ export const files: Translation<typeof original> = {
     early: "磁盘空间不足时，回收站中的文件会提前清除。",
     bucketTitle: (name) => `删除存储桶 ${name}？`,
     bucketBody: "只能删除空的存储桶。使用它的 S3 客户端会收到 NoSuchBucket。",
-    notEmpty: "它不为空，请先删除其中的内容。",
     go: "删除",
     goForGood: "彻底删除",
     word: "删除",
@@ -126,10 +123,8 @@ export const files: Translation<typeof original> = {
   },
   someFailed: (_, shown) => `${shown} 项未成功`,
   progress: (done, all) => `已完成 ${done} / ${all}`,
-  stop: "停止",
 
   details: {
-    title: "详情",
     before: "上一个",
     after: "下一个",
     facts: "属性",
@@ -149,8 +144,6 @@ export const files: Translation<typeof original> = {
     inode: "Inode",
     path: "路径",
     kind: "类型",
-    trash: "回收站保留",
-    quota: "配额",
     target: "符号链接：通过挂载打开时指向别处。",
     noPreview: "此类文件无法预览。",
     noPreviewPdf: "PDF 文件需在单独的标签页中打开。",
@@ -181,7 +174,6 @@ export const files: Translation<typeof original> = {
     choices: { hour: "1 小时", day: "1 天", week: "7 天", month: "30 天", year: "1 年" },
     make: "创建链接",
     made: "请立即复制链接，它只显示这一次。",
-    link: "链接",
     copy: "复制链接",
     existing: "此文件的链接",
     existingAll: "分享链接",
@@ -194,8 +186,7 @@ export const files: Translation<typeof original> = {
     until: (when) => `${when}到期`,
     expired: (when) => `${when}已到期`,
     over: "已到期",
-    valid: "有效",
-    columns: { file: "文件", by: "创建者", created: "创建时间", expires: "有效期", state: "状态" },
+    columns: { file: "文件", by: "创建者", created: "创建时间", expires: "有效期" },
   },
 
   properties: {
@@ -306,7 +297,6 @@ export const files: Translation<typeof original> = {
     both: "都保留",
     skip: "跳过",
     forAll: "全部如此处理",
-    replaceNote: "现有文件会移入回收站。",
     unfinished: (_, shown) => `${shown} 个未完成的上传`,
     unfinishedBody: "再次选择同一文件即可从中断处续传。",
     discard: "丢弃",
