@@ -100,6 +100,7 @@ export const settings = {
     changeMore: "The missing copies are made in the background, riskiest data first. That takes room and traffic.",
     changeFewer: "Copies beyond the new number are let go of in the background. Their room becomes free.",
     changeFewerRisk: "Data will survive fewer failures than now.",
+    growsBack: "While “More copies as nodes join” is on, the cluster raises the copies of the default class again, up to three.",
     changeCapacity: (bytes: string) => `About ${bytes} of raw space more.`,
     changeFree: (bytes: string) => `About ${bytes} of raw space becomes free.`,
     erasureFixed: "Data and parity of a class are fixed. Create another class and convert files to it.",

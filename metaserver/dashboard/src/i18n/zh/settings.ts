@@ -98,6 +98,7 @@ export const settings: Translation<typeof original> = {
     changeMore: "缺少的副本会在后台补齐，风险最高的数据优先，期间占用空间和流量。",
     changeFewer: "多余的副本会在后台释放，空间随之回收。",
     changeFewerRisk: "数据可承受的故障次数将比现在少。",
+    growsBack: "“随节点增加自动提高副本数”开启期间，集群会把默认存储类的副本数重新提高，最多三份。",
     changeCapacity: (bytes) => `约需增加 ${bytes} 原始空间。`,
     changeFree: (bytes) => `约可释放 ${bytes} 原始空间。`,
     erasureFixed: "纠删码的数据与校验分片数不可更改。请新建存储类并将文件转换过去。",
