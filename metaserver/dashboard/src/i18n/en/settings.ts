@@ -37,7 +37,6 @@ export const settings = {
   changed: "Changed",
   default: (value: string) => `Default: ${value}`,
   reset: "Reset",
-  resetTo: (value: string) => `Reset to ${value}`,
   save: "Save",
   saved: (title: string) => `Saved: ${title}`,
   wasReset: (title: string) => `Back to the default: ${title}`,

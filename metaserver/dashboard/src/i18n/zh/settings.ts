@@ -40,7 +40,6 @@ export const settings: Translation<typeof original> = {
   changed: "已更改",
   default: (value) => `默认：${value}`,
   reset: "恢复默认",
-  resetTo: (value) => `恢复默认（${value}）`,
   save: "保存",
   saved: (title) => `已保存：${title}`,
   wasReset: (title) => `已恢复默认：${title}`,
