@@ -133,10 +133,9 @@ setInterval(() => {
   const made = new Map();
   for (const { response, wanted } of streams) {
     for (const topic of wanted) {
-      // "files:/bucket/dir" is asked of "files".
-      const make = topics[topic] ?? topics[topic.split(":")[0]];
+      const make = topics[topic];
       if (!make) continue;
-      if (!made.has(topic)) made.set(topic, make(topic));
+      if (!made.has(topic)) made.set(topic, make());
       const data = made.get(topic);
       if (data !== undefined) response.write(`event: ${topic}\ndata: ${JSON.stringify(data)}\n\n`);
     }

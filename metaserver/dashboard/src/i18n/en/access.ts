@@ -64,7 +64,7 @@ export const access = {
     resetDone: (name: string) => `The password of ${name} is set.`,
     disable: "Disable…",
     disableTitle: (name: string) => `Disable ${name}?`,
-    disableNote: "It can no longer sign in, and its sessions and tokens stop working until it is enabled again. Nothing is deleted.",
+    disableNote: "It can no longer sign in: its sessions end, and its tokens are refused until it is enabled again. Nothing is deleted.",
     disableDone: (name: string) => `${name} is disabled.`,
     enable: "Enable",
     enableDone: (name: string) => `${name} may sign in again.`,

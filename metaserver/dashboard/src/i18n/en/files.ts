@@ -195,12 +195,15 @@ export const files = {
     classTitle: "Storage class",
     classFor: "Class for new files",
     classOfFile: "Class",
-    classNote: "New files in here, and directories made from now on, get this class.",
+    classNote: "New files directly in here, and directories made from now on, get this class. Directories that are there keep theirs.",
     classExisting: "Also convert what is there already",
-    classExistingNote: "Files are rewritten in the background, and can be read and written meanwhile. It takes room for both forms until it is done.",
+    classExistingNote: "Gives the class to every file and directory below, one by one, as long as this dialog is open. Their content is then rewritten in the background; files can be read and written meanwhile. It takes room for both forms until it is done.",
     classFileNote: "The content is rewritten in the background; the file can be read and written meanwhile.",
     classNow: "Content is being converted in the background.",
     classDone: "The class is set.",
+    classBelow: (shown: string) => `The class is set; ${shown} entries below have it as well.`,
+    classGoing: (shown: string) => `${shown} entries so far…`,
+    classStop: "Stop here",
     quotaTitle: "Quota",
     quotaNone: "No limit is set for this directory or above it.",
     quotaAbove: "A directory above has a quota; a second one inside it is not possible.",
@@ -232,7 +235,7 @@ export const files = {
 
   trash: {
     title: (name: string) => `Trash of ${name}`,
-    lead: "What was deleted here, newest first. Restoring brings back the file itself: bytes, owner, class, metadata.",
+    lead: "What was deleted here and below, in order of names. Restoring brings back the file itself: bytes, owner, class, metadata.",
     columns: { path: "Path", size: "Size", deleted: "Deleted", way: "How", left: "Kept for" },
     ways: {
       unlinked: "Deleted through a mount",

@@ -63,7 +63,7 @@ export const access: Translation<typeof original> = {
     resetDone: (name) => `已重置 ${name} 的密码。`,
     disable: "停用…",
     disableTitle: (name) => `停用 ${name}？`,
-    disableNote: "重新启用之前无法登录，其会话和令牌也会失效。不会删除任何内容。",
+    disableNote: "其会话立即结束；重新启用之前无法登录，令牌也会被拒绝。不会删除任何内容。",
     disableDone: (name) => `已停用 ${name}。`,
     enable: "启用",
     enableDone: (name) => `${name} 可以重新登录。`,

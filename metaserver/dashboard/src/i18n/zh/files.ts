@@ -194,12 +194,15 @@ export const files: Translation<typeof original> = {
     classTitle: "存储类",
     classFor: "新文件使用的存储类",
     classOfFile: "存储类",
-    classNote: "此后在其中新建的文件和目录使用该存储类。",
+    classNote: "此后直接在其中新建的文件和目录使用该存储类，已有的下级目录保持原有存储类。",
     classExisting: "同时转换已有内容",
-    classExistingNote: "文件在后台重写，期间可正常读写；完成之前新旧两份都占用空间。",
+    classExistingNote: "在此对话框打开期间，逐一为其下所有文件和目录设置该存储类；内容随后在后台重写，期间可正常读写，完成之前新旧两份都占用空间。",
     classFileNote: "内容在后台重写，期间文件可正常读写。",
     classNow: "内容正在后台转换。",
     classDone: "已设置存储类。",
+    classBelow: (shown) => `已设置存储类，其下 ${shown} 个条目也已设置。`,
+    classGoing: (shown) => `已处理 ${shown} 个条目…`,
+    classStop: "到此为止",
     quotaTitle: "配额",
     quotaNone: "此目录及其上级目录均未设置限额。",
     quotaAbove: "上级目录已有配额，其中不能再设置配额。",
@@ -231,7 +234,7 @@ export const files: Translation<typeof original> = {
 
   trash: {
     title: (name) => `${name} 的回收站`,
-    lead: "此处被删除的文件，最近的在前。恢复的是文件本身：内容、属主、存储类和元数据均不变。",
+    lead: "此目录及其下级目录中被删除的文件，按名称排列。恢复的是文件本身：内容、属主、存储类和元数据均不变。",
     columns: { path: "路径", size: "大小", deleted: "删除时间", way: "原因", left: "剩余保留" },
     ways: {
       unlinked: "通过挂载删除",

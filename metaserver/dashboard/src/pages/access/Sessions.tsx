@@ -29,6 +29,8 @@ export function Sessions({ mine = false }: { mine?: boolean }) {
   const all = (asked.data?.items ?? []).filter((one) => !mine || one.account === me.account);
   const others = all.filter((one) => one.account === me.account && !one.current);
 
+  const when = (at: string | null) => (at ? <span title={f.dateTime(at)}>{f.ago(at)}</span> : <span className="muted">–</span>);
+
   const columns: Column<LoginSession>[] = [
     ...(mine
       ? []
@@ -53,8 +55,8 @@ export function Sessions({ mine = false }: { mine?: boolean }) {
     },
     { id: "from", title: s.columns.from, width: "minmax(120px, 0.8fr)", sort: (one) => one.from, cell: (one) => <SafeText value={one.from} most={45} mono /> },
     { id: "created", title: s.columns.created, width: "minmax(120px, 0.7fr)", sort: (one) => one.created, cell: (one) => <span title={f.dateTime(one.created)}>{f.ago(one.created)}</span> },
-    { id: "seen", title: s.columns.seen, width: "minmax(120px, 0.7fr)", sort: (one) => one.last_seen, cell: (one) => <span title={f.dateTime(one.last_seen)}>{f.ago(one.last_seen)}</span> },
-    { id: "expires", title: s.columns.expires, width: "minmax(110px, 0.7fr)", sort: (one) => one.expires, cell: (one) => <span title={f.dateTime(one.expires)}>{f.ago(one.expires)}</span> },
+    { id: "seen", title: s.columns.seen, width: "minmax(120px, 0.7fr)", sort: (one) => one.last_seen, cell: (one) => when(one.last_seen) },
+    { id: "expires", title: s.columns.expires, width: "minmax(110px, 0.7fr)", sort: (one) => one.expires, cell: (one) => when(one.expires) },
     {
       id: "do",
       title: t.actions,
