@@ -7,6 +7,7 @@
 //   LEADERLESS=1  no leader answers
 //   FAST=1      drains end at once
 //   NOSSE=1     no live connection: the dashboard polls
+//   SLOW=1      uploads take their time
 //
 // Accounts: admin, operator, viewer, fresh (must change its password); the password is always "holdfast-demo".
 
