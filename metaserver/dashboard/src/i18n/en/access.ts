@@ -26,7 +26,7 @@ export const access = {
 
   roles: {
     title: "What roles may do",
-    viewer: "Sees everything, files included; changes nothing but the own password and tokens.",
+    viewer: "Sees everything but accounts and keys, content of files included; changes only the own password and tokens.",
     operator: "Also runs the cluster: drain, maintenance, balance, repair, scrub; creates, uploads, moves and deletes files.",
     admin: "Also decides who may do what: accounts, keys, settings, storage classes, the metadata group.",
     each: "Each role includes the ones before it.",
