@@ -72,6 +72,7 @@ export default async function rebalance(journey) {
   const after = await somebody.get("/balance");
   ok(after.moves_done > 0 && after.bytes_done > 0, `nothing was moved: ${JSON.stringify(after)}`);
   await seen(page.getByRole("grid", { name: "History" }).getByRole("row").filter({ hasText: journey.administrator.account }), "the run in the history", 30_000);
+  await somebody.choose("Moves");
   await seen(page.getByText("Disks are even"), "an even plan", 60_000);
   watch.clean("rebalancing");
 }
