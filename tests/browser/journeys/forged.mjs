@@ -1,0 +1,37 @@
+// Somebody changes the journal in the store of node 2: the dashboard says on which node, and which entry.
+
+import { nodeIds } from "../lib/cluster.mjs";
+import { ok, seen } from "../lib/expect.mjs";
+import { verify } from "./audit.mjs";
+
+const FORGED = 2;
+
+/** @param {import("../lib/journey.mjs").Journey} journey */
+export default async function forged(journey) {
+  const somebody = await journey.person({ at: "/audit" });
+  const { page, watch } = somebody;
+  const ids = await nodeIds(journey, somebody);
+  const bucket = "to-be-forged";
+  const made = await somebody.call("POST", "/buckets", { name: bucket });
+  ok(made.status < 300, `make a bucket: ${JSON.stringify(made)}`);
+  const { items } = await somebody.get(`/audit?action=bucket.create&target=${bucket}`);
+  ok(items.length === 1, `entries of it: ${JSON.stringify(items)}`);
+  const { seq } = items[0];
+  await verify(somebody);
+  await seen(page.locator(".audit-verdict .note", { hasText: "The chain is intact" }), "that the chain is intact", 30_000);
+
+  await journey.owner.forge(FORGED, seq);
+  await verify(somebody);
+  await seen(page.locator(".audit-verdict .note", { hasText: "The chain is broken" }), "that the chain is broken", 30_000);
+  for (const [number, id] of ids.entries()) {
+    if (number === 0) continue;
+    const row = page.locator(".audit-members tbody tr").filter({ has: page.getByRole("rowheader", { name: `Node ${id}`, exact: true }) });
+    if (number === FORGED) {
+      await seen(row.getByText(/^\d+ problems?$/), `the verdict on node ${id}`);
+      await seen(row.getByText(`At no. ${seq.toLocaleString("en-US")}`, { exact: true }), `the entry that was changed on node ${id}`);
+    } else {
+      await seen(row.getByText("Intact", { exact: true }), `the verdict on node ${id}`);
+    }
+  }
+  watch.clean("the verdict");
+}
