@@ -32,11 +32,18 @@ async fn a_forged_entry_is_found_on_the_metaserver_that_has_it() -> Result<()> {
     root.change(http::Method::PUT, "/settings/grace_seconds", &change).await?.ok()?;
     cluster.expect(&["admin", "set", "grace_seconds", "302"]).await?;
     let changes = entries(&root, "action=setting.change&target=grace_seconds").await?;
-    let who: Vec<_> = changes.iter().map(|entry| entry["actor"]["kind"].as_str().unwrap_or_default()).collect();
+    let who: Vec<_> =
+        changes.iter().map(|entry| entry["actor"]["kind"].as_str().unwrap_or_default()).collect();
     ensure!(who == ["cli", "account"], "newest first: {changes:?}");
-    ensure!(changes[1]["actor"]["name"] == "admin" && changes[0]["details"]["before"] == "301", "{changes:?}");
+    ensure!(
+        changes[1]["actor"]["name"] == "admin" && changes[0]["details"]["before"] == "301",
+        "{changes:?}"
+    );
     let logins = entries(&root, "kind=access").await?;
-    ensure!(logins.iter().any(|entry| entry["action"] == "login" && entry["target"] == "admin"), "{logins:?}");
+    ensure!(
+        logins.iter().any(|entry| entry["action"] == "login" && entry["target"] == "admin"),
+        "{logins:?}"
+    );
 
     let victim = if cluster.leader().await? == 2 { 3 } else { 2 };
     cluster.node(victim).kill()?;
@@ -64,13 +71,19 @@ async fn a_forged_entry_is_found_on_the_metaserver_that_has_it() -> Result<()> {
         let members = verdict["members"].as_array().cloned().unwrap_or_default();
         let bad: Vec<&Value> = members.iter().filter(|member| member["ok"] == false).collect();
         ensure!(verdict["ok"] == false && bad.len() == 1 && members.len() == 3, "{verdict}");
-        ensure!(bad[0]["problems"][0]["seq"] == seq && bad[0]["problems"][0]["code"] == "changed", "{verdict}");
+        ensure!(
+            bad[0]["problems"][0]["seq"] == seq && bad[0]["problems"][0]["code"] == "changed",
+            "{verdict}"
+        );
         Ok(())
     })
     .await?;
     let refused = cluster.run(&["admin", "audit", "verify"]).await?;
     let told = String::from_utf8_lossy(&refused.stdout).into_owned();
-    ensure!(!refused.status.success() && told.contains("NOT WHOLE") && told.contains(&format!("entry {seq}")), "{told}");
+    ensure!(
+        !refused.status.success() && told.contains("NOT WHOLE") && told.contains(&format!("entry {seq}")),
+        "{told}"
+    );
 
     // One that does not fit what was kept elsewhere.
     let (number, hash) = kept.trim().split_once(':').context("a number and a hash")?;

@@ -37,7 +37,8 @@ const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; media-src 'self'; sandbox";
 
 /// The browser's own viewer, in which scripts of a document reach nothing of the page's, does not run in a sandbox.
-const PDF_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'none'";
+const PDF_POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'none'";
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
