@@ -128,7 +128,7 @@ async function trash(somebody, content) {
 
 const HOSTILE = [
   '<img src=x onerror="window.hurt=1">.txt',
-  '"><script>window.hurt=1</script>',
+  '"><svg onload=window.hurt=1>.html',
   "\u202egnp.exe",
   "%41%2e%2e%2fx",
   "100%",

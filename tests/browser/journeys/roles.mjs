@@ -5,6 +5,8 @@ import { ok, seen } from "../lib/expect.mjs";
 
 const FIRST = "handed over once";
 const OWN = { vera: "chosen by myself, v", otto: "chosen by myself, o" };
+/** The server looks every 20 s whether who listens still may. */
+const RECHECK_MS = 35_000;
 const NEEDS_OPERATOR = "Needs the operator role. You are signed in as a viewer.";
 const NEEDS_ADMIN = "Needs the administrator role.";
 
@@ -59,7 +61,7 @@ export default async function roles(journey) {
   await root.menu("Actions for otto", /^Disable/);
   await root.confirm("Disable");
   await root.told("otto is disabled.");
-  await seen(otto.page.getByRole("heading", { name: "Sign in", level: 1 }), "the login of who is disabled", 20_000);
+  await seen(otto.page.getByRole("heading", { name: "Sign in", level: 1 }), "the login of who is disabled", RECHECK_MS);
   root.watch.clean("disabling an account");
 }
 

@@ -3,6 +3,8 @@
 
 import { ok, pause, seen } from "../lib/expect.mjs";
 
+/** The server looks every 20 s whether who listens still may. */
+const RECHECK_MS = 35_000;
 const ENDED = "Your session has ended. Sign in to go on where you were.";
 
 /** @param {import("../lib/journey.mjs").Journey} journey */
@@ -25,7 +27,7 @@ export default async function sessions(journey) {
   await mine.getByRole("button", { name: "End" }).click();
   await other.confirm("End");
   await other.told("The session is ended.");
-  await seen(page.getByText(ENDED), "the login, by itself", 20_000);
+  await seen(page.getByText(ENDED), "the login, by itself", RECHECK_MS);
   ok(page.url().endsWith("/audit?action=login"), `the address is lost: ${page.url()}`);
   await somebody.signIn(journey.administrator);
   await seen(page.locator("main#main").getByRole("heading", { name: "Audit", level: 1 }), "the page where one was");
@@ -33,7 +35,7 @@ export default async function sessions(journey) {
 
   // The cookie is gone, as if it had expired.
   await page.context().clearCookies();
-  await seen(page.getByText(ENDED), "the login after the cookie is gone", 20_000);
+  await seen(page.getByText(ENDED), "the login after the cookie is gone", RECHECK_MS);
   await page.goto("/settings");
   await somebody.signIn(journey.administrator);
   await seen(page.locator("main#main").getByRole("heading", { name: "Settings", level: 1 }), "the page that was asked for");
