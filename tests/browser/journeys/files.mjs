@@ -115,7 +115,7 @@ async function trash(somebody, content) {
   await somebody.told("small.txt is deleted.");
   await until("the file to be gone from the list", 10_000, async () => (await row(page, "small.txt").count()) === 0);
   await page.locator(".files-views").getByRole("link", { name: "Trash" }).click();
-  const kept = page.getByRole("row").filter({ hasText: /small\.txt/ });
+  const kept = page.getByRole("row").filter({ has: page.getByText("small.txt", { exact: true }) });
   await seen(kept, "the file in the trash", 20_000);
   await kept.getByRole("button", { name: "Restore" }).click();
   await seen(somebody.dialog.getByText("Directories that are missing are made again."), "where it goes back to");
