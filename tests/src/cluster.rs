@@ -363,6 +363,11 @@ impl Cluster {
         self.s3_through(&[number])
     }
 
+    /// What a node is made of.
+    pub fn spec(&self, number: u8) -> &Spec {
+        self.nodes[usize::from(number) - 1].spec()
+    }
+
     /// The administrator whom the cluster began with.
     pub fn administrator(&self) -> Result<Administrator> {
         Administrator::of(&self.nodes[0].spec().data)

@@ -79,7 +79,7 @@ pub struct NewAccount {
     #[schema(pattern = "^(viewer|operator|admin)$")]
     pub role: String,
     /// Its first password, which its user has to change.
-    #[schema(min_length = 10, max_length = 256)]
+    #[schema(min_length = 12, max_length = 256)]
     pub password: String,
     /// Its user need not change the password.
     #[serde(default)]
@@ -96,7 +96,7 @@ pub struct AccountChange {
     /// It cannot be used.
     pub disabled: Option<bool>,
     /// Another password, which its user has to change.
-    #[schema(min_length = 10, max_length = 256)]
+    #[schema(min_length = 12, max_length = 256)]
     pub password: Option<String>,
     /// Its user need not change the password.
     pub keep_password: bool,

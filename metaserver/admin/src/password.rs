@@ -20,7 +20,7 @@ const AT_ONCE: usize = 2;
 /// How long one waits for its turn.
 const TURN: Duration = Duration::from_secs(5);
 /// Shortest and longest password, in characters and bytes.
-const LENGTH: (usize, usize) = (10, 256);
+const LENGTH: (usize, usize) = (12, 256);
 
 /// The parameters that OWASP's cheat sheet on password storage recommends for argon2id: 19 MiB, two passes.
 fn argon() -> Argon2<'static> {

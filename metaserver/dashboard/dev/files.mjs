@@ -48,7 +48,6 @@ export function makeFiles(cluster) {
   const entry = (parts, node) => ({
     name: parts.length === 0 ? "/" : bytesOf(parts.at(-1)).toString("utf8"),
     path: `/${parts.join("/")}`,
-    key: Buffer.from(parts.at(-1) ?? "").toString("base64url"),
     kind: node.kind,
     size: node.size,
     modified: new Date(node.modified).toISOString(),

@@ -7,6 +7,7 @@
 //   LEADERLESS=1  no leader answers
 //   FAST=1      drains end at once
 //   NOSSE=1     no live connection: the dashboard polls
+//   SLOW=1      uploads take their time
 //
 // Accounts: admin, operator, viewer, fresh (must change its password); the password is always "holdfast-demo".
 
@@ -133,10 +134,9 @@ setInterval(() => {
   const made = new Map();
   for (const { response, wanted } of streams) {
     for (const topic of wanted) {
-      // "files:/bucket/dir" is asked of "files".
-      const make = topics[topic] ?? topics[topic.split(":")[0]];
+      const make = topics[topic];
       if (!make) continue;
-      if (!made.has(topic)) made.set(topic, make(topic));
+      if (!made.has(topic)) made.set(topic, make());
       const data = made.get(topic);
       if (data !== undefined) response.write(`event: ${topic}\ndata: ${JSON.stringify(data)}\n\n`);
     }

@@ -14,23 +14,15 @@ function asked(message) {
   return found ? split(found[1].replace(/\+/g, "%20").replace(/%2F/gi, "/")) : [];
 }
 
-/** "files:/bucket/dir": that it has changed, for a second. */
-export const topics = (cluster) => ({
-  files: (topic) => {
-    const at = cluster.changedFiles?.get(topic.slice("files:".length));
-    return at && Date.now() - at < 1_100 ? {} : undefined;
-  },
-});
-
 export default function routes(cluster) {
-  cluster.changedFiles = new Map();
   const files = makeFiles(cluster);
   const uploads = new Map();
   const shares = new Map();
   let trash = [];
   let last = 0;
   const note = (action, parts, actor) => {
-    cluster.changedFiles.set(`/${parts.slice(0, -1).join("/")}`, Date.now());
+    const above = files.find(parts.slice(0, -1));
+    if (above) above.modified = Date.now();
     log(cluster, "change", action, `/${parts.join("/")}`, actor);
   };
   const buffer = (body) => (Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body)));
@@ -134,7 +126,7 @@ export default function routes(cluster) {
     },
     "POST /uploads": ({ body }) => {
       const id = `u${++last}`;
-      uploads.set(id, { id, path: body.path, size: body.size, type: body.content_type, overwrite: body.overwrite, part_bytes: PART, parts: new Map() });
+      uploads.set(id, { id, path: body.path, size: body.size, type: body.content_type, part_bytes: PART, parts: new Map() });
       return { id, part_bytes: PART };
     },
     "GET /uploads/:id": ({ id }) => {
@@ -148,13 +140,16 @@ export default function routes(cluster) {
       one.parts.set(Number(n), buffer(body));
       return {};
     },
-    "POST /uploads/:id/complete": ({ id }) => {
+    "POST /uploads/:id/complete": ({ id, body, actor }) => {
       const one = uploads.get(id);
       if (!one) return null;
       const whole = Buffer.concat([...one.parts].sort((a, b) => a[0] - b[0]).map(([, part]) => part));
       if (whole.length !== one.size) return refuse(400, "invalid_argument", `parts are missing: ${whole.length} of ${one.size} bytes`);
+      const made = write(split(one.path), whole, one.type, body.overwrite);
+      if (made.refused) return made;
       uploads.delete(id);
-      return write(split(one.path), whole, one.type, true);
+      note("file.put", split(one.path), actor);
+      return made;
     },
     "DELETE /uploads/:id": ({ id }) => (uploads.delete(id), {}),
     "POST /files/directory": ({ body, actor }) => {
@@ -227,7 +222,7 @@ export default function routes(cluster) {
       const id = `s${++last}`;
       const one = { id, path: `/${split(body.path).join("/")}`, created_by: actor.name, created: iso(Date.now()), expires: iso(Date.now() + body.expires_in_seconds * 1000) };
       shares.set(id, one);
-      return { ...one, expired: false, url: `https://store-01.example.net/s/${Buffer.from(id + "kD92mQx7Lw0f3bZ1").toString("base64url")}` };
+      return { ...one, expired: false, url: `/s/${Buffer.from(id + "kD92mQx7Lw0f3bZ1").toString("base64url")}` };
     },
     "GET /shares": () => ({ items: [...shares.values()].map((one) => ({ ...one, expired: Date.parse(one.expires) < Date.now() })), next: null }),
     "DELETE /shares/:id": ({ id }) => (shares.delete(id), {}),
@@ -235,7 +230,7 @@ export default function routes(cluster) {
       const parts = asked(message);
       const start = Number(query.get("after") ?? 0);
       const most = Number(query.get("limit") ?? 100);
-      const all = trash.filter((one) => parts.every((part, at) => one.parts[at] === part));
+      const all = trash.filter((one) => parts.every((part, at) => one.parts[at] === part)).sort((a, b) => (a.parts.join("/") < b.parts.join("/") ? -1 : 1));
       const items = all.slice(start, start + most).map((one) => ({ ino: one.ino, index: one.index, path: `/${one.parts.join("/")}`, deleted: iso(one.deleted), way: one.way, size: one.node.size, keeps_seconds: Math.max(0, one.keeps - (Date.now() - one.deleted) / 1000), open: Boolean(one.open) }));
       return { items, next: start + most < all.length ? String(start + most) : null };
     },
@@ -248,7 +243,7 @@ export default function routes(cluster) {
           failed.push({ ino, code: "not_found", message: "it is no longer in the trash" });
           continue;
         }
-        const to = body.to ? [...split(body.to), one.parts.at(-1)] : one.parts;
+        const to = body.to ? (body.items.length === 1 ? split(body.to) : [...split(body.to), one.parts.at(-1)]) : one.parts;
         const where = place(to.slice(0, -1));
         const old = where.children.get(to.at(-1));
         if (old && !body.overwrite) {

@@ -82,6 +82,10 @@ pub(super) async fn answer(
         let found = found.with("groups", notice.groups_left).with("bytes", notice.bytes_left);
         issues.push(notice.left_s.map(|left| found.clone().with("left_seconds", left)).unwrap_or(found));
     }
+    let (io, about, loads) = {
+        let traffic = leader.traffic.lock();
+        (traffic.now(), traffic.about(), traffic.disks(now))
+    };
     issues.sort_by_key(|issue| (std::cmp::Reverse(issue.severity), std::cmp::Reverse(issue.since_ms)));
     Ok(ClusterStatus {
         meta: Some(meta),
@@ -95,10 +99,10 @@ pub(super) async fn answer(
         loops: leader.board.all(),
         map_epoch,
         converting: state.converting,
-        io: Some(leader.traffic.lock().now()),
+        io: Some(io),
         uptime_s: leader.uptime_now(),
-        about: leader.traffic.lock().about(),
-        loads: leader.traffic.lock().disks(now),
+        about,
+        loads,
         created_ns: cluster.map_or(0, |cluster| cluster.created_ns),
     })
 }

@@ -36,6 +36,10 @@ pub(crate) const MOST_PUT: u64 = 5 << 30;
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; media-src 'self'; sandbox";
 
+/// The browser's own viewer, in which scripts of a document reach nothing of the page's, does not run in a sandbox.
+const PDF_POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'none'";
+
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "described here, read as bytes")]
@@ -120,7 +124,8 @@ pub(crate) async fn send(
         header::CONTENT_DISPOSITION,
         disposition(if shown.is_some() { "inline" } else { "attachment" }, name),
     );
-    set(header::CONTENT_SECURITY_POLICY, POLICY.to_owned());
+    let policy = if shown == Some("pdf") { PDF_POLICY } else { POLICY };
+    set(header::CONTENT_SECURITY_POLICY, policy.to_owned());
     set(header::ETAG, etag.clone());
     set(header::ACCEPT_RANGES, "bytes".to_owned());
     set(header::CACHE_CONTROL, "private, no-cache".to_owned());

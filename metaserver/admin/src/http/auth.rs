@@ -62,7 +62,7 @@ struct Login {
 struct NewPassword {
     #[schema(max_length = 256)]
     old_password: String,
-    #[schema(min_length = 10, max_length = 256)]
+    #[schema(min_length = 12, max_length = 256)]
     new_password: String,
 }
 

@@ -476,9 +476,8 @@ export interface Setting {
 export interface Entry {
   /** As shown. */
   name: string;
+  /** Text; "%" and bytes that are no UTF-8 are written %XX. */
   path: string;
-  /** To go on from. */
-  key: string;
   kind: "file" | "directory" | "symlink" | "other";
   size: number;
   modified: string;

@@ -16,19 +16,17 @@ export const access = {
     label: "Expires",
     choices: { day: "In a day", week: "In 7 days", month: "In 30 days", quarter: "In 90 days", year: "In a year", never: "Never" },
     never: "Never",
-    in: (when: string) => when,
     over: (when: string) => `Expired ${when}`,
     neverNote: "A token that never expires works until somebody revokes it.",
   },
   onceTitle: "Copy it now",
   onceBody: "It is shown this one time and cannot be looked up later. If it is lost, make a new one.",
   onceDone: "I have saved it",
-  copySecret: "Copy secret",
   download: "Download as file",
 
   roles: {
     title: "What roles may do",
-    viewer: "Sees everything, files included; changes nothing but the own password and tokens.",
+    viewer: "Sees everything but accounts and keys, content of files included; changes only the own password and tokens.",
     operator: "Also runs the cluster: drain, maintenance, balance, repair, scrub; creates, uploads, moves and deletes files.",
     admin: "Also decides who may do what: accounts, keys, settings, storage classes, the metadata group.",
     each: "Each role includes the ones before it.",
@@ -36,7 +34,6 @@ export const access = {
 
   accounts: {
     lead: "People, and programs with a password. Give programs a token instead where you can.",
-    count: (n: number, shown: string) => `${shown} ${plural(n, "account")}`,
     create: "Create account",
     columns: { name: "Account", role: "Role", state: "State", login: "Last login", sessions: "Sessions", tokens: "Tokens", created: "Created" },
     you: "you",
@@ -56,7 +53,6 @@ export const access = {
     passwordName: "It must not contain the account's name.",
     generate: "Generate",
     show: "Show password",
-    hide: "Hide password",
     created: (name: string) => `Account ${name} is created. Hand over the password; it must be changed at the first login.`,
     change: "Change role…",
     changeTitle: (name: string) => `Role of ${name}`,
@@ -68,7 +64,7 @@ export const access = {
     resetDone: (name: string) => `The password of ${name} is set.`,
     disable: "Disable…",
     disableTitle: (name: string) => `Disable ${name}?`,
-    disableNote: "It can no longer sign in, and its sessions and tokens stop working until it is enabled again. Nothing is deleted.",
+    disableNote: "It can no longer sign in: its sessions end, and its tokens are refused until it is enabled again. Nothing is deleted.",
     disableDone: (name: string) => `${name} is disabled.`,
     enable: "Enable",
     enableDone: (name: string) => `${name} may sign in again.`,
@@ -84,7 +80,6 @@ export const access = {
 
   keys: {
     lead: "A key and its secret let S3 clients in. Its rules say which buckets it may use; without a rule it may use none.",
-    count: (n: number, shown: string) => `${shown} ${plural(n, "key")}`,
     create: "Create key",
     columns: { key: "Access key", description: "Description", rules: "Rules", state: "State" },
     enabled: "Enabled",
@@ -137,7 +132,6 @@ export const access = {
 
   tokens: {
     lead: "Tokens let programs use the admin API with the header “Authorization: Bearer …”. Each belongs to an account and goes with it.",
-    count: (n: number, shown: string) => `${shown} ${plural(n, "token")}`,
     create: "Create token",
     createTitle: "Create an API token",
     columns: { description: "Description", account: "Account", role: "Role", created: "Created", used: "Last used", expires: "Expires" },
@@ -159,7 +153,6 @@ export const access = {
 
   sessions: {
     lead: "Browsers that are signed in. End what you do not recognize, then change the password.",
-    count: (n: number, shown: string) => `${shown} ${plural(n, "session")}`,
     columns: { account: "Account", agent: "Browser", from: "Address", created: "Signed in", seen: "Last seen", expires: "Ends" },
     current: "this session",
     on: (browser: string, system: string) => `${browser} on ${system}`,

@@ -32,6 +32,7 @@ export const errors: Record<string, (p: Params) => string> & { fallbackTitle: (p
   unsupported: () => "",
   data_unavailable: () => "The data cannot be read now: too many of the disks that hold it do not answer. The overview says which.",
   outcome_unknown: () => "The cluster did not answer in time. It may have been done or not: look before you try again.",
+  incomplete: () => "Parts of the upload are missing. Try again: only those are sent.",
   internal: () => "The server made a mistake. If it stays like this, look into its log under the request id.",
   offline: () => "This browser cannot reach the server. Is the node up, and the network?",
   timeout: () => "The server did not answer in time.",

@@ -29,7 +29,6 @@ export const files = {
   showChanges: "Show",
   noSuchTitle: "There is no such directory",
   noSuchBody: "It may have been renamed, moved or deleted. Deleted files may still be in the trash.",
-  toBuckets: "All buckets",
   toTrash: "Look into the trash",
 
   do: {
@@ -49,7 +48,6 @@ export const files = {
     upload: "Upload",
     uploadFiles: "Files…",
     uploadFolder: "A folder…",
-    trash: "Trash",
     openTab: "Open in a new tab",
   },
 
@@ -118,7 +116,6 @@ export const files = {
     early: "If disks run full, files leave the trash earlier.",
     bucketTitle: (name: string) => `Delete bucket ${name}?`,
     bucketBody: "Only an empty bucket can be deleted. S3 clients that use it will get NoSuchBucket.",
-    notEmpty: "It is not empty. Delete what is in it first.",
     go: "Delete",
     goForGood: "Delete for good",
     word: "delete",
@@ -127,10 +124,8 @@ export const files = {
   },
   someFailed: (_: number, shown: string) => `${shown} could not be done`,
   progress: (done: string, all: string) => `${done} of ${all} done`,
-  stop: "Stop",
 
   details: {
-    title: "Details",
     before: "Previous",
     after: "Next",
     facts: "Facts",
@@ -150,8 +145,6 @@ export const files = {
     inode: "Inode",
     path: "Path",
     kind: "Kind",
-    trash: "Trash keeps",
-    quota: "Quota",
     target: "A symbolic link: opened through a mount, it leads elsewhere.",
     noPreview: "There is no preview for this kind of file.",
     noPreviewPdf: "PDF files open in a tab of their own.",
@@ -167,6 +160,7 @@ export const files = {
   classMeans: {
     copies: (n: number, shown: string) => `${shown} full ${plural(n, "copy", "copies")}`,
     erasure: (data: number, parity: number) => `cut into ${data} parts with ${parity} for redundancy`,
+    spread: (form: string, apart: string) => `${form} ${apart}`,
     apart: { disk: "on different disks", host: "on different nodes", rack: "in different racks", zone: "in different zones" },
     survives: (n: number, what: string) => (n === 0 ? `one lost ${what} is lost data` : `survives the loss of ${n} ${plural(n, what)}`),
     units: { disk: "disk", host: "node", rack: "rack", zone: "zone" },
@@ -181,7 +175,6 @@ export const files = {
     choices: { hour: "In an hour", day: "In a day", week: "In 7 days", month: "In 30 days", year: "In a year" },
     make: "Create link",
     made: "Copy the link now: it is shown only once.",
-    link: "Link",
     copy: "Copy link",
     existing: "Links to this file",
     existingAll: "Shared links",
@@ -194,8 +187,7 @@ export const files = {
     until: (when: string) => `expires ${when}`,
     expired: (when: string) => `expired ${when}`,
     over: "Expired",
-    valid: "Valid",
-    columns: { file: "File", by: "Created by", created: "Created", expires: "Expires", state: "State" },
+    columns: { file: "File", by: "Created by", created: "Created", expires: "Expires" },
   },
 
   properties: {
@@ -203,12 +195,15 @@ export const files = {
     classTitle: "Storage class",
     classFor: "Class for new files",
     classOfFile: "Class",
-    classNote: "New files in here, and directories made from now on, get this class.",
+    classNote: "New files directly in here, and directories made from now on, get this class. Directories that are there keep theirs.",
     classExisting: "Also convert what is there already",
-    classExistingNote: "Files are rewritten in the background, and can be read and written meanwhile. It takes room for both forms until it is done.",
+    classExistingNote: "Gives the class to every file and directory below, one by one, as long as this dialog is open. Their content is then rewritten in the background; files can be read and written meanwhile. It takes room for both forms until it is done.",
     classFileNote: "The content is rewritten in the background; the file can be read and written meanwhile.",
     classNow: "Content is being converted in the background.",
     classDone: "The class is set.",
+    classBelow: (shown: string) => `The class is set; ${shown} entries below have it as well.`,
+    classGoing: (shown: string) => `${shown} entries so far…`,
+    classStop: "Stop here",
     quotaTitle: "Quota",
     quotaNone: "No limit is set for this directory or above it.",
     quotaAbove: "A directory above has a quota; a second one inside it is not possible.",
@@ -240,7 +235,7 @@ export const files = {
 
   trash: {
     title: (name: string) => `Trash of ${name}`,
-    lead: "What was deleted here, newest first. Restoring brings back the file itself: bytes, owner, class, metadata.",
+    lead: "What was deleted here and below, in order of names. Restoring brings back the file itself: bytes, owner, class, metadata.",
     columns: { path: "Path", size: "Size", deleted: "Deleted", way: "How", left: "Kept for" },
     ways: {
       unlinked: "Deleted through a mount",
@@ -306,7 +301,6 @@ export const files = {
     both: "Keep both",
     skip: "Skip",
     forAll: "Same for all",
-    replaceNote: "The present file goes to the trash.",
     unfinished: (n: number, shown: string) => `${shown} unfinished ${plural(n, "upload")}`,
     unfinishedBody: "Choose the same file again to go on where it stopped.",
     discard: "Discard",

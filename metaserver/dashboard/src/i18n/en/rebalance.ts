@@ -7,7 +7,6 @@ export const rebalance = {
   run: {
     title: "This run",
     lastTitle: "Last run",
-    number: (n: string) => `Run ${n}`,
     automatic: "started by itself",
     byHand: "started by hand",
     began: (when: string) => `began ${when}`,
@@ -99,7 +98,6 @@ export const rebalance = {
   history: {
     title: "History",
     none: "No run has ended yet",
-    number: "Run",
     began: "Began",
     took: "Took",
     moves: "Moves",

@@ -12,7 +12,6 @@ export const reference = {
   find: "Find an operation",
   nothing: "No operation fits",
   operations: (shown: string) => `${shown} operations`,
-  sections: "Sections",
   parameters: "Parameters",
   body: "Body",
   answers: "Answers",

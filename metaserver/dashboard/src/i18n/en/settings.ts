@@ -37,7 +37,6 @@ export const settings = {
   changed: "Changed",
   default: (value: string) => `Default: ${value}`,
   reset: "Reset",
-  resetTo: (value: string) => `Reset to ${value}`,
   save: "Save",
   saved: (title: string) => `Saved: ${title}`,
   wasReset: (title: string) => `Back to the default: ${title}`,
@@ -71,6 +70,7 @@ export const settings = {
     domains: { disk: "disk", host: "host", rack: "rack", zone: "zone" } as Record<string, string>,
     survives: (n: number, domain: string) =>
       n === 0 ? `A lost ${domain} is lost data.` : `Data survives the loss of any ${n === 1 ? domain : `${n} ${domain}s`}.`,
+    meant: (n: number, domain: string) => `Is meant to survive the loss of any ${n === 1 ? domain : `${n} ${domain}s`}.`,
     costs: (factor: string, percent: string) => `1 TiB takes ${factor} TiB of raw space; ${percent} of it is data.`,
     enough: (n: number, domain: string, there: number) => `Wants ${n} ${plural(n, domain)}; the cluster has ${there}.`,
     shared: (n: number, domain: string, there: number, born: number) =>
@@ -79,6 +79,8 @@ export const settings = {
       }.`,
     fewDisks: (n: number, there: number) =>
       `Wants ${n} disks, but the cluster has only ${there}: it is written with fewer copies until there are more.`,
+    tooFewForShards: (n: number, there: number) =>
+      `Needs ${n} ${plural(n, "disk")}, but the cluster has only ${there}: until there are more, files go to the companion class.`,
     tooFewDisks: (n: number, there: number) =>
       `Needs at least ${n} ${plural(n, "disk")}, but the cluster has only ${there}: nothing can be written in it until there are more.`,
     heals: (n: number, domain: string) => `With one ${domain} more than ${n}, redundancy is restored by itself after a failure.`,
@@ -97,6 +99,7 @@ export const settings = {
     changeMore: "The missing copies are made in the background, riskiest data first. That takes room and traffic.",
     changeFewer: "Copies beyond the new number are let go of in the background. Their room becomes free.",
     changeFewerRisk: "Data will survive fewer failures than now.",
+    growsBack: "While “More copies as nodes join” is on, the cluster raises the copies of the default class again, up to three.",
     changeCapacity: (bytes: string) => `About ${bytes} of raw space more.`,
     changeFree: (bytes: string) => `About ${bytes} of raw space becomes free.`,
     erasureFixed: "Data and parity of a class are fixed. Create another class and convert files to it.",

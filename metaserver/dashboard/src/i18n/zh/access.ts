@@ -15,19 +15,17 @@ export const access: Translation<typeof original> = {
     label: "有效期",
     choices: { day: "1 天", week: "7 天", month: "30 天", quarter: "90 天", year: "1 年", never: "永不过期" },
     never: "永不过期",
-    in: (when) => when,
     over: (when) => `${when}已过期`,
     neverNote: "永不过期的令牌在被撤销之前始终有效。",
   },
   onceTitle: "请立即保存",
   onceBody: "它只显示这一次，之后无法查看；若丢失，只能重新创建。",
   onceDone: "我已保存",
-  copySecret: "复制密钥",
   download: "下载为文件",
 
   roles: {
     title: "各角色的权限",
-    viewer: "可查看一切（包括文件），不能更改，仅可修改自己的密码和令牌。",
+    viewer: "可查看除账户和密钥以外的一切（包括文件内容），只能更改自己的密码和令牌。",
     operator: "还可以运维集群：排空、维护、均衡、修复、巡检；可创建、上传、移动和删除文件。",
     admin: "还可以决定谁能做什么：账户、密钥、设置、存储类和元数据组。",
     each: "每个角色都包含前面角色的权限。",
@@ -35,7 +33,6 @@ export const access: Translation<typeof original> = {
 
   accounts: {
     lead: "供人员以及使用密码的程序登录。程序应尽量改用令牌。",
-    count: (_, shown) => `${shown} 个账户`,
     create: "创建账户",
     columns: { name: "账户", role: "角色", state: "状态", login: "最近登录", sessions: "会话", tokens: "令牌", created: "创建时间" },
     you: "当前账户",
@@ -55,7 +52,6 @@ export const access: Translation<typeof original> = {
     passwordName: "不能包含账户名。",
     generate: "生成",
     show: "显示密码",
-    hide: "隐藏密码",
     created: (name) => `已创建账户 ${name}。请将密码交给使用者，首次登录时必须修改。`,
     change: "更改角色…",
     changeTitle: (name) => `${name} 的角色`,
@@ -67,7 +63,7 @@ export const access: Translation<typeof original> = {
     resetDone: (name) => `已重置 ${name} 的密码。`,
     disable: "停用…",
     disableTitle: (name) => `停用 ${name}？`,
-    disableNote: "重新启用之前无法登录，其会话和令牌也会失效。不会删除任何内容。",
+    disableNote: "其会话立即结束；重新启用之前无法登录，令牌也会被拒绝。不会删除任何内容。",
     disableDone: (name) => `已停用 ${name}。`,
     enable: "启用",
     enableDone: (name) => `${name} 可以重新登录。`,
@@ -83,7 +79,6 @@ export const access: Translation<typeof original> = {
 
   keys: {
     lead: "S3 客户端凭密钥访问。规则决定它能使用哪些存储桶，没有规则则不能使用任何存储桶。",
-    count: (_, shown) => `${shown} 个密钥`,
     create: "创建密钥",
     columns: { key: "Access key", description: "说明", rules: "规则", state: "状态" },
     enabled: "已启用",
@@ -136,7 +131,6 @@ export const access: Translation<typeof original> = {
 
   tokens: {
     lead: "程序通过请求头“Authorization: Bearer …”使用令牌访问管理 API。令牌属于某个账户，随账户一同删除。",
-    count: (_, shown) => `${shown} 个令牌`,
     create: "创建令牌",
     createTitle: "创建 API 令牌",
     columns: { description: "说明", account: "账户", role: "角色", created: "创建时间", used: "最近使用", expires: "有效期" },
@@ -158,7 +152,6 @@ export const access: Translation<typeof original> = {
 
   sessions: {
     lead: "已登录的浏览器。如有不认识的会话，请结束它并修改密码。",
-    count: (_, shown) => `${shown} 个会话`,
     columns: { account: "账户", agent: "浏览器", from: "地址", created: "登录时间", seen: "最近活动", expires: "到期" },
     current: "当前会话",
     on: (browser, system) => `${system} 上的 ${browser}`,

@@ -27,6 +27,7 @@ export const errors: typeof original = {
   unsupported: () => "",
   data_unavailable: () => "数据当前无法读取：保存它的磁盘中有过多没有响应。概览页会指出是哪些。",
   outcome_unknown: () => "集群未及时响应，操作可能已完成也可能未完成，请查看后再决定是否重试。",
+  incomplete: () => "上传缺少部分分片，重试时只会补传缺失的部分。",
   internal: () => "服务器内部错误。若持续出现，请按请求 ID 查看服务日志。",
   offline: () => "浏览器无法连接服务器，请检查节点与网络。",
   timeout: () => "服务器未在规定时间内响应。",

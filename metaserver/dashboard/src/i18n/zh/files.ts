@@ -28,7 +28,6 @@ export const files: Translation<typeof original> = {
   showChanges: "刷新",
   noSuchTitle: "目录不存在",
   noSuchBody: "它可能已被重命名、移动或删除。被删除的文件可能还在回收站中。",
-  toBuckets: "全部存储桶",
   toTrash: "查看回收站",
 
   do: {
@@ -48,7 +47,6 @@ export const files: Translation<typeof original> = {
     upload: "上传",
     uploadFiles: "文件…",
     uploadFolder: "文件夹…",
-    trash: "回收站",
     openTab: "在新标签页中打开",
   },
 
@@ -117,7 +115,6 @@ export const files: Translation<typeof original> = {
     early: "磁盘空间不足时，回收站中的文件会提前清除。",
     bucketTitle: (name) => `删除存储桶 ${name}？`,
     bucketBody: "只能删除空的存储桶。使用它的 S3 客户端会收到 NoSuchBucket。",
-    notEmpty: "它不为空，请先删除其中的内容。",
     go: "删除",
     goForGood: "彻底删除",
     word: "删除",
@@ -126,10 +123,8 @@ export const files: Translation<typeof original> = {
   },
   someFailed: (_, shown) => `${shown} 项未成功`,
   progress: (done, all) => `已完成 ${done} / ${all}`,
-  stop: "停止",
 
   details: {
-    title: "详情",
     before: "上一个",
     after: "下一个",
     facts: "属性",
@@ -149,8 +144,6 @@ export const files: Translation<typeof original> = {
     inode: "Inode",
     path: "路径",
     kind: "类型",
-    trash: "回收站保留",
-    quota: "配额",
     target: "符号链接：通过挂载打开时指向别处。",
     noPreview: "此类文件无法预览。",
     noPreviewPdf: "PDF 文件需在单独的标签页中打开。",
@@ -166,6 +159,7 @@ export const files: Translation<typeof original> = {
   classMeans: {
     copies: (_, shown) => `${shown} 个完整副本`,
     erasure: (data, parity) => `纠删码，${data} 个数据分片加 ${parity} 个校验分片`,
+    spread: (form, apart) => `${form}，${apart}`,
     apart: { disk: "分布在不同磁盘", host: "分布在不同节点", rack: "分布在不同机架", zone: "分布在不同可用区" },
     survives: (n, what) => (n === 0 ? `任一${what}丢失即丢失数据` : `可承受 ${n} 个${what}丢失`),
     units: { disk: "磁盘", host: "节点", rack: "机架", zone: "可用区" },
@@ -180,7 +174,6 @@ export const files: Translation<typeof original> = {
     choices: { hour: "1 小时", day: "1 天", week: "7 天", month: "30 天", year: "1 年" },
     make: "创建链接",
     made: "请立即复制链接，它只显示这一次。",
-    link: "链接",
     copy: "复制链接",
     existing: "此文件的链接",
     existingAll: "分享链接",
@@ -193,8 +186,7 @@ export const files: Translation<typeof original> = {
     until: (when) => `${when}到期`,
     expired: (when) => `${when}已到期`,
     over: "已到期",
-    valid: "有效",
-    columns: { file: "文件", by: "创建者", created: "创建时间", expires: "有效期", state: "状态" },
+    columns: { file: "文件", by: "创建者", created: "创建时间", expires: "有效期" },
   },
 
   properties: {
@@ -202,12 +194,15 @@ export const files: Translation<typeof original> = {
     classTitle: "存储类",
     classFor: "新文件使用的存储类",
     classOfFile: "存储类",
-    classNote: "此后在其中新建的文件和目录使用该存储类。",
+    classNote: "此后直接在其中新建的文件和目录使用该存储类，已有的下级目录保持原有存储类。",
     classExisting: "同时转换已有内容",
-    classExistingNote: "文件在后台重写，期间可正常读写；完成之前新旧两份都占用空间。",
+    classExistingNote: "在此对话框打开期间，逐一为其下所有文件和目录设置该存储类；内容随后在后台重写，期间可正常读写，完成之前新旧两份都占用空间。",
     classFileNote: "内容在后台重写，期间文件可正常读写。",
     classNow: "内容正在后台转换。",
     classDone: "已设置存储类。",
+    classBelow: (shown) => `已设置存储类，其下 ${shown} 个条目也已设置。`,
+    classGoing: (shown) => `已处理 ${shown} 个条目…`,
+    classStop: "到此为止",
     quotaTitle: "配额",
     quotaNone: "此目录及其上级目录均未设置限额。",
     quotaAbove: "上级目录已有配额，其中不能再设置配额。",
@@ -239,7 +234,7 @@ export const files: Translation<typeof original> = {
 
   trash: {
     title: (name) => `${name} 的回收站`,
-    lead: "此处被删除的文件，最近的在前。恢复的是文件本身：内容、属主、存储类和元数据均不变。",
+    lead: "此目录及其下级目录中被删除的文件，按名称排列。恢复的是文件本身：内容、属主、存储类和元数据均不变。",
     columns: { path: "路径", size: "大小", deleted: "删除时间", way: "原因", left: "剩余保留" },
     ways: {
       unlinked: "通过挂载删除",
@@ -305,7 +300,6 @@ export const files: Translation<typeof original> = {
     both: "都保留",
     skip: "跳过",
     forAll: "全部如此处理",
-    replaceNote: "现有文件会移入回收站。",
     unfinished: (_, shown) => `${shown} 个未完成的上传`,
     unfinishedBody: "再次选择同一文件即可从中断处续传。",
     discard: "丢弃",

@@ -8,7 +8,6 @@ export const rebalance: Translation<typeof original> = {
   run: {
     title: "本次均衡",
     lastTitle: "上次均衡",
-    number: (n) => `第 ${n} 次`,
     automatic: "自动启动",
     byHand: "手动启动",
     began: (when) => `开始于 ${when}`,
@@ -95,7 +94,6 @@ export const rebalance: Translation<typeof original> = {
   history: {
     title: "历史",
     none: "尚无已结束的均衡",
-    number: "次数",
     began: "开始时间",
     took: "耗时",
     moves: "迁移项",

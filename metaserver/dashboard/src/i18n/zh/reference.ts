@@ -13,7 +13,6 @@ export const reference: Translation<typeof original> = {
   find: "查找接口",
   nothing: "没有符合条件的接口",
   operations: (shown) => `${shown} 个接口`,
-  sections: "分类",
   parameters: "参数",
   body: "请求体",
   answers: "响应",

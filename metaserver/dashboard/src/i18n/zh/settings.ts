@@ -40,7 +40,6 @@ export const settings: Translation<typeof original> = {
   changed: "已更改",
   default: (value) => `默认：${value}`,
   reset: "恢复默认",
-  resetTo: (value) => `恢复默认（${value}）`,
   save: "保存",
   saved: (title) => `已保存：${title}`,
   wasReset: (title) => `已恢复默认：${title}`,
@@ -73,6 +72,7 @@ export const settings: Translation<typeof original> = {
     onDomains: { disk: "分布在不同磁盘", host: "分布在不同主机", rack: "分布在不同机架", zone: "分布在不同可用区" },
     domains: { disk: "磁盘", host: "主机", rack: "机架", zone: "可用区" },
     survives: (n, domain) => (n === 0 ? `丢失 ${counted(1, domain)}即丢失数据。` : `任意 ${counted(n, domain)}失效时数据不丢失。`),
+    meant: (n, domain) => `设计上可承受任意 ${counted(n, domain)}失效。`,
     costs: (factor, percent) => `1 TiB 数据占用 ${factor} TiB 原始空间，有效数据占 ${percent}。`,
     enough: (n, domain, there) => `需要 ${counted(n, domain)}，集群现有 ${there}。`,
     shared: (n, domain, there, born) =>
@@ -80,6 +80,7 @@ export const settings: Translation<typeof original> = {
         born === 0 ? `丢失 ${counted(1, domain)}就可能无法读取` : `任意 ${counted(born, domain)}失效时数据不丢失`
       }。`,
     fewDisks: (n, there) => `需要 ${n} 块磁盘，但集群只有 ${there}：数量足够之前以较少副本写入。`,
+    tooFewForShards: (n, there) => `需要 ${n} 块磁盘，但集群只有 ${there}：数量足够之前，文件写入伴随存储类。`,
     tooFewDisks: (n, there) => `至少需要 ${n} 块磁盘，但集群只有 ${there}：数量足够之前无法写入该存储类。`,
     heals: (n, domain) => `若多于 ${counted(n, domain)}，故障后可自动恢复冗余。`,
     healsYes: "故障后可在其余设备上自动恢复冗余。",
@@ -96,6 +97,7 @@ export const settings: Translation<typeof original> = {
     changeMore: "缺少的副本会在后台补齐，风险最高的数据优先，期间占用空间和流量。",
     changeFewer: "多余的副本会在后台释放，空间随之回收。",
     changeFewerRisk: "数据可承受的故障次数将比现在少。",
+    growsBack: "“随节点增加自动提高副本数”开启期间，集群会把默认存储类的副本数重新提高，最多三份。",
     changeCapacity: (bytes) => `约需增加 ${bytes} 原始空间。`,
     changeFree: (bytes) => `约可释放 ${bytes} 原始空间。`,
     erasureFixed: "纠删码的数据与校验分片数不可更改。请新建存储类并将文件转换过去。",

@@ -25,9 +25,11 @@ export function Sessions({ mine = false }: { mine?: boolean }) {
   const me = useMe();
   const admin = useRefusal("admin");
   const asked = useSessions();
-  const [ending, setEnding] = useState<LoginSession[] | null>(null);
+  const [ending, setEnding] = useState<{ them: LoginSession[]; many: boolean } | null>(null);
   const all = (asked.data?.items ?? []).filter((one) => !mine || one.account === me.account);
   const others = all.filter((one) => one.account === me.account && !one.current);
+
+  const when = (at: string | null) => (at ? <span title={f.dateTime(at)}>{f.ago(at)}</span> : <span className="muted">–</span>);
 
   const columns: Column<LoginSession>[] = [
     ...(mine
@@ -53,14 +55,14 @@ export function Sessions({ mine = false }: { mine?: boolean }) {
     },
     { id: "from", title: s.columns.from, width: "minmax(120px, 0.8fr)", sort: (one) => one.from, cell: (one) => <SafeText value={one.from} most={45} mono /> },
     { id: "created", title: s.columns.created, width: "minmax(120px, 0.7fr)", sort: (one) => one.created, cell: (one) => <span title={f.dateTime(one.created)}>{f.ago(one.created)}</span> },
-    { id: "seen", title: s.columns.seen, width: "minmax(120px, 0.7fr)", sort: (one) => one.last_seen, cell: (one) => <span title={f.dateTime(one.last_seen)}>{f.ago(one.last_seen)}</span> },
-    { id: "expires", title: s.columns.expires, width: "minmax(110px, 0.7fr)", sort: (one) => one.expires, cell: (one) => <span title={f.dateTime(one.expires)}>{f.ago(one.expires)}</span> },
+    { id: "seen", title: s.columns.seen, width: "minmax(120px, 0.7fr)", sort: (one) => one.last_seen, cell: (one) => when(one.last_seen) },
+    { id: "expires", title: s.columns.expires, width: "minmax(110px, 0.7fr)", sort: (one) => one.expires, cell: (one) => when(one.expires) },
     {
       id: "do",
       title: t.actions,
       width: "80px",
       cell: (one) => (
-        <Button small refused={one.account === me.account ? null : admin} onClick={() => setEnding([one])}>
+        <Button small refused={one.account === me.account ? null : admin} onClick={() => setEnding({ them: [one], many: false })}>
           {s.end}
         </Button>
       ),
@@ -74,7 +76,7 @@ export function Sessions({ mine = false }: { mine?: boolean }) {
         asked={asked}
         aside={
           mine && others.length > 0 ? (
-            <Button onClick={() => setEnding(others)}>{s.endOthers}</Button>
+            <Button onClick={() => setEnding({ them: others, many: true })}>{s.endOthers}</Button>
           ) : null
         }
       >
@@ -95,7 +97,7 @@ export function Sessions({ mine = false }: { mine?: boolean }) {
           />
         )}
       </Section>
-      {ending ? <EndDialog them={ending} many={ending === others} onClose={() => setEnding(null)} /> : null}
+      {ending ? <EndDialog them={ending.them} many={ending.many} onClose={() => setEnding(null)} /> : null}
     </div>
   );
 }

@@ -7,8 +7,8 @@ export interface LoginSession {
   id: string;
   account: string;
   created: string;
-  last_seen: string;
-  expires: string;
+  last_seen: string | null;
+  expires: string | null;
   from: string;
   agent: string;
   current: boolean;

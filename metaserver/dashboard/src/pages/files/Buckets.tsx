@@ -3,8 +3,6 @@
 import { useCallback, useMemo, useState } from "react";
 import { navigate } from "wouter/use-browser-location";
 import { useFilters } from "../../app/address";
-import { useTopic } from "../../api/live";
-import { forget } from "../../api/queries";
 import type { Entry } from "../../api/types";
 import { useRefusal } from "../../app/session";
 import { Button } from "../../components/Button";
@@ -17,7 +15,7 @@ import { useFormat } from "../../format";
 import { middle, visible } from "../../format/visible";
 import { common } from "../../i18n/common";
 import { pathOf, type Verb } from "./actions";
-import { useListing } from "./data";
+import { useChanges, useListing } from "./data";
 import { Dialogs, type Asked } from "./Dialogs";
 import { EntryTable, keyOf, MOST_SORTED, sortEntries, type Sort } from "./EntryTable";
 import { Head } from "./Head";
@@ -26,7 +24,6 @@ import { SelectionBar } from "./SelectionBar";
 import { words } from "./text";
 import { useSelection } from "./useSelection";
 
-const changed = () => void forget("/files");
 const BY_NAME: Sort = { by: "name", descending: false };
 
 export function Buckets() {
@@ -38,7 +35,7 @@ export function Buckets() {
   const listing = useListing(ROOT, prefix);
   const [wished, setSort] = useState<Sort>(BY_NAME);
   const [asked, setAsked] = useState<Asked | null>(null);
-  useTopic("files:/", changed);
+  useChanges(ROOT, listing.again);
 
   const count = listing.items?.length ?? 0;
   const fixed = listing.more ? t.order : count > MOST_SORTED ? t.tooManyToSort : null;

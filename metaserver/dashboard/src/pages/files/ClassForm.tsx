@@ -1,6 +1,6 @@
 // The storage class of a directory or a file.
 
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { api } from "../../api/client";
 import { forget } from "../../api/queries";
 import { Button } from "../../components/Button";
@@ -10,8 +10,10 @@ import { Select } from "../../components/Select";
 import { Checkbox } from "../../components/TextField";
 import { toast } from "../../components/Toasts";
 import { useWork } from "../../components/useWork";
+import { useFormat } from "../../format";
 import { visible } from "../../format/visible";
 import { common } from "../../i18n/common";
+import { setClassBelow } from "./convert";
 import { useClasses, type Stat } from "./data";
 import { useClassMeans } from "./Kind";
 import { forBody, type Path } from "./paths";
@@ -20,10 +22,14 @@ import { words } from "./text";
 export function ClassForm({ path, stat }: { path: Path; stat: Stat }) {
   const t = words().properties;
   const w = common();
+  const f = useFormat();
   const classes = useClasses();
   const means = useClassMeans();
   const [chosen, setChosen] = useState(String(stat.class));
   const [existing, setExisting] = useState(false);
+  const [count, setCount] = useState<number | null>(null);
+  const stop = useRef(false);
+  useEffect(() => () => void (stop.current = true), []);
   const work = useWork();
   const directory = stat.kind === "directory";
   const now = classes.get(Number(chosen));
@@ -33,10 +39,12 @@ export function ClassForm({ path, stat }: { path: Path; stat: Stat }) {
 
   const save = () =>
     void work.run(async () => {
-      const body = { path: forBody(path), class: Number(chosen) };
-      await api.put("/files/class", existing ? { ...body, recursive: true } : body);
+      const to = Number(chosen);
+      await api.put("/files/class", { path: forBody(path), class: to });
+      stop.current = false;
+      const below = existing ? await setClassBelow(path, to, setCount, () => stop.current).finally(() => setCount(null)) : null;
       setExisting(false);
-      toast.ok(t.classDone);
+      toast.ok(below === null ? t.classDone : t.classBelow(f.count(below)));
       await forget("/files");
     });
   return (
@@ -56,10 +64,20 @@ export function ClassForm({ path, stat }: { path: Path; stat: Stat }) {
       )}
       {stat.converting ? <Note role="status">{t.classNow}</Note> : null}
       {work.failure ? <FailureNote failure={work.failure} /> : null}
-      <div>
+      <div className="row wrap">
         <Button busy={work.busy} disabled={same} onClick={save}>
           {w.actions.save}
         </Button>
+        {count !== null ? (
+          <>
+            <Button kind="quiet" onClick={() => (stop.current = true)}>
+              {t.classStop}
+            </Button>
+            <span className="muted small" role="status">
+              {t.classGoing(f.count(count))}
+            </span>
+          </>
+        ) : null}
       </div>
     </section>
   );

@@ -86,7 +86,7 @@ export function DeleteDialog({ entries, directory, onClose, onDone }: DeleteDial
       {one ? null : (
         <ul className="name-list">
           {them.slice(0, 6).map((entry) => (
-            <li key={entry.key}>
+            <li key={entry.path}>
               <SafeText value={entry.name} most={56} />
             </li>
           ))}

@@ -1,9 +1,7 @@
 // What is in a directory.
 
-import { useCallback, useMemo, useState } from "react";
+import { useCallback, useEffect, useMemo, useState } from "react";
 import { navigate, useSearch } from "wouter/use-browser-location";
-import { forget } from "../../api/queries";
-import { useTopic } from "../../api/live";
 import type { Entry } from "../../api/types";
 import { useRefusal } from "../../app/session";
 import { Button } from "../../components/Button";
@@ -17,7 +15,7 @@ import { middle, visible } from "../../format/visible";
 import { useFilters } from "../../app/address";
 import { common } from "../../i18n/common";
 import { download, pathOf, type Verb } from "./actions";
-import { useListing } from "./data";
+import { useChanges, useListing } from "./data";
 import { Dialogs, type Asked } from "./Dialogs";
 import { EntryTable, keyOf, MOST_SORTED, sortEntries, type Sort } from "./EntryTable";
 import { Head } from "./Head";
@@ -53,13 +51,18 @@ export function Directory({ path }: { path: Path }) {
   const selection = useSelection(entries, keyOf);
   const { goOn, again } = listing;
 
-  useTopic(
-    `files:${path}`,
+  useChanges(
+    path,
     useCallback(() => {
-      if (count <= FEW) void forget("/files");
+      if (count <= FEW) again();
       else setStale(true);
-    }, [count]),
+    }, [count, again]),
   );
+  // A page may hold nothing that matches and still not be the last one.
+  const thin = listing.more && !listing.fetching && count < 50;
+  useEffect(() => {
+    if (thin) goOn();
+  }, [thin, goOn]);
 
   const show = useCallback(
     (name: string | null) => {
@@ -122,7 +125,7 @@ export function Directory({ path }: { path: Path }) {
               {listing.items ? (listing.more ? t.countedSoFar(count, f.count(count)) : t.counted(count, f.count(count))) : ""}
             </span>
           </div>
-          {listing.items === undefined && !listing.failure ? (
+          {(listing.items === undefined || (count === 0 && listing.more)) && !listing.failure ? (
             <div className="files-wait">
               <SkeletonLines lines={8} height={22} />
             </div>
@@ -146,7 +149,7 @@ export function Directory({ path }: { path: Path }) {
               {t.noSuchBody}
             </EmptyState>
           ) : null}
-          {listing.items && count === 0 && !listing.failure ? (
+          {listing.items && count === 0 && !listing.more && !listing.failure ? (
             prefix ? (
               <EmptyState icon={SearchIcon} title={t.empty.noMatch(middle(visible(prefix), 40))} action={<Button onClick={() => filter({ prefix: "" })}>{w.actions.clear}</Button>}>
                 {t.empty.noMatchBody}

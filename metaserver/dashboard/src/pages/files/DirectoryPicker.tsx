@@ -72,7 +72,7 @@ export function DirectoryPicker({ label, value, onChange }: { label: string; val
           </li>
         )}
         {directories.map((entry) => (
-          <li key={entry.key}>
+          <li key={entry.path}>
             <Button kind="quiet" small icon={entry.bucket ? BucketIcon : FilesIcon} className="picker-item" onClick={() => onChange(pathOf(entry))}>
               <SafeText value={entry.name} most={48} />
               <ChevronRightIcon size={12} />

@@ -33,7 +33,7 @@ export function sortEntries(entries: Entry[], { by, descending }: Sort): Entry[]
   return [...entries].sort((a, b) => sign * (of(a) - of(b)));
 }
 
-export const keyOf = (entry: Entry): string => `${entry.kind === "directory" ? "d" : "f"}${entry.key}`;
+export const keyOf = (entry: Entry): string => `${entry.kind === "directory" ? "d" : "f"}${entry.path}`;
 export const shownName = (entry: Entry): string => middle(visible(entry.name), 80);
 
 export interface EntryTableProps {

@@ -45,7 +45,7 @@ export function useClassMeans(): (one: ClassView) => string {
     const wide = one.kind === "erasure" || (one.copies ?? 1) > 1;
     const factor = Number.isInteger(one.overhead) ? f.count(one.overhead) : f.decimal(one.overhead, 1);
     return t.line([
-      wide ? `${form} ${t.apart[one.domain]}` : form,
+      wide ? t.spread(form, t.apart[one.domain]) : form,
       t.survives(one.tolerates, unit),
       t.cost(factor),
     ]);

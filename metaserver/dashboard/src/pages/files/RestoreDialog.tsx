@@ -15,7 +15,7 @@ import { useFormat } from "../../format";
 import { DirectoryPicker } from "./DirectoryPicker";
 import { Failures } from "./Failures";
 import { FormDialog } from "../../components/FormDialog";
-import { forBody, ROOT, type Path } from "./paths";
+import { canonical, forBody, namesOf, ROOT, type Path } from "./paths";
 import { words } from "./text";
 import { placeOf } from "./Trash";
 
@@ -64,9 +64,12 @@ export function RestoreDialog({ items, directory, onClose, onDone }: Props) {
       const bad: Restored["failed"] = [];
       let good = 0;
       for (let from = 0; from < them.length; from += LOT) {
+        const lot = them.slice(from, from + LOT);
+        // Of one file its new path is asked for, of several their directory.
+        const target = lot.length === 1 ? `${to}/${namesOf(canonical(lot[0]!.path)).at(-1) ?? ""}` : to;
         const body = {
-          items: them.slice(from, from + LOT).map(({ ino, index }) => ({ ino, index })),
-          ...(where === "other" ? { to: forBody(to) } : {}),
+          items: lot.map(({ ino, index }) => ({ ino, index })),
+          ...(where === "other" ? { to: forBody(target) } : {}),
           ...(overwrite ? { overwrite: true } : {}),
         };
         const answer = await api.post<Restored>("/trash/restore", body);

@@ -15,7 +15,7 @@ export function SelectionBar({ count, bytes, onClear, children }: { count: numbe
         {count > 0 ? (
           <>
             <span className="strong">{t.selected(count, f.count(count))}</span>
-            {bytes > 0 ? <span className="muted"> · {f.bytes(bytes)}</span> : null}
+            {bytes > 0 ? <span className="muted selection-bytes"> · {f.bytes(bytes)}</span> : null}
           </>
         ) : null}
       </span>

@@ -36,6 +36,8 @@ export function ShareDialog({ path, onClose }: { path: Path; onClose: () => void
   const work = useWork();
   const mine = shares.data?.filter((one) => canonical(one.path) === path) ?? [];
 
+  // The server knows the way, the browser how it is reached.
+  const link = made?.url ? new URL(made.url, location.origin).href : null;
   const make = () =>
     void work.run(async () => {
       setMade(await api.post<Share>("/shares", { path: forBody(path), expires_in_seconds: SECONDS[choice] }));
@@ -57,11 +59,11 @@ export function ShareDialog({ path, onClose }: { path: Path; onClose: () => void
           </Button>
         </div>
         {work.failure ? <FailureNote failure={work.failure} /> : null}
-        {made?.url ? (
+        {link ? (
           <Note tone="ok" title={s.made} role="status">
             <div className="secret">
-              <code tabIndex={0}>{made.url}</code>
-              <CopyButton text={made.url} label={s.copy} />
+              <code tabIndex={0}>{link}</code>
+              <CopyButton text={link} label={s.copy} />
             </div>
           </Note>
         ) : null}

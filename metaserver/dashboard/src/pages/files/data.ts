@@ -1,8 +1,9 @@
 // What the pages about files ask the server.
 
 import { useQuery } from "@tanstack/react-query";
+import { useEffect, useRef } from "react";
 import { api, Failure } from "../../api/client";
-import { POLL_MS, useLive } from "../../api/live";
+import { POLL_MS } from "../../api/live";
 import { usePages, type Paged } from "../../api/pages";
 import { useGet } from "../../api/queries";
 import type { ClassView, Entry, Page, Quota, Setting, Share, TrashItem } from "../../api/types";
@@ -16,10 +17,20 @@ export interface Stat extends Entry {
   converting: boolean;
 }
 
-/** Kept fresh by the live topic of the directory; without a live connection it is asked for again and again. */
-export function useListing(path: Path, prefix: string): Paged<Entry> {
-  const { state } = useLive();
-  return usePages<Entry>(at("/files", path, { prefix }), {}, { limit: 500, ...(state === "live" ? {} : { every: POLL_MS }) });
+const AGAIN_MS = 20_000;
+export const useListing = (path: Path, prefix: string): Paged<Entry> =>
+  usePages<Entry>(at("/files", path, { prefix }), {}, { limit: 500, every: AGAIN_MS });
+
+/** Calls back when names came or went in a directory: its own time of change says so, and costs little to ask for. */
+export function useChanges(path: Path, onChange: () => void): void {
+  const { data } = useGet<Stat>(at("/files/stat", path), {}, { every: POLL_MS });
+  const seen = useRef<string | null>(null);
+  const now = data ? `${data.ino} ${data.version} ${data.modified}` : null;
+  useEffect(() => {
+    if (now === null || now === seen.current) return;
+    if (seen.current !== null) onChange();
+    seen.current = now;
+  }, [now, onChange]);
 }
 export const useStat = (path: Path, enabled = true) => useGet<Stat>(at("/files/stat", path), {}, { enabled: enabled && path !== ROOT });
 export const useTrash = (path: Path) => usePages<TrashItem>(at("/trash", path), {}, { limit: 200 });

@@ -14,6 +14,7 @@ import { Pager } from "../../components/Pager";
 import { SafeText } from "../../components/SafeText";
 import { SkeletonLines } from "../../components/Skeleton";
 import { useFormat } from "../../format";
+import { addressOf, below, namesOf, parentOf, ROOT } from "../files/paths";
 import { words } from "./text";
 
 interface FileIn {
@@ -35,7 +36,7 @@ export function GroupFiles({ id }: { id: number }) {
       width: "minmax(220px, 1fr)",
       cell: (row) => {
         const name = <SafeText value={row.path} most={110} mono />;
-        return browsable ? <Link href={`/files?path=${encodeURIComponent(parentOf(row.path))}`}>{name}</Link> : name;
+        return browsable ? <Link href={addressIn(row.path)}>{name}</Link> : name;
       },
     },
     { id: "size", title: t.file.size, width: "100px", number: true, cell: (row) => f.bytes(row.size) },
@@ -93,4 +94,8 @@ export function GroupFiles({ id }: { id: number }) {
   );
 }
 
-const parentOf = (path: string): string => path.slice(0, path.lastIndexOf("/")) || "/";
+/** The file's details, in its directory. */
+function addressIn(text: string): string {
+  const path = below(ROOT, text);
+  return `${addressOf(parentOf(path))}?show=${encodeURIComponent(namesOf(path).at(-1) ?? "")}`;
+}

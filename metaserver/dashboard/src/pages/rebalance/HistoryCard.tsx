@@ -22,7 +22,6 @@ export function HistoryCard() {
   const columns = useMemo((): Column<BalanceRun>[] => {
     const took = (run: BalanceRun) => (run.ended ? (Date.parse(run.ended) - Date.parse(run.began)) / 1000 : null);
     return [
-      { id: "number", title: t.number, width: "60px", sort: (run) => run.number, cell: (run) => f.count(run.number) },
       { id: "began", title: t.began, width: "minmax(170px, 1fr)", sort: (run) => run.began, cell: (run) => f.dateTime(run.began) },
       { id: "took", title: t.took, width: "110px", number: true, sort: took, cell: (run) => (run.ended ? f.duration(took(run) ?? 0) : t.running) },
       { id: "moves", title: t.moves, width: "80px", number: true, sort: (run) => run.moves, cell: (run) => f.count(run.moves) },
@@ -51,7 +50,7 @@ export function HistoryCard() {
           columns={columns}
           rows={data.items}
           rowKey={(run) => run.number}
-          initialSort={{ column: "number", descending: true }}
+          initialSort={{ column: "began", descending: true }}
           height={320}
           empty={<EmptyState icon={ClockIcon} title={t.none} small />}
         />

@@ -25,7 +25,6 @@ export function RunCard({ balance, className }: { balance: Balance; className: s
     );
   }
   const note = [
-    t.number(f.count(balance.number)),
     balance.automatic ? t.automatic : t.byHand,
     balance.began ? t.began(f.ago(balance.began)) : null,
   ].filter((part) => part !== null);

@@ -17,7 +17,9 @@ export function SpreadCard({ plan, balance }: { plan: BalancePlan | undefined; b
   const planned = (plan?.moves_total ?? 0) > 0;
   const bins = useMemo(() => {
     return spreadOf(plan?.disks ?? []).map((bin): Bin => {
-      const [from, to] = [f.percent(bin.from), f.percent(bin.to)];
+      // Bins may be narrower than a whole percent.
+      const edge = (share: number) => `${f.decimal(share * 100, bin.to - bin.from < 0.01 ? 1 : 0)}%`;
+      const [from, to] = [edge(bin.from), edge(bin.to)];
       const now = shared.disks(bin.before, f.count(bin.before));
       const after = shared.disks(bin.after, f.count(bin.after));
       return {

@@ -66,14 +66,20 @@ export function ClassMeaning({ spec, domains, companion, brief = false }: Props)
   const domain = t.domains[spec.domain] ?? spec.domain;
   const erasure = spec.kind === "erasure";
   const lines: [Icon, string, string][] = [
-    [shape.parity > 0 ? CheckIcon : WarningIcon, shape.parity > 0 ? "ok" : "danger", t.survives(shape.parity, domain)],
+    shape.parity === 0
+      ? [WarningIcon, "danger", t.survives(0, domain)]
+      : domains && domains[spec.domain] < members
+        ? [InfoIcon, "idle", t.meant(shape.parity, domain)]
+        : [CheckIcon, "ok", t.survives(shape.parity, domain)],
     [InfoIcon, "idle", t.costs(factor(shape.overhead, f), f.percent(1 / shape.overhead))],
   ];
   if (domains) {
     const there = domains[spec.domain];
     const least = erasure ? members : (spec.min_copies ?? 1);
-    if (domains.disk < least) lines.push([WarningIcon, "danger", t.tooFewDisks(least, domains.disk)]);
-    else if (domains.disk < members) lines.push([WarningIcon, "warn", t.fewDisks(members, domains.disk)]);
+    if (domains.disk < least) {
+      const text = erasure ? t.tooFewForShards : t.tooFewDisks;
+      lines.push([WarningIcon, erasure ? "warn" : "danger", text(least, domains.disk)]);
+    } else if (domains.disk < members) lines.push([WarningIcon, "warn", t.fewDisks(members, domains.disk)]);
     if (there >= members) lines.push([CheckIcon, "ok", t.enough(members, domain, there)]);
     else if (domains.disk >= members) lines.push([WarningIcon, "warn", t.shared(members, domain, there, bornBy(shape, there))]);
     if (there > members && shape.parity > 0) lines.push([CheckIcon, "ok", t.healsYes]);

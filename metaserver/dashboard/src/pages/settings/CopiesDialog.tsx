@@ -2,8 +2,8 @@
 
 import { useState } from "react";
 import { api, Failure } from "../../api/client";
-import { forget } from "../../api/queries";
-import type { ClassView } from "../../api/types";
+import { forget, useGet } from "../../api/queries";
+import type { ClassView, List, Setting } from "../../api/types";
 import { ConfirmDialog } from "../../components/ConfirmDialog";
 import { Note } from "../../components/Note";
 import { TextField } from "../../components/TextField";
@@ -28,6 +28,8 @@ export function CopiesDialog({ view, domains, onClose }: Props) {
   const before = view.copies ?? 1;
   const [copiesText, setCopies] = useState(String(before));
   const [minText, setMin] = useState(String(view.min_copies ?? 1));
+  const settings = useGet<List<Setting>>("/settings", {}, { staleTime: 60_000, enabled: view.is_default });
+  const growth = settings.data?.items.some((one) => one.name === "auto_class_growth" && one.value === "true") ?? false;
   const [busy, setBusy] = useState(false);
   const [failure, setFailure] = useState<Failure | null>(null);
   const copies = wholeNumber(copiesText, 1, 8);
@@ -86,6 +88,7 @@ export function CopiesDialog({ view, domains, onClose }: Props) {
           <p className="strong">{t.changeCapacity(f.bytes(view.bytes * more))}</p>
         </Note>
       ) : null}
+      {view.is_default && growth && (copies ?? before) < 3 ? <Note>{t.growsBack}</Note> : null}
       {more < 0 ? (
         <Note tone="warn" title={t.changeFewerRisk}>
           <p>{t.changeFewer}</p>

@@ -27,7 +27,7 @@ interface Ask {
 
 function send(target: Target, verb: Verb, ask: Ask): Promise<ProcedureResult> {
   const path = `/${target.kind}s/${target.id}`;
-  if (verb === "remove") return api.delete<ProcedureResult>(path, { preview: ask.preview, force: ask.force });
+  if (verb === "remove") return api.delete<ProcedureResult>(path, { preview: ask.preview });
   return api.post<ProcedureResult>(`${path}/${verb === "decommission" ? "drain" : verb}`, ask);
 }
 

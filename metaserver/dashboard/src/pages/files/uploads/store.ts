@@ -142,8 +142,18 @@ function taken(upload: Upload): void {
   else set(upload, "conflict");
 }
 
+function letGo(upload: Upload): void {
+  const { remote } = upload;
+  if (!remote) return;
+  upload.remote = null;
+  forgetUpload(remote);
+  void api.delete(`/uploads/${encodeURIComponent(remote)}`).catch(() => {});
+}
+
 function resolve(upload: Upload, answer: Answer): void {
   upload.failure = null;
+  // Parts that are there already can only become the file of this name.
+  if (answer !== "replace") letGo(upload);
   if (answer === "skip") return set(upload, "skipped");
   if (answer === "replace") upload.overwrite = true;
   else {
@@ -215,7 +225,7 @@ async function begin(upload: Upload): Promise<Remote> {
     if (there && there.kind !== "directory") throw new Failure("exists", 409, "there is something of that name already");
   }
   const body = { path: forBody(upload.to), size: upload.size, content_type: upload.file.type || "application/octet-stream" };
-  const made = await insist(upload, () => api.post<Omit<Remote, "parts">>("/uploads", upload.overwrite ? { ...body, overwrite: true } : body));
+  const made = await insist(upload, () => api.post<Omit<Remote, "parts">>("/uploads", body));
   upload.remote = made.id;
   remember(made.id, upload.to, upload.file);
   return { ...made, parts: [] };
@@ -231,11 +241,11 @@ async function inParts(upload: Upload): Promise<void> {
   const under = new Map<number, number>();
   let done = [...there].reduce((sum, part) => sum + bytesOf(part), 0);
   upload.resumed = done;
-  const count_ = () => {
+  const said = () => {
     upload.sent = done + [...under.values()].reduce((sum, one) => sum + one, 0);
     changed();
   };
-  count_();
+  said();
   let next = 1;
   const worker = async () => {
     for (;;) {
@@ -251,7 +261,7 @@ async function inParts(upload: Upload): Promise<void> {
             onProgress: (sent) => {
               under.set(part, Math.min(sent, bytesOf(part)));
               if (upload.state === "offline") set(upload, "sending");
-              count_();
+              said();
             },
           });
         }),
@@ -259,13 +269,14 @@ async function inParts(upload: Upload): Promise<void> {
       under.delete(part);
       there.add(part);
       done += bytesOf(part);
-      count_();
+      said();
     }
   };
   await Promise.all(Array.from({ length: Math.min(AT_ONCE, count) }, worker));
   if (signal.aborted) throw new Stopped();
   set(upload, "finishing");
-  await insist(upload, () => api.post<Entry>(`/uploads/${encodeURIComponent(remote.id)}/complete`));
+  const { overwrite } = upload;
+  await insist(upload, () => api.post<Entry>(`/uploads/${encodeURIComponent(remote.id)}/complete`, { overwrite }));
   forgetUpload(remote.id);
 }
 
@@ -298,11 +309,7 @@ export function cancel(id: number): void {
   if (!upload) return;
   upload.state = "skipped";
   upload.abort.abort();
-  if (upload.remote) {
-    const { remote } = upload;
-    forgetUpload(remote);
-    void api.delete(`/uploads/${encodeURIComponent(remote)}`).catch(() => {});
-  }
+  letGo(upload);
   uploads = uploads.filter((one) => one !== upload);
   set(upload, "skipped");
 }
