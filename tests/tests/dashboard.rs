@@ -158,7 +158,8 @@ async fn walk(name: &str) -> Result<Option<Cluster>> {
     let mut asks = BufReader::new(journey.stdout.take().context("standard output of a journey")?).lines();
     let until_its_end = async {
         while let Some(line) = asks.next_line().await? {
-            let ask: Ask = serde_json::from_str(&line).with_context(|| format!("the journey asks {line:?}"))?;
+            let ask: Ask =
+                serde_json::from_str(&line).with_context(|| format!("the journey asks {line:?}"))?;
             let answer = match serve(&mut cluster, ask).await {
                 Ok(answer) => answer,
                 Err(error) => json!({ "ok": false, "error": format!("{error:#}") }),
