@@ -1,5 +1,6 @@
 // Somebody changes the journal in the store of one node: the dashboard says on which node, and which entry.
 
+import { accessible } from "../lib/axe.mjs";
 import { nodeIds } from "../lib/cluster.mjs";
 import { ok, pause, same, seen, until } from "../lib/expect.mjs";
 import { ready } from "../lib/person.mjs";
@@ -39,5 +40,6 @@ export default async function forged(journey) {
       await seen(row.getByText("Intact", { exact: true }), `the verdict on node ${id}`);
     }
   }
+  await accessible(page, "the verdict");
   watch.clean("the verdict");
 }

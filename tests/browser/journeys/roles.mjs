@@ -1,6 +1,7 @@
 // Roles: whoever may not do a thing sees that and why, and the server refuses it as well. A first password is changed
 // before anything else.
 
+import { accessible } from "../lib/axe.mjs";
 import { ok, seen } from "../lib/expect.mjs";
 
 const FIRST = "handed over once";
@@ -71,6 +72,7 @@ async function create(root, name, role) {
   await root.dialog.getByLabel("Name", { exact: true }).fill(name);
   await root.dialog.locator("label.role", { hasText: role }).first().click();
   await root.dialog.getByLabel("First password", { exact: true }).fill(FIRST);
+  await accessible(root.page, "a new account");
   await root.confirm("Create account");
   await root.told(`Account ${name} is created.`);
   const row = root.page.getByRole("grid", { name: "Accounts" }).getByRole("row").filter({ hasText: name });
@@ -96,6 +98,7 @@ async function arrive(journey, account) {
   };
   await fill(FIRST, "short");
   await seen(page.locator(".tone-danger", { hasText: "At least 12 characters." }), "that it is too short");
+  await accessible(page, "a new password, refused");
   await fill(FIRST, FIRST);
   await seen(page.getByText("Choose one that differs from the current one."), "that it is the same");
   await fill(FIRST, OWN[account], "something else!");

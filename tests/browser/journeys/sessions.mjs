@@ -1,6 +1,7 @@
 // Sessions end: because somebody ended them, because the cookie is gone; then one signs in and is where one was. Guessing
 // passwords is slowed down, and told.
 
+import { accessible } from "../lib/axe.mjs";
 import { ok, pause, seen } from "../lib/expect.mjs";
 
 /** The server looks every 20 s whether who listens still may. */
@@ -25,6 +26,7 @@ export default async function sessions(journey) {
   const mine = rows.filter({ hasNotText: "this session" });
   ok((await mine.count()) === 1, `${await mine.count()} other sessions are listed`);
   await mine.getByRole("button", { name: "End" }).click();
+  await accessible(other.page, "before a session ends");
   await other.confirm("End");
   await other.told("The session is ended.");
   await seen(page.getByText(ENDED), "the login, by itself", RECHECK_MS);
@@ -61,6 +63,7 @@ export default async function sessions(journey) {
     await pause(200);
   }
   await seen(throttled, "that guessing is held up");
+  await accessible(page, "a guess held up");
   // Who has the right password of another account is not held up by that.
   await somebody.signIn(journey.administrator);
   await seen(page.locator("main#main h1"), "the page after signing in");
