@@ -23,6 +23,7 @@ const file = path.join(path.dirname(fileURLToPath(import.meta.url)), "journeys",
 const { default: walk } = await import(pathToFileURL(file).href);
 const journey = await Journey.begin(name);
 const begun = Date.now();
+/** @type {Error | null} */
 let failed = null;
 const alarm = new Promise((_, reject) => {
   setTimeout(() => reject(new Error(`not through after ${MOST_MS / 1000} s`)), MOST_MS).unref();
@@ -30,7 +31,7 @@ const alarm = new Promise((_, reject) => {
 try {
   await Promise.race([walk(journey), alarm]);
 } catch (cause) {
-  failed = cause;
+  failed = cause instanceof Error ? cause : new Error(String(cause));
 }
 // A picture first: the browser may be what is wrong.
 if (failed) await journey.picture();

@@ -1,5 +1,6 @@
 // The journal shows what was done, by whom, and that it is whole.
 
+import { accessible } from "../lib/axe.mjs";
 import { ok, seen, until } from "../lib/expect.mjs";
 import { log } from "../lib/log.mjs";
 
@@ -43,12 +44,14 @@ export default async function audit(journey) {
   await created.first().click();
   await seen(somebody.dialog.getByText("bucket.create", { exact: true }), "the action in the entry");
   await seen(somebody.dialog.locator(".audit-hashes code").nth(1), "the hash before");
+  await accessible(page, "an entry");
   const seq = Number(/\/audit\/(\d+)/.exec(page.url())?.[1]);
   ok(seq > 0, `the entry has no address of its own: ${page.url()}`);
   await somebody.dialog.getByRole("button", { name: "Close", exact: true }).click();
 
   await verify(somebody);
   await seen(page.locator(".audit-verdict .note", { hasText: "The chain is intact" }), "that the chain is intact", 30_000);
+  await accessible(page, "the verdict");
   const members = page.locator(".audit-members tbody tr");
   ok((await members.count()) === journey.urls.length, `${await members.count()} of ${journey.urls.length} servers verified`);
   for (const text of await members.allTextContents()) ok(text.includes("Intact"), `a server says: ${text}`);

@@ -1,5 +1,6 @@
 // A disk is emptied and removed: what would happen is shown first, progress meanwhile, and proof before the end.
 
+import { accessible } from "../lib/axe.mjs";
 import { counted, fill } from "../lib/cluster.mjs";
 import { ok, seen, until } from "../lib/expect.mjs";
 import { ready } from "../lib/person.mjs";
@@ -36,10 +37,12 @@ export default async function drain(journey) {
 
   await panel.getByRole("button", { name: "Drain", exact: true }).click();
   await seen(facts.getByText("Data to be moved"), "how much would be moved");
+  await accessible(page, "before the drain");
   await somebody.confirm("Drain");
   await somebody.told(`Disk ${disk} is being drained`);
   await seen(panel.getByRole("progressbar", { name: "Drain" }), "its progress");
   await seen(panel.getByText(/of \d+ groups left/), "the groups left");
+  await accessible(page, "the drain");
   await somebody.choose("Procedures");
   await seen(page.locator(".procedure", { hasText: `Disk ${disk}` }).getByRole("progressbar"), "its progress among the procedures");
   await page.goBack();
@@ -54,6 +57,7 @@ export default async function drain(journey) {
   await seen(somebody.dialog.getByText(/records looked at, [\d,]+ proven to lie elsewhere/), "the proof", 60_000);
   const last = somebody.dialog.locator(".dialog-foot").getByRole("button", { name: "Remove", exact: true });
   ok((await last.getAttribute("aria-disabled")) === "true", "removed without a typed word");
+  await accessible(page, "before the end");
   await somebody.dialog.getByLabel(/^Type/).fill(String(disk));
   await somebody.confirm("Remove");
   await somebody.told(`Disk ${disk} is removed`);

@@ -1,6 +1,7 @@
 // A node dies: the overview says so by itself, soon, and takes it back when the node returns. First a node that neither
 // leads nor serves the page, then the one that leads.
 
+import { accessible } from "../lib/axe.mjs";
 import { nodeIds } from "../lib/cluster.mjs";
 import { ok, seen, until } from "../lib/expect.mjs";
 import { log } from "../lib/log.mjs";
@@ -33,6 +34,7 @@ export default async function failure(journey) {
     log(`MEASURED ${what} named ${((performance.now() - died) / 1000).toFixed(2)} s after its death`);
     await seen(page.locator(".health.is-warning, .health.is-danger"), "the colour of the overview");
     await seen(page.locator(".topbar-health .topbar-count"), "the count of issues in the top bar");
+    await accessible(page, `the overview without ${what}`);
     ok(await page.evaluate(() => "untouched" in window), "the page was loaded anew");
     ok((await page.locator(".live-indicator.is-stale").count()) === 0, "the page lost its own node");
 

@@ -20,6 +20,8 @@ export default async function files(journey) {
   const chosen = [journey.file("small.txt", TEXT), journey.file("red.png", picture()), journey.file("big.bin", big)];
   const somebody = await journey.person({ at: "/files" });
   const { page, watch } = somebody;
+  // Whether a name is taken is asked first, and told by the answer; a file that is opened as a page has no icon.
+  watch.allow(/status of 404 .*\/files\/stat\?/, /status of 409 /, /favicon\.ico$/);
   /** @type {string[]} */
   const parts = [];
   page.on("request", (request) => {
@@ -30,6 +32,7 @@ export default async function files(journey) {
   await somebody.dialog.getByLabel("Name").fill("No Bucket!");
   await somebody.confirm("Create bucket");
   await seen(somebody.dialog.getByText(/This is no bucket name/), "why the name is wrong");
+  await accessible(page, "a new bucket");
   await somebody.dialog.getByLabel("Name").fill(BUCKET);
   await somebody.confirm("Create bucket");
   await somebody.told(`Bucket ${BUCKET} is created.`);
@@ -46,11 +49,11 @@ export default async function files(journey) {
   // The same name again: nothing is overwritten without a question.
   await page.locator("input[data-upload=files]").setInputFiles([journey.file("again/small.txt", "other")]);
   await seen(page.locator(".tray").getByText("This name is taken"), "the question about the name that is taken");
+  await accessible(page, "uploads");
   await page.locator(".tray").getByRole("button", { name: "Keep both" }).click();
   await seen(page.locator(".tray").getByText("1 file uploaded").first(), "the end of the upload");
   same((await content("small.txt")).toString(), TEXT, "the first file");
   await page.locator(".tray").getByRole("button", { name: "Close", exact: true }).click();
-  watch.allow(/status of 409 /);
 
   // What is in them.
   await open(somebody, "small.txt");
@@ -58,7 +61,7 @@ export default async function files(journey) {
   await seen(text, "the preview of a text");
   const shown = (await text.textContent()) ?? "";
   ok(shown.includes("<b>second</b>") && shown.includes("‹RLO›"), `the text is shown as ${JSON.stringify(shown)}`);
-  await accessible(page, "details of a file").then((broken) => same(broken, [], "not accessible"));
+  await accessible(page, "details of a file");
   await close(somebody);
   await open(somebody, "red.png");
   await until("the picture to be drawn", 10_000, () =>
@@ -84,6 +87,7 @@ async function share(journey, somebody, big) {
   await somebody.button("Create link").click();
   const link = somebody.dialog.locator(".secret code");
   await seen(link, "the link");
+  await accessible(page, "a link");
   const url = (await link.textContent()) ?? "";
   ok(/^https?:\/\//.test(url), `this is no link that can be sent to anybody: ${url}`);
 
@@ -111,14 +115,16 @@ async function trash(somebody, content) {
   const { page } = somebody;
   await somebody.menu("Actions for small.txt", /^Delete/);
   await seen(somebody.dialog.getByText(/^Files go to the trash and can be restored for/), "how long it is kept");
+  await accessible(page, "before deleting");
   await somebody.confirm("Delete");
   await somebody.told("small.txt is deleted.");
   await until("the file to be gone from the list", 10_000, async () => (await row(page, "small.txt").count()) === 0);
   await page.locator(".files-views").getByRole("link", { name: "Trash" }).click();
-  const kept = page.getByRole("row").filter({ hasText: /small\.txt/ });
+  const kept = page.getByRole("row").filter({ has: page.getByText("small.txt", { exact: true }) });
   await seen(kept, "the file in the trash", 20_000);
   await kept.getByRole("button", { name: "Restore" }).click();
   await seen(somebody.dialog.getByText("Directories that are missing are made again."), "where it goes back to");
+  await accessible(page, "before restoring");
   await somebody.confirm("Restore");
   await somebody.told("1 file is restored.");
   await page.locator(".files-views").getByRole("link", { name: "Files" }).click();
@@ -128,7 +134,7 @@ async function trash(somebody, content) {
 
 const HOSTILE = [
   '<img src=x onerror="window.hurt=1">.txt',
-  '"><script>window.hurt=1</script>',
+  '"><svg onload=window.hurt=1>.html',
   "\u202egnp.exe",
   "%41%2e%2e%2fx",
   "100%",
@@ -181,7 +187,7 @@ async function hostile(somebody) {
   }
   const count = await names.count();
   ok(count === HOSTILE.length, `${count} of ${HOSTILE.length} names are shown`);
-  await accessible(page, "hostile names").then((broken) => same(broken, [], "not accessible"));
+  await accessible(page, "hostile names");
 
   // Each is the file that it says it is: details, address, preview as text.
   for (let index = 0; index < count; index++) {

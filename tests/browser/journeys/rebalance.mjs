@@ -1,5 +1,6 @@
 // Evening out disks: what would be moved, the start, the throttle, a pause, and the end.
 
+import { accessible } from "../lib/axe.mjs";
 import { counted, fill } from "../lib/cluster.mjs";
 import { ok, pause, seen, until } from "../lib/expect.mjs";
 import { ready } from "../lib/person.mjs";
@@ -23,6 +24,7 @@ export default async function rebalance(journey) {
   await weight.press("Home");
   for (let step = 0; step < 4; step++) await weight.press("ArrowRight");
   await seen(somebody.dialog.getByText("0.2", { exact: false }), "the weight chosen");
+  await accessible(page, "the weight");
   await somebody.confirm("Save");
   await somebody.told(`Weight of Disk ${disk} is changed`);
 
@@ -51,6 +53,7 @@ export default async function rebalance(journey) {
   await ready(start, "Start");
   await start.click();
   await seen(somebody.dialog.getByText("To be moved"), "what the start would move");
+  await accessible(page, "before the start");
   await somebody.confirm("Start");
   await somebody.told("Rebalancing has started");
   const state = page.locator(".page-head .status, .page-head").getByText(/^(Idle|Running|Paused)$/);
@@ -58,6 +61,7 @@ export default async function rebalance(journey) {
   await seen(page.getByRole("progressbar", { name: "Progress of rebalancing" }), "its progress");
   await until("moves under way", 30_000, async () => (await somebody.get("/balance")).moves_under_way > 0);
 
+  await accessible(page, "the run");
   await somebody.button("Pause").click();
   await somebody.told("Rebalancing is paused");
   await seen(state.filter({ hasText: "Paused" }), "the pause");

@@ -1,10 +1,13 @@
 // Roles: whoever may not do a thing sees that and why, and the server refuses it as well. A first password is changed
 // before anything else.
 
+import { accessible } from "../lib/axe.mjs";
 import { ok, seen } from "../lib/expect.mjs";
 
 const FIRST = "handed over once";
 const OWN = { vera: "chosen by myself, v", otto: "chosen by myself, o" };
+/** The server looks every 20 s whether who listens still may. */
+const RECHECK_MS = 35_000;
 const NEEDS_OPERATOR = "Needs the operator role. You are signed in as a viewer.";
 const NEEDS_ADMIN = "Needs the administrator role.";
 
@@ -59,7 +62,7 @@ export default async function roles(journey) {
   await root.menu("Actions for otto", /^Disable/);
   await root.confirm("Disable");
   await root.told("otto is disabled.");
-  await seen(otto.page.getByRole("heading", { name: "Sign in", level: 1 }), "the login of who is disabled", 20_000);
+  await seen(otto.page.getByRole("heading", { name: "Sign in", level: 1 }), "the login of who is disabled", RECHECK_MS);
   root.watch.clean("disabling an account");
 }
 
@@ -69,6 +72,7 @@ async function create(root, name, role) {
   await root.dialog.getByLabel("Name", { exact: true }).fill(name);
   await root.dialog.locator("label.role", { hasText: role }).first().click();
   await root.dialog.getByLabel("First password", { exact: true }).fill(FIRST);
+  await accessible(root.page, "a new account");
   await root.confirm("Create account");
   await root.told(`Account ${name} is created.`);
   const row = root.page.getByRole("grid", { name: "Accounts" }).getByRole("row").filter({ hasText: name });
@@ -94,6 +98,7 @@ async function arrive(journey, account) {
   };
   await fill(FIRST, "short");
   await seen(page.locator(".tone-danger", { hasText: "At least 12 characters." }), "that it is too short");
+  await accessible(page, "a new password, refused");
   await fill(FIRST, FIRST);
   await seen(page.getByText("Choose one that differs from the current one."), "that it is the same");
   await fill(FIRST, OWN[account], "something else!");

@@ -1,8 +1,11 @@
 // Sessions end: because somebody ended them, because the cookie is gone; then one signs in and is where one was. Guessing
 // passwords is slowed down, and told.
 
+import { accessible } from "../lib/axe.mjs";
 import { ok, pause, seen } from "../lib/expect.mjs";
 
+/** The server looks every 20 s whether who listens still may. */
+const RECHECK_MS = 35_000;
 const ENDED = "Your session has ended. Sign in to go on where you were.";
 
 /** @param {import("../lib/journey.mjs").Journey} journey */
@@ -23,9 +26,10 @@ export default async function sessions(journey) {
   const mine = rows.filter({ hasNotText: "this session" });
   ok((await mine.count()) === 1, `${await mine.count()} other sessions are listed`);
   await mine.getByRole("button", { name: "End" }).click();
+  await accessible(other.page, "before a session ends");
   await other.confirm("End");
   await other.told("The session is ended.");
-  await seen(page.getByText(ENDED), "the login, by itself", 20_000);
+  await seen(page.getByText(ENDED), "the login, by itself", RECHECK_MS);
   ok(page.url().endsWith("/audit?action=login"), `the address is lost: ${page.url()}`);
   await somebody.signIn(journey.administrator);
   await seen(page.locator("main#main").getByRole("heading", { name: "Audit", level: 1 }), "the page where one was");
@@ -33,7 +37,7 @@ export default async function sessions(journey) {
 
   // The cookie is gone, as if it had expired.
   await page.context().clearCookies();
-  await seen(page.getByText(ENDED), "the login after the cookie is gone", 20_000);
+  await seen(page.getByText(ENDED), "the login after the cookie is gone", RECHECK_MS);
   await page.goto("/settings");
   await somebody.signIn(journey.administrator);
   await seen(page.locator("main#main").getByRole("heading", { name: "Settings", level: 1 }), "the page that was asked for");
@@ -59,6 +63,7 @@ export default async function sessions(journey) {
     await pause(200);
   }
   await seen(throttled, "that guessing is held up");
+  await accessible(page, "a guess held up");
   // Who has the right password of another account is not held up by that.
   await somebody.signIn(journey.administrator);
   await seen(page.locator("main#main h1"), "the page after signing in");

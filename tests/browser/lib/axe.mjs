@@ -2,12 +2,13 @@
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { ok } from "./expect.mjs";
 import { log } from "./log.mjs";
 
 const source = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-/** Fails when a rule is broken on the page as it is now. @param {import("playwright-core").Page} page @param {string} where */
-export async function accessible(page, where) {
+/** The rules that are broken on the page as it is now. @param {import("playwright-core").Page} page @param {string} where */
+export async function barriers(page, where) {
   // Evaluated by the browser itself: the page's policy lets no script of ours in, and must not.
   if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(source);
   const broken = await page.evaluate(async () => {
@@ -28,4 +29,10 @@ export async function accessible(page, where) {
     for (const node of one.nodes) log(`    ${node.slice(0, 400)}`);
   }
   return broken.map((/** @type {any} */ one) => `${where}: ${one.id}`);
+}
+
+/** Fails when there is one. @param {import("playwright-core").Page} page @param {string} where */
+export async function accessible(page, where) {
+  const broken = await barriers(page, where);
+  ok(broken.length === 0, `not accessible: ${broken.join("; ")}`);
 }

@@ -4,7 +4,7 @@
 import { createInterface } from "node:readline";
 import { log } from "./log.mjs";
 
-/** @typedef {{ do: "kill" | "start", node: number } | { do: "cli", args: string[] } | { do: "forge", node: number, seq: number }} Ask */
+/** @typedef {{ do: "kill" | "start", node: number } | { do: "cli", args: string[] } | { do: "forge", node: number, was: string, is: string }} Ask */
 
 const lines = createInterface({ input: process.stdin });
 /** @type {((line: string) => void)[]} */
@@ -13,7 +13,7 @@ lines.on("line", (line) => waiting.shift()?.(line));
 
 /**
  * @param {Ask} what
- * @returns {Promise<{ ok: true, stdout?: string }>}
+ * @returns {Promise<{ ok: true, stdout?: string, seq?: number }>}
  */
 async function ask(what) {
   const words = "args" in what ? what.args.join(" ") : `node ${what.node}`;
@@ -33,7 +33,11 @@ export const owner = {
   start: (node) => ask({ do: "start", node }),
   /** The command line; fails when it does. Returns what it said. @param {...string} args */
   cli: async (...args) => (await ask({ do: "cli", args })).stdout ?? "",
-  /** Changes an entry of the journal in one node's own copy, behind the cluster's back. @param {number} node @param {number} seq */
-  forge: (node, seq) => ask({ do: "forge", node, seq }),
+  /**
+   * Changes a text, to one as long, in the first entry of the journal that has it: in one node's own copy, behind the
+   * cluster's back. Returns the number of that entry.
+   * @param {number} node @param {string} was @param {string} is
+   */
+  forge: async (node, was, is) => (await ask({ do: "forge", node, was, is })).seq ?? 0,
   done: () => lines.close(),
 };
