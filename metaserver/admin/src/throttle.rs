@@ -18,7 +18,7 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// Failures are forgotten after so long without another.
 const FORGET: Duration = Duration::from_secs(900);
-/// Remembered at most; beyond, the oldest go.
+/// Remembered at most; beyond, the oldest half goes.
 const MOST: usize = 10_000;
 
 #[derive(Clone, Copy)]
@@ -40,10 +40,21 @@ impl Failures {
     }
 }
 
+type Seen = HashMap<(String, String), Failures>;
+
+/// The half that failed longest ago goes; of the same time, whoever failed least.
+fn forget_half(seen: &mut Seen) {
+    let mut by_age: Vec<_> = seen.iter().map(|(key, f)| (f.last, f.count, key.clone())).collect();
+    by_age.sort_unstable();
+    for (_, _, key) in by_age.into_iter().take(seen.len() / 2) {
+        seen.remove(&key);
+    }
+}
+
 /// Failures of late.
 #[derive(Default)]
 pub(crate) struct Throttle {
-    seen: Mutex<HashMap<(String, String), Failures>>,
+    seen: Mutex<Seen>,
 }
 
 impl Throttle {
@@ -64,10 +75,8 @@ impl Throttle {
         if seen.len() >= MOST {
             seen.retain(|_, failures| now.duration_since(failures.last) < FORGET);
         }
-        if seen.len() >= MOST
-            && let Some(oldest) = seen.iter().min_by_key(|(_, f)| f.last).map(|(key, _)| key.clone())
-        {
-            seen.remove(&oldest);
+        if seen.len() >= MOST {
+            forget_half(&mut seen);
         }
         let mut count = 0;
         for account in ["", account] {
