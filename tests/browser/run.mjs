@@ -17,7 +17,7 @@ if (!name || !/^[a-z-]+$/.test(name)) {
   process.exit(2);
 }
 /** No journey takes longer. */
-const MOST_MS = 240_000;
+const MOST_MS = 420_000;
 
 const file = path.join(path.dirname(fileURLToPath(import.meta.url)), "journeys", `${name}.mjs`);
 const { default: walk } = await import(pathToFileURL(file).href);

@@ -21,7 +21,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 
 /// A journey ends by itself before this.
-const MOST: Duration = Duration::from_secs(280);
+const MOST: Duration = Duration::from_secs(460);
 /// For a node to end in order.
 const SOON: Duration = Duration::from_secs(60);
 
