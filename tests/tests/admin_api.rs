@@ -56,7 +56,17 @@ async fn every_metaserver_serves_it_and_knows_the_same_people() -> Result<()> {
     ensure!(page.status == StatusCode::OK && page.header("content-type").starts_with("text/html"));
     ensure!(page.header("content-security-policy").contains("frame-ancestors 'none'"));
 
-    // The leader dies: who is in stays in, at the others.
+    // The leader dies: who is in stays in, at the others. They have to know each other by then.
+    wait::until("the others to know where metaservers are", SOON, async || {
+        for node in 1..=3 {
+            let path = cluster.spec(node).data.join("identity.toml");
+            let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+            let known = text.lines().find(|line| line.starts_with("metaservers")).unwrap_or_default();
+            ensure!(known.matches("127.").count() >= 3, "node {node}: {text}");
+        }
+        Ok(())
+    })
+    .await?;
     let dead = cluster.leader().await?;
     cluster.node(dead).kill()?;
     let other = if dead == 1 { 2 } else { 1 };

@@ -33,6 +33,10 @@ use crate::failure::{Failure, Outcome};
 const UPKEEP: Duration = Duration::from_secs(5);
 /// How often it is asked where metadata servers are.
 const FOLLOW: Duration = Duration::from_secs(10);
+/// The same in the beginning, when others join too.
+const FOLLOW_AT_FIRST: Duration = Duration::from_secs(1);
+/// So many answers are the beginning.
+const AT_FIRST: u32 = 30;
 
 /// What the parts of a node share.
 #[derive(Clone)]
@@ -251,7 +255,11 @@ async fn upkeep(common: Common, mut identity: Identity) {
         if rested.is_ok_and(|done| done) {
             tracing::debug!("at rest: unused memory went back to the system");
         }
-        let pause = if registered { UPKEEP } else { Duration::from_millis(300) };
+        let pause = match registered {
+            false => Duration::from_millis(300),
+            true if group.beginning() => FOLLOW_AT_FIRST,
+            true => UPKEEP,
+        };
         tokio::time::sleep(pause).await;
     }
 }
@@ -262,12 +270,14 @@ struct Group {
     epoch: u64,
     nodes: BTreeMap<u64, Node>,
     asked: Option<Instant>,
+    /// How often there was an answer.
+    answers: u32,
 }
 
 impl Group {
     /// Asks now and then, and tells the node's caller. Nothing is forgotten when nobody answers.
     async fn follow(&mut self, common: &Common) {
-        if self.asked.is_some_and(|at| at.elapsed() < FOLLOW) {
+        if !self.beginning() && self.asked.is_some_and(|at| at.elapsed() < FOLLOW) {
             return;
         }
         let request = MapRequest { have: self.epoch, pgs: Vec::new(), all_pgs: false };
@@ -276,12 +286,17 @@ impl Group {
             Err(status) => return tracing::debug!(%status, "ask where metadata servers are"),
         };
         self.asked = Some(Instant::now());
+        self.answers = self.answers.saturating_add(1);
         if reply.full {
             self.nodes.clear();
         }
         self.epoch = reply.epoch;
         self.nodes.extend(reply.nodes.into_iter().map(|node| (node.id, node)));
         common.caller.learn(&self.peers(&common.config));
+    }
+
+    fn beginning(&self) -> bool {
+        self.answers < AT_FIRST
     }
 
     /// The metaservers of the map, this node, and those that were configured, in case the others cannot be reached.

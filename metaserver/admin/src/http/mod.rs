@@ -146,7 +146,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 }
 
 fn whole_api() -> OpenApiRouter<App> {
-    api().layer(DefaultBodyLimit::max(MOST_BODY)).merge(crate::files::routes())
+    // Bodies of files are let through further inside.
+    api().merge(crate::files::routes()).layer(DefaultBodyLimit::max(MOST_BODY))
 }
 
 /// Everything that the admin port serves for people and programs: the API, its description, the dashboard. Health and
