@@ -40,7 +40,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 const MOST_STEPS: usize = 20;
 
 /// An entry of the audit log.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct AuditEntry {
     /// Its number, without gaps.
     pub seq: u64,
@@ -65,7 +65,7 @@ pub struct AuditEntry {
 }
 
 /// Who did something.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct Actor {
     /// `account`, `token`, `cli`, `client`, `system` or `anonymous`.
     pub kind: String,

@@ -108,6 +108,13 @@ struct LoadsChanged<'a> {
     nodes: Vec<&'a NodeRow>,
 }
 
+/// What was added to the audit log; at first nothing but the newest number.
+#[derive(Serialize)]
+struct EntriesAdded<'a> {
+    newest: u64,
+    items: Vec<&'a AuditEntry>,
+}
+
 /// A topic that somebody listens to.
 struct Feed {
     seen: watch::Receiver<Option<Seen>>,
@@ -147,20 +154,15 @@ impl Live {
     fn listen(&self, topic: Topic) -> BoxStream<'static, Event> {
         let feed = self.feed(topic);
         let teller = Teller { topic, loads: None, entry: None };
-        let seen = feed.seen.clone();
-        stream::unfold((feed, seen, teller, true), async |(feed, mut seen, mut teller, first)| {
+        let mut seen = feed.seen.clone();
+        // What is there already is told at once.
+        seen.mark_changed();
+        stream::unfold((feed, seen, teller), async |(feed, mut seen, mut teller)| {
             loop {
-                // The first look takes what is there already.
-                if !first || seen.borrow().is_none() {
-                    seen.changed().await.ok()?;
-                }
+                seen.changed().await.ok()?;
                 let now = seen.borrow_and_update().clone();
                 if let Some(event) = now.and_then(|now| teller.tell(&now)) {
-                    return Some((event, (feed, seen, teller, false)));
-                }
-                if first {
-                    seen.changed().await.ok()?;
-                    seen.mark_changed();
+                    return Some((event, (feed, seen, teller)));
                 }
             }
         })
@@ -249,13 +251,15 @@ impl Teller {
             }
             Seen::Entries(entries) => {
                 let newest = entries.first().map_or(0, |entry| entry.seq);
-                // Who begins to listen has asked for what is there.
-                let told = self.entry.replace(newest)?;
-                let news: Vec<&AuditEntry> = entries.iter().filter(|entry| entry.seq > told).collect();
-                if news.is_empty() {
+                let told = self.entry.replace(newest);
+                let news: Vec<&AuditEntry> =
+                    entries.iter().filter(|entry| told.is_some_and(|told| entry.seq > told)).collect();
+                // Who begins to listen has asked for what is there, but what was written between asking and
+                // listening is in neither: the newest number tells.
+                if told.is_some() && news.is_empty() {
                     return None;
                 }
-                format!("{{\"items\":{}}}", serde_json::to_string(&news).ok()?)
+                serde_json::to_string(&EntriesAdded { newest, items: news }).ok()?
             }
         };
         Some(Event::default().event(self.topic.name()).data(data))
@@ -335,6 +339,20 @@ mod tests {
         assert!(told(&mut teller, &[(1, 5), (2, 6)]).is_none());
         let text = told(&mut teller, &[(1, 5), (2, 7)]).unwrap();
         assert!(!text.contains("[1,5") && text.contains("[2,7"), "{text}");
+    }
+
+    #[test]
+    fn who_begins_to_listen_learns_the_newest_number_of_the_journal() {
+        let mut teller = Teller { topic: Topic::Audit, loads: None, entry: None };
+        let told = |teller: &mut Teller, seqs: &[u64]| {
+            let entries = seqs.iter().map(|seq| AuditEntry { seq: *seq, ..AuditEntry::default() }).collect();
+            teller.tell(&Seen::Entries(Arc::new(entries))).map(|event| format!("{event:?}"))
+        };
+        let first = told(&mut teller, &[7, 6]).unwrap();
+        assert!(first.contains(r#"newest\":7"#) && first.contains(r#"items\":[]"#), "{first}");
+        assert!(told(&mut teller, &[7, 6]).is_none());
+        let second = told(&mut teller, &[8, 7, 6]).unwrap();
+        assert!(second.contains(r#"seq\":8"#) && !second.contains(r#"seq\":7"#), "{second}");
     }
 
     #[test]

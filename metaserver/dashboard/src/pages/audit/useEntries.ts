@@ -25,8 +25,9 @@ export function useEntries(query: Record<string, string>): Paged<AuditEntry> {
 
   const look = useCallback(async () => {
     const state = now.current;
-    if (!state.items || document.hidden) return;
-    if (state.asking) {
+    if (document.hidden) return;
+    // What is being fetched may have been read before what was told of now was written.
+    if (state.asking || !state.items) {
       state.more = true;
       return;
     }
@@ -52,6 +53,19 @@ export function useEntries(query: Record<string, string>): Paged<AuditEntry> {
       }
     }
   }, []);
+
+  const loaded = items !== undefined;
+  useEffect(() => {
+    if (!loaded || !now.current.more) return;
+    now.current.more = false;
+    void look();
+  }, [loaded, look]);
+
+  useEffect(() => {
+    const seen = (): void => void look();
+    document.addEventListener("visibilitychange", seen);
+    return () => document.removeEventListener("visibilitychange", seen);
+  }, [look]);
 
   useTopic("audit", useCallback(() => void look(), [look]));
   useEffect(() => {
