@@ -29,7 +29,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 /// A voter that is so many entries behind does not count when another one fails.
 const BEHIND: u64 = 10_000;
 /// One that was silent for so long does not either.
-const SILENT_MS: u64 = 2_000;
+pub(crate) const SILENT_MS: u64 = 2_000;
 
 /// Everything at a glance.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]

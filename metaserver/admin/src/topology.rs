@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use axum::Json;
-use holdfast_proto::admin::{ClusterStatus, DiskRates, HealthRequest};
+use holdfast_proto::admin::{ClusterStatus, DiskRates, HealthRequest, MetaStatus};
 use holdfast_proto::cluster::DiskReport;
 use holdfast_proto::map::{Disk, DiskLoad, MapReply, Node};
 use holdfast_proto::method::Health;
@@ -17,6 +17,7 @@ use crate::cluster::Cluster;
 use crate::error::{Failures, Problem};
 use crate::http::{App, Body, Path};
 use crate::names;
+use crate::overview::SILENT_MS;
 use crate::procedures::Procedure;
 use crate::scrub::{self, ScrubView};
 use crate::who::{Operator, Viewer};
@@ -147,6 +148,22 @@ struct Picture {
     groups: HashMap<u32, u64>,
 }
 
+/// How a node without disks is, and for how long it has been silent: the leader hears of it only as a member of the
+/// metadata group, and nothing of one that is not.
+fn member(meta: &MetaStatus, node: u64) -> (&'static str, u64) {
+    if meta.leader == node {
+        return ("alive", 0);
+    }
+    match meta.progress.iter().find(|progress| progress.node == node) {
+        None => ("unknown", 0),
+        Some(progress) => match progress.silent_ms {
+            Some(ms) if ms <= SILENT_MS => ("alive", ms),
+            Some(ms) => ("down", ms),
+            None => ("down", 0),
+        },
+    }
+}
+
 impl Picture {
     async fn take(cluster: &Cluster) -> Result<Self, Problem> {
         let health_request = HealthRequest::default();
@@ -171,6 +188,7 @@ impl Picture {
         let seen = self.status.nodes.iter().find(|seen| seen.node == node.id);
         let about = self.status.about.iter().find(|about| about.node == node.id);
         let meta = self.status.meta.clone().unwrap_or_default();
+        let as_member = member(&meta, node.id);
         let here = |disk: &&Disk| disk.node == node.id && names::standing(disk.standing) != "removed";
         let procedure = self.procedures.iter().find(|p| p.disk.is_none() && p.node == node.id);
         NodeView {
@@ -183,8 +201,8 @@ impl Picture {
             host: node.host.clone(),
             roles: names::roles(node.roles).into_iter().map(str::to_owned).collect(),
             standing: names::standing(node.standing).to_owned(),
-            liveness: seen.map_or("unknown", |seen| names::liveness(seen.liveness)).to_owned(),
-            silent_ms: seen.map_or(0, |seen| seen.silent_ms),
+            liveness: seen.map_or(as_member.0, |seen| names::liveness(seen.liveness)).to_owned(),
+            silent_ms: seen.map_or(as_member.1, |seen| seen.silent_ms),
             version: about.map(|about| about.version.clone()).unwrap_or_default(),
             uptime_ms: about.map_or(0, |about| about.uptime_ms),
             leader: meta.leader == node.id,
