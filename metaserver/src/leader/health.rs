@@ -29,7 +29,7 @@ use super::ports::{Chunkservers, Metadata};
 use super::watch;
 use crate::metrics;
 
-pub use report::{notices, procedures, report};
+pub use report::{Counted, notices, procedures, report};
 
 const NAME: &str = "health";
 const ROUND: Duration = Duration::from_secs(1);

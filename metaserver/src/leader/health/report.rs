@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::sync::Arc;
 
 use holdfast_proto::admin::{
     ClassCount, GroupHealth, GroupMap, HealthReply, HealthRequest, LevelCount, MemberHealth, ProcedureStatus,
@@ -264,7 +265,7 @@ pub(super) async fn summary<M: Metadata, C: Chunkservers>(
 ) -> Result<HealthReply, Status> {
     let (state, oldest) =
         leader.look(|_, view| Ok((facts::state(view)?, facts::oldest_ailing(view)?))).await?;
-    let (mut reply, part) = with_lens(leader, |lens| (count(lens), part_of_chunk(lens)));
+    let (mut reply, part) = counted(leader);
     // Single chunks that members lack, at the size that members' parts of chunks have on average.
     reply.bytes_left += state.missing * part;
     reply.rate = leader.progress.lock().repaired.growth();
@@ -275,6 +276,32 @@ pub(super) async fn summary<M: Metadata, C: Chunkservers>(
     reply.eta_s = eta_s(reply.bytes_left, reply.rate).filter(|_| reply.measured);
     reply.now_ns = state.time_ns.max(leader.meta.now_ns());
     Ok(reply)
+}
+
+/// What was counted while nothing was the matter with any group: it holds until the map or the sizes change. Who watches
+/// a large cluster asks each second.
+#[derive(Debug)]
+pub struct Counted {
+    epoch: u64,
+    sizes: Arc<Sizes>,
+    reply: HealthReply,
+    part: u64,
+}
+
+/// [`count`] and [`part_of_chunk`], as they are or were.
+fn counted<M, C>(leader: &Leader<M, C>) -> (HealthReply, u64) {
+    let sizes = leader.sizes.load_full();
+    let mut last = leader.counted.lock();
+    with_lens(leader, |lens| {
+        let well = lens.outlook.ailing.is_empty();
+        let same = |last: &&Counted| last.epoch == lens.cluster.epoch && Arc::ptr_eq(&last.sizes, &sizes);
+        if let Some(last) = last.as_ref().filter(same).filter(|_| well) {
+            return (last.reply.clone(), last.part);
+        }
+        let (reply, part) = (count(lens), part_of_chunk(lens));
+        *last = well.then(|| Counted { epoch: lens.cluster.epoch, sizes, reply: reply.clone(), part });
+        (reply, part)
+    })
 }
 
 /// Bytes that a member keeps of a chunk, on average over all groups.
