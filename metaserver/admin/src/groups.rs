@@ -127,19 +127,27 @@ pub(crate) fn view(group: &GroupHealth) -> GroupView {
 #[serde(deny_unknown_fields)]
 pub struct Filter {
     /// `whole`, `degraded`, `at_risk` or `unavailable`.
+    #[param(pattern = "^(whole|degraded|at_risk|unavailable)$")]
     pub level: Option<String>,
     /// See the field of this name.
+    #[param(
+        pattern = "^(lost|unavailable|rebuilding|no_room|held|maintenance|waiting|mending|moving|whole)$"
+    )]
     pub state: Option<String>,
-    /// Of this class.
+    /// Of this class; without it, of any.
+    #[param(minimum = 1)]
     pub class: Option<u32>,
-    /// With a member on this disk.
+    /// With a member on this disk; without it, on any.
+    #[param(minimum = 1)]
     pub disk: Option<u32>,
-    /// With a member on this node.
+    /// With a member on this node; without it, on any.
+    #[param(minimum = 1)]
     pub node: Option<u64>,
     /// Only groups with which something is the matter.
     #[serde(default)]
     pub ailing: bool,
     /// `next` of the page before.
+    #[param(format = "number-cursor")]
     pub after: Option<String>,
     /// Most groups on the page, 1 to 1000; 100 by default.
     #[param(minimum = 1, maximum = 1000)]
@@ -338,9 +346,8 @@ pub async fn files(
     group(cluster, id).await?;
     let client = cluster.client().await?;
     let mut walk = match after {
-        None => Walk { todo: vec![(String::new(), ROOT_INO.0)], after: String::new() },
-        Some(_) => serde_json::from_slice(&page::unmarked(after)?)
-            .map_err(|_| Problem::invalid("after is not what an earlier page gave as next"))?,
+        None | Some("") => Walk { todo: vec![(String::new(), ROOT_INO.0)], after: String::new() },
+        Some(_) => serde_json::from_slice(&page::unmarked(after)?).map_err(|_| page::no_page())?,
     };
     let (mut items, mut walked) = (Vec::new(), 0);
     while items.len() < most as usize && walked < MOST_WALKED {

@@ -5,7 +5,10 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::StatusCode;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
+use utoipa::ToSchema;
 
+use super::described;
 use crate::error::Problem;
 
 /// A body of JSON.
@@ -17,14 +20,14 @@ pub(crate) struct Query<T>(pub(crate) T);
 /// What stands in the path.
 pub(crate) struct Path<T>(pub(crate) T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+impl<S: Send + Sync, T: DeserializeOwned + ToSchema> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        match axum::Json::<T>::from_request(request, state).await {
-            Ok(axum::Json(body)) => Ok(Self(body)),
-            Err(rejection) => Err(of_body(&rejection)),
-        }
+        let found = axum::Json::<Value>::from_request(request, state).await;
+        let axum::Json(mut body) = found.map_err(|rejection| of_body(&rejection))?;
+        described::check_body(&T::name(), &mut body)?;
+        serde_json::from_value(body).map(Self).map_err(|error| Problem::invalid(error.to_string()))
     }
 }
 
@@ -46,6 +49,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Query<T
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        described::check_query(parts)?;
         let found: Result<_, QueryRejection> =
             axum::extract::Query::<T>::from_request_parts(parts, state).await;
         found.map(|query| Self(query.0)).map_err(|rejection| Problem::invalid(rejection.body_text()))
