@@ -9,8 +9,8 @@ use holdfast_proto::map::{Erasure, FailureDomain, Redundancy, StorageClass};
 use holdfast_proto::method::Health;
 use holdfast_proto::op::{Op, PutClass};
 use serde::{Deserialize, Serialize};
-use utoipa::openapi::schema::{Schema, SchemaType, Type};
 use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{Schema, SchemaType, Type};
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -263,9 +263,7 @@ fn redundancy(spec: &ClassSpec, old: Option<&StorageClass>) -> Result<Redundancy
             };
             let need = |given: Option<u32>, before: Option<u32>| {
                 let value = given.or(before).filter(|count| *count > 0);
-                value.ok_or_else(|| {
-                    Problem::unfit("an erasure class needs data and parity, at least 1 each")
-                })
+                value.ok_or_else(|| Problem::unfit("an erasure class needs data and parity, at least 1 each"))
             };
             let data = need(spec.data, before.map(|e| e.data))?;
             let parity = need(spec.parity, before.map(|e| e.parity))?;
@@ -288,7 +286,10 @@ async fn list_classes(viewer: Viewer) -> Result<Json<Page<ClassView>>, Problem> 
 /// Make a storage class.
 #[utoipa::path(post, path = "/classes", tag = "settings", request_body = NewClass,
     responses((status = 200, body = ClassView), Failures))]
-async fn create_class(admin: Admin, Body(NewClass(spec)): Body<NewClass>) -> Result<Json<ClassView>, Problem> {
+async fn create_class(
+    admin: Admin,
+    Body(NewClass(spec)): Body<NewClass>,
+) -> Result<Json<ClassView>, Problem> {
     put(&admin.cluster, None, &spec).await.map(Json)
 }
 

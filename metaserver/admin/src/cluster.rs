@@ -55,7 +55,8 @@ impl Cluster {
         limit: Duration,
     ) -> Self {
         let caller = MetaCaller::new(net.clone(), metaservers);
-        let inner = Inner { net, caller, client: OnceCell::new_with(Some(client)), memory: Memory::default() };
+        let inner =
+            Inner { net, caller, client: OnceCell::new_with(Some(client)), memory: Memory::default() };
         Self { inner: Arc::new(inner), actor: Some(actor), limit }
     }
 

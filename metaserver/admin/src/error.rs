@@ -72,6 +72,9 @@ pub(crate) enum Failures {
     /// Not by this method; those that are taken are in `Allow`.
     #[response(status = 405, headers(("Allow" = String)))]
     NotSo(Failure),
+    /// The body came too slowly.
+    #[response(status = 408)]
+    TooSlow(Failure),
     /// There is one already, or what is there is of another kind.
     #[response(status = 409)]
     Conflict(Failure),

@@ -141,7 +141,11 @@ pub(crate) struct Live {
 
 impl Live {
     pub(crate) fn new(cluster: Cluster) -> Self {
-        Self { cluster: cluster.within(Duration::from_secs(5)), feeds: Mutex::default(), permits: Mutex::default() }
+        Self {
+            cluster: cluster.within(Duration::from_secs(5)),
+            feeds: Mutex::default(),
+            permits: Mutex::default(),
+        }
     }
 
     fn feed(&self, topic: Topic) -> Arc<Feed<Option<Seen>>> {
@@ -350,8 +354,10 @@ async fn get_events(
         }
     }
     let all = topics.into_iter().map(|topic| app.live.listen(topic));
-    let events =
-        stream::select_all(all).take_until(ended(app.live.permit(&app, &viewer.who))).map(Ok::<_, Infallible>).boxed();
+    let events = stream::select_all(all)
+        .take_until(ended(app.live.permit(&app, &viewer.who)))
+        .map(Ok::<_, Infallible>)
+        .boxed();
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 

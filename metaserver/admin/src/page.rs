@@ -1,7 +1,7 @@
 //! Pages: what fits, and where the next one starts.
 
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine as _, alphabet};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};

@@ -331,10 +331,13 @@ pub async fn label(cluster: &Cluster, id: u64, change: NodeChange) -> Result<(),
     if labels.iter().all(|label| label.is_none()) {
         return Err(Problem::unfit("nothing to change: give zone, rack or host"));
     }
-    let plain =
-        |label: &&String| label.chars().count() <= MOST_LABEL && label.chars().all(|c| !c.is_control() && c != '/');
+    let plain = |label: &&String| {
+        label.chars().count() <= MOST_LABEL && label.chars().all(|c| !c.is_control() && c != '/')
+    };
     if !labels.into_iter().flatten().all(|label| plain(&label)) {
-        return Err(Problem::invalid("a label has at most 64 characters, no control characters and no slash"));
+        return Err(Problem::invalid(
+            "a label has at most 64 characters, no control characters and no slash",
+        ));
     }
     let NodeChange { zone, rack, host } = change;
     cluster.change(Op::SetNode(SetNode { id, zone, rack, host, ..SetNode::default() })).await.map(drop)

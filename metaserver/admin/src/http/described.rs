@@ -117,7 +117,8 @@ pub(crate) fn check_query(parts: &Parts) -> Result<(), Problem> {
         seen.push(name);
     }
     let missing = known.iter().filter(|one| one["in"] == "query" && one["required"] == true);
-    match missing.filter_map(|one| one["name"].as_str()).find(|name| !seen.iter().any(|known| known == name)) {
+    match missing.filter_map(|one| one["name"].as_str()).find(|name| !seen.iter().any(|known| known == name))
+    {
         Some(name) => Err(Problem::invalid(format!("give {name}")).with("field", name)),
         None => Ok(()),
     }
@@ -180,7 +181,10 @@ fn check(schema: &Value, value: &mut Value, at: &str) -> Result<(), Why> {
         let (least, most) = (number(schema, "minItems"), number(schema, "maxItems"));
         if least.is_some_and(|least| count < least) || most.is_some_and(|most| count > most) {
             let (least, most) = (least.unwrap_or(0), most.map(|most| most.to_string()));
-            return wrong(format!("has from {least} to {} items", most.as_deref().unwrap_or("any number of")));
+            return wrong(format!(
+                "has from {least} to {} items",
+                most.as_deref().unwrap_or("any number of")
+            ));
         }
         for (position, item) in items.iter_mut().enumerate() {
             check(&schema["items"], item, &format!("{at}[{position}]"))?;
@@ -244,9 +248,12 @@ fn check_text(schema: &Value, text: &str) -> Result<(), String> {
     if let Some(form) = schema.get("format").and_then(Value::as_str).and_then(Form::of)
         && !form.fits(text)
     {
-        return Err(match form.pattern {
-            "" => format!("is no {}", form.name),
-            pattern => format!("does not have the form {pattern}"),
+        let about = schema.get("description").and_then(Value::as_str).filter(|about| !about.is_empty());
+        return Err(match (about, form.pattern) {
+            (None, "") => format!("is no {}", form.name),
+            (None, pattern) => format!("does not have the form {pattern}"),
+            (Some(about), "") => format!("is no {}: {about}", form.name),
+            (Some(about), pattern) => format!("does not have the form {pattern}: {about}"),
         });
     }
     // The only other patterns are choices between words, of which there may be several.
@@ -256,7 +263,11 @@ fn check_text(schema: &Value, text: &str) -> Result<(), String> {
         let known = |word: &str| choices.split('|').any(|choice| choice == word);
         let fine = if several { text.split(',').all(known) } else { known(text) };
         if !fine {
-            return Err(format!("is {}{}", if several { "one or more of " } else { "one of " }, choices.replace('|', ", ")));
+            return Err(format!(
+                "is {}{}",
+                if several { "one or more of " } else { "one of " },
+                choices.replace('|', ", ")
+            ));
         }
     }
     Ok(())
@@ -282,7 +293,11 @@ mod tests {
             ("Which", json!({ "disks": [1e30] }), "disks[0] is a whole number"),
             ("LetGo", json!({ "items": [] }), "items has from 1 to 1000 items"),
             ("LetGo", json!({ "items": [[1, 2]] }), "items[0] is a JSON object"),
-            ("TokenSpec", json!({ "role": "king", "description": "" }), "role is one of viewer, operator, admin"),
+            (
+                "TokenSpec",
+                json!({ "role": "king", "description": "" }),
+                "role is one of viewer, operator, admin",
+            ),
             ("BucketSpec", json!({ "name": "A" }), "name "),
             ("BucketSpec", json!({ "name": "abc", "more": 1 }), "more is not known here"),
         ];
@@ -308,7 +323,9 @@ mod tests {
                 assert!(Form::of(format).is_some() || format == "binary", "{at}: {format}");
             }
             match value {
-                Value::Object(fields) => fields.iter().for_each(|(name, one)| walk(one, &format!("{at}/{name}"))),
+                Value::Object(fields) => {
+                    fields.iter().for_each(|(name, one)| walk(one, &format!("{at}/{name}")))
+                }
                 Value::Array(items) => items.iter().for_each(|one| walk(one, at)),
                 _ => {}
             }

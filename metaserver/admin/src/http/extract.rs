@@ -1,5 +1,7 @@
 //! What comes with a request, with failures of the one form.
 
+use std::time::Duration;
+
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::StatusCode;
@@ -10,6 +12,9 @@ use utoipa::ToSchema;
 
 use super::described;
 use crate::error::Problem;
+
+/// For a whole body that carries no file.
+const WHOLE: Duration = Duration::from_secs(30);
 
 /// A body of JSON.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -24,8 +29,9 @@ impl<S: Send + Sync, T: DeserializeOwned + ToSchema> FromRequest<S> for Body<T> 
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let found = axum::Json::<Value>::from_request(request, state).await;
-        let axum::Json(mut body) = found.map_err(|rejection| of_body(&rejection))?;
+        let found = tokio::time::timeout(WHOLE, axum::Json::<Value>::from_request(request, state)).await;
+        let slow = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body came too slowly");
+        let axum::Json(mut body) = found.map_err(slow)?.map_err(|rejection| of_body(&rejection))?;
         described::check_body(&T::name(), &mut body)?;
         serde_json::from_value(body).map(Self).map_err(|error| Problem::invalid(error.to_string()))
     }

@@ -118,6 +118,16 @@ pub(super) static FORMS: &[Form] = &[
         pattern: r"^[0-9]{0,20}$",
         fits: |text| text.len() <= 20 && text.bytes().all(|b| b.is_ascii_digit()),
     },
+    // The same of an order: how much there is of what it goes by, and the group.
+    Form {
+        name: "group-cursor",
+        pattern: r"^([0-9]{1,20}\.)?[0-9]{0,10}$",
+        fits: |text| {
+            let (rank, group) = text.split_once('.').unwrap_or(("0", text));
+            let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+            (1..=20).contains(&rank.len()) && group.len() <= 10 && digits(rank) && digits(group)
+        },
+    },
     Form { name: "date-time", pattern: "", fits: |text| moment::parse(text).is_some() },
 ];
 
@@ -152,6 +162,7 @@ mod tests {
             ("account", &["0", "a@b.c"], &["", ".a", "A", "a b"]),
             ("cursor", &["", "ab", "abc", "abcd"], &["a", "abcde", "ab=", "é0"]),
             ("number-cursor", &["", "0", "18446744073709551615"], &["x", "-1", "184467440737095516150"]),
+            ("group-cursor", &["", "7", "3.7", "3."], &["x", ".7", "1.2.3", "-1"]),
             ("date-time", &["2026-11-23T16:00:00Z", "9999-01-01T00:00:00+01:00"], &["", "yesterday"]),
             ("hash", &["", &"aB".repeat(32)], &["ab"]),
         ];

@@ -262,7 +262,8 @@ mod tests {
         }
         // A body that comes slowly, but comes.
         let mut slow = TcpStream::connect(address).await.unwrap();
-        say(&mut slow, "POST /body HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 10\r\n\r\n").await;
+        say(&mut slow, "POST /body HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 10\r\n\r\n")
+            .await;
         for _ in 0..10 {
             sleep(Duration::from_millis(150)).await;
             say(&mut slow, "x").await;
