@@ -53,7 +53,7 @@ impl Default for Limits {
         Self {
             connections: 512,
             per_address: 256,
-            headers: Duration::from_secs(20),
+            headers: Duration::from_secs(15),
             silence: Duration::from_secs(60),
         }
     }
