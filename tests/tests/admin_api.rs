@@ -270,6 +270,8 @@ async fn files_go_in_and_out_and_into_the_trash() -> Result<()> {
     let mut cluster = Builder::new("api_files").nodes(1).trash().start().await?;
     let root = root(&mut cluster, 1).await?;
     ensure!(root.get("/overview").await?["empty"] == true);
+    // What existed for a moment only is kept as well.
+    root.change(Method::PUT, "/settings/trash_min_age_seconds", &json!({ "value": "0" })).await?.ok()?;
     root.post("/buckets", &json!({ "name": "files" })).await?;
     let answer = root.change(Method::POST, "/buckets", &json!({ "name": "../x" })).await?;
     ensure!(answer.status == StatusCode::BAD_REQUEST, "{answer:?}");

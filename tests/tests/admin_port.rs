@@ -34,7 +34,9 @@ struct Stream(TcpStream);
 impl Stream {
     async fn open(address: SocketAddr, credential: &str, topics: &str) -> Result<Self> {
         let mut stream = TcpStream::connect(address).await?;
-        let head = format!("GET /api/v1/events?topics={topics} HTTP/1.1\r\nhost: x\r\n{credential}\r\n\r\n");
+        let head = format!(
+            "GET /api/v1/events?topics={topics} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{credential}\r\n\r\n"
+        );
         stream.write_all(head.as_bytes()).await?;
         let mut this = Self(stream);
         this.until("event:").await.context("the first event")?;

@@ -328,6 +328,8 @@ impl Overview {
         for voter in lasting.meta.voters.iter_mut().filter(|voter| voter.ok) {
             (voter.matched_behind, voter.silent_ms) = (None, None);
         }
+        // Disks that are not Holdfast's alone: what others write there is news by the thousandth.
+        lasting.capacity.available_bytes /= (lasting.capacity.raw_bytes / 1000).max(1);
         // Looking asks questions as well, and how long they take differs each time.
         lasting.io.meta_ops /= META_STEP;
         (lasting.io.read_ms, lasting.io.write_ms, lasting.io.meta_ms) = (0.0, 0.0, 0.0);
