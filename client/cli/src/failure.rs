@@ -161,7 +161,7 @@ impl From<holdfast_admin::Problem> for Failure {
         let exit = match problem.status().as_u16() {
             404 => Exit::NotFound,
             503 => Exit::Unreachable,
-            400 | 401 | 403 | 409 | 412 | 413 | 415 | 429 | 507 => Exit::Refused,
+            400 | 401 | 403 | 405 | 408 | 409 | 412 | 413 | 415 | 422 | 429 | 507 => Exit::Refused,
             _ => Exit::Failed,
         };
         Self::new(exit, problem.message.clone())

@@ -40,5 +40,5 @@ mod who;
 
 pub use cluster::Cluster;
 pub use error::Problem;
-pub use http::{Config, openapi, router};
+pub use http::{Config, Limits, openapi, router, serve};
 pub use page::Page;

@@ -324,13 +324,13 @@ pub async fn disk(cluster: &Cluster, id: u32) -> Result<DiskDetail, Problem> {
 #[serde(deny_unknown_fields)]
 pub struct NodeChange {
     /// Zone label.
-    #[schema(max_length = 64)]
+    #[schema(format = "label")]
     pub zone: Option<String>,
     /// Rack label.
-    #[schema(max_length = 64)]
+    #[schema(format = "label")]
     pub rack: Option<String>,
     /// Host label.
-    #[schema(max_length = 64)]
+    #[schema(format = "label")]
     pub host: Option<String>,
 }
 
@@ -338,8 +338,8 @@ pub struct NodeChange {
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DiskChange {
-    /// Share of new data relative to its capacity, 0 to 1000.
-    #[schema(minimum = 0, maximum = 1000)]
+    /// Share of new data relative to its capacity, 0 to 100.
+    #[schema(minimum = 0, maximum = 100)]
     pub weight: f64,
 }
 
@@ -347,12 +347,15 @@ pub struct DiskChange {
 pub async fn label(cluster: &Cluster, id: u64, change: NodeChange) -> Result<(), Problem> {
     let labels = [&change.zone, &change.rack, &change.host];
     if labels.iter().all(|label| label.is_none()) {
-        return Err(Problem::invalid("nothing to change: give zone, rack or host"));
+        return Err(Problem::unfit("nothing to change: give zone, rack or host"));
     }
-    let plain =
-        |label: &&String| label.len() <= MOST_LABEL && label.chars().all(|c| !c.is_control() && c != '/');
+    let plain = |label: &&String| {
+        label.chars().count() <= MOST_LABEL && label.chars().all(|c| !c.is_control() && c != '/')
+    };
     if !labels.into_iter().flatten().all(|label| plain(&label)) {
-        return Err(Problem::invalid("a label has at most 64 bytes, no control characters and no slash"));
+        return Err(Problem::invalid(
+            "a label has at most 64 characters, no control characters and no slash",
+        ));
     }
     let NodeChange { zone, rack, host } = change;
     cluster.change(Op::SetNode(SetNode { id, zone, rack, host, ..SetNode::default() })).await.map(drop)
@@ -360,8 +363,8 @@ pub async fn label(cluster: &Cluster, id: u64, change: NodeChange) -> Result<(),
 
 /// Changes the weight of a disk.
 pub async fn weigh(cluster: &Cluster, id: u32, weight: f64) -> Result<(), Problem> {
-    if !(0.0..=1000.0).contains(&weight) {
-        return Err(Problem::invalid("a weight lies between 0 and 1000"));
+    if !(0.0..=100.0).contains(&weight) {
+        return Err(Problem::invalid("a weight lies between 0 and 100"));
     }
     let weight = Some((weight * 1000.0).round() as u32);
     cluster.change(Op::SetDisk(SetDisk { id, weight, ..SetDisk::default() })).await.map(drop)

@@ -15,6 +15,7 @@ mod upload;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use browse::{Entry, EntryDetail, Listing, Quota};
+pub(crate) use path::read;
 pub(crate) use share::shared;
 
 use crate::http::App;

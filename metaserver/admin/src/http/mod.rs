@@ -5,9 +5,13 @@
 
 mod assets;
 mod auth;
+mod described;
 mod docs;
 mod extract;
+mod forms;
 mod headers;
+mod patience;
+mod port;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +27,10 @@ use http::StatusCode;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+pub(crate) use described::check_query;
+pub use described::openapi;
 pub(crate) use extract::{Body, Path, Query};
+pub use port::{Limits, serve};
 
 use self::docs::Security;
 use crate::cluster::Cluster;
@@ -112,6 +119,7 @@ impl App {
                        changes with a cookie need the header `X-Holdfast-Csrf` that the login answered with.",
     ),
     modifiers(&Security),
+    components(schemas(crate::error::Details, crate::error::Failure)),
     security(("token" = []), ("session" = []))
 )]
 struct Description;
@@ -137,8 +145,8 @@ fn api() -> OpenApiRouter<App> {
         .merge(crate::live::routes())
 }
 
-/// The OpenAPI 3.1 document of the API, generated from its code.
-pub fn openapi() -> utoipa::openapi::OpenApi {
+/// The description as the code has it.
+fn described() -> utoipa::openapi::OpenApi {
     let mut described = OpenApiRouter::<App>::new().nest(BASE, whole_api()).into_openapi();
     described.info = Description::openapi().info;
     described.info.version = env!("CARGO_PKG_VERSION").to_owned();
