@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use prometheus::core::Collector;
 use prometheus::{
-    Counter, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder,
+    Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
+    IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
@@ -100,6 +100,11 @@ pub fn gauges(name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
 /// Registers a counter of parts, such as seconds.
 pub fn real_counter(name: &str, help: &str) -> Counter {
     register(name, Counter::new(name, help))
+}
+
+/// Registers a family of counters of parts, told apart by labels.
+pub fn real_counters(name: &str, help: &str, labels: &[&str]) -> CounterVec {
+    register(name, CounterVec::new(Opts::new(name, help), labels))
 }
 
 /// Registers a gauge of parts, such as seconds.
