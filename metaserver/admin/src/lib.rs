@@ -24,6 +24,7 @@ mod http;
 pub mod keys;
 mod live;
 pub mod meta;
+mod metrics;
 mod moment;
 pub mod names;
 pub mod overview;

@@ -61,6 +61,11 @@ impl Readiness {
         checks.push((name, Box::new(check)));
     }
 
+    /// Every part, and whether it can serve.
+    pub(super) fn parts(&self) -> Vec<(&'static str, bool)> {
+        self.checks.lock().iter().map(|(name, check)| (*name, check().is_ok())).collect()
+    }
+
     /// Why the node cannot serve; empty when it can.
     pub(crate) fn reasons(&self) -> Vec<String> {
         let checks = self.checks.lock();

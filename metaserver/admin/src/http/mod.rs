@@ -36,6 +36,7 @@ use self::docs::Security;
 use crate::cluster::Cluster;
 use crate::error::Problem;
 use crate::live::Live;
+use crate::metrics;
 use crate::throttle::Throttle;
 use crate::who::{Known, Who};
 
@@ -82,6 +83,7 @@ impl std::ops::Deref for App {
 impl App {
     /// Somebody tried what they may not do: that is worth a note. Nobody waits for it.
     pub(crate) fn denied(&self, who: &Who, method: &http::Method, path: &str) {
+        metrics::denied(who.role);
         if matches!(*method, http::Method::GET | http::Method::HEAD) {
             return;
         }
@@ -161,6 +163,7 @@ fn whole_api() -> OpenApiRouter<App> {
 /// Everything that the admin port serves for people and programs: the API, its description, the dashboard. Health and
 /// metrics are the server's.
 pub fn router(cluster: Cluster, config: Config) -> Router {
+    metrics::begin();
     let live = Live::new(cluster.clone());
     let shared = Shared { cluster, config, throttle: Throttle::default(), known: Known::default(), live };
     let app = App(Arc::new(shared));
@@ -175,6 +178,7 @@ pub fn router(cluster: Cluster, config: Config) -> Router {
         .route("/s/{token}", get(crate::files::shared))
         .fallback(assets::serve)
         .layer(middleware::from_fn(headers::guard))
+        .layer(middleware::from_fn(metrics::count))
         .with_state(app)
 }
 
