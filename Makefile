@@ -9,6 +9,7 @@ export CARGO_TARGET_DIR
 CARGO ?= cargo
 BIN := $(CARGO_TARGET_DIR)/release/holdfast
 DEMO := $(CARGO_TARGET_DIR)/release/demo
+SUITE := $(CARGO_TARGET_DIR)/release/suite
 
 .PHONY: help dashboard build test test-only demo demo-stop demo-status fmt lint bench seeds soak deny packages doc
 
@@ -31,12 +32,8 @@ test: ## Install what is missing, build, run every test
 	$(CARGO) build --release --workspace
 	@$(MAKE) --no-print-directory test-only
 
-test-only:
-	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-		set -x; $(CARGO) nextest run --release --workspace --no-fail-fast; \
-	else \
-		set -x; $(CARGO) test --release --workspace --no-fail-fast; \
-	fi
+test-only: ## Run the tests as built, or only TESTS="name name"
+	@$(SUITE) $(TESTS)
 
 seeds: packages ## Run 20,000 seeds of the simulated cluster (an hour); SEEDS=n for another number
 	HOLDFAST_SIM_SEEDS=$(or $(SEEDS),20000) $(CARGO) test --release --workspace --test simulation -- --nocapture

@@ -20,6 +20,8 @@ have_boto3() {
     return 1
 }
 
+have_venv() { python3 -c 'import venv, ensurepip' >/dev/null 2>&1; }
+
 have_postgres() {
     for program in /usr/lib/postgresql/*/bin/initdb; do
         [ -x "$program" ] && return 0
@@ -73,6 +75,8 @@ for purpose in "$@"; do
         have chromedriver || would_like chromium-driver
         have_cjk || would_like fonts-noto-cjk
         have promtool || would_like prometheus
+        # schemathesis, which holds the admin API to its description.
+        have_venv || would_like python3-venv
         ;;
     demo)
         have curl || would_like curl

@@ -99,7 +99,12 @@ impl Inner {
     fn reports(&self) -> Vec<DiskReport> {
         let in_use = i64::try_from(self.budget.in_use()).unwrap_or(i64::MAX);
         metrics().in_flight.set(in_use);
-        let mut reports: Vec<DiskReport> = self.disks().iter().map(|disk| disk.report()).collect();
+        let disks = self.disks();
+        metrics().in_service(disks.iter().map(|disk| {
+            let here = disk.reference();
+            (disk.home.path().display().to_string(), here.disk, here.incarnation)
+        }));
+        let mut reports: Vec<DiskReport> = disks.iter().map(|disk| disk.report()).collect();
         reports.extend(self.retired.lock().values().map(Retired::report));
         reports
     }

@@ -348,6 +348,7 @@ impl Store {
     pub fn close(&self) {
         self.shared.closing.store(true, Ordering::SeqCst);
         // A full queue: the writer is busy with what came before, and takes this one in turn.
+        self.shared.metrics.queued(0);
         if self.queue.blocking_send(Op::Stop).is_ok() {
             self.thread.join();
         }
@@ -359,18 +360,28 @@ impl Store {
 
     fn submit(&self, op: Op) -> Result<(), StoreError> {
         self.shared.health.check()?;
-        match self.queue.try_send(op) {
-            Ok(()) => Ok(()),
-            Err(mpsc::error::TrySendError::Full(_)) => Err(StoreError::Busy),
-            Err(mpsc::error::TrySendError::Closed(_)) => Err(self.gone()),
-        }
+        let bytes = op.bytes();
+        self.shared.metrics.queued(bytes);
+        self.queue.try_send(op).map_err(|error| {
+            self.shared.metrics.taken(bytes);
+            match error {
+                mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+                mpsc::error::TrySendError::Closed(_) => self.gone(),
+            }
+        })
     }
 
     /// Asks from a thread and waits; these callers are few and bounded, so they wait for a place in the queue.
     fn ask<T>(&self, op: impl FnOnce(Answer<T>) -> Op) -> Result<T, StoreError> {
         let (answer, wait) = oneshot::channel();
         self.shared.health.check()?;
-        self.queue.blocking_send(op(answer)).map_err(|_| self.gone())?;
+        let op = op(answer);
+        let bytes = op.bytes();
+        self.shared.metrics.queued(bytes);
+        if self.queue.blocking_send(op).is_err() {
+            self.shared.metrics.taken(bytes);
+            return Err(self.gone());
+        }
         self.answered(wait.blocking_recv())
     }
 

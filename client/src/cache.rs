@@ -91,8 +91,10 @@ impl Inner {
     /// A group, fetched if this client does not have it.
     pub(crate) async fn group(&self, id: PgId, deadline: Instant) -> Result<Option<Arc<Pg>>, Status> {
         if let Some(pg) = self.map_in_use().pg(id) {
+            METRICS.cache_hits.with_label_values(&["map"]).inc();
             return Ok(Some(pg.clone()));
         }
+        METRICS.cache_misses.with_label_values(&["map"]).inc();
         self.fetch_group(id, deadline).await
     }
 

@@ -5,8 +5,13 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use holdfast_proto::status::Code;
 use prometheus::core::Collector;
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+};
+
+use crate::error::ClientError;
 
 /// The metrics of the process.
 pub static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
@@ -43,6 +48,17 @@ pub struct Metrics {
     pub sessions: IntCounter,
     /// Pieces read beyond the read budget because a stream would have starved.
     pub read_overdrafts: IntCounter,
+    /// Sessions that are open now.
+    pub sessions_open: IntGauge,
+    /// What was tried again, by kind (`command`: the file changed meanwhile; `question`: the session had ended; `read`:
+    /// no member gave a piece of a chunk).
+    pub retries: IntCounterVec,
+    /// What was given up because its time had passed, by kind (`command`, `question`, `write`, `read`).
+    pub deadlines: IntCounterVec,
+    /// Looks into a cache (`map`: of the placement groups) that found what they looked for.
+    pub cache_hits: IntCounterVec,
+    /// Those that did not.
+    pub cache_misses: IntCounterVec,
 }
 
 const LATENCIES: &[f64] = &[
@@ -54,7 +70,7 @@ const LATENCIES: &[f64] = &[
 #[allow(clippy::expect_used)]
 impl Metrics {
     fn new() -> Self {
-        Self {
+        let made = Self {
             metadata_seconds: histogram_vec("metadata_seconds", "Time of metadata requests", &["kind"]),
             chunk_write_seconds: histogram(
                 "chunk_write_seconds",
@@ -82,6 +98,44 @@ impl Metrics {
             reports: counter_vec("reports_total", "Problems reported to the leader", &["finding"]),
             sessions: counter("sessions_opened_total", "Sessions opened"),
             read_overdrafts: counter("read_overdrafts_total", "Pieces read beyond the read budget"),
+            sessions_open: IntGauge::new("holdfast_sessions_open", "Sessions that this process has open")
+                .expect("constant metric name"),
+            retries: counter_vec("retries_total", "Operations that were tried again, by kind", &["kind"]),
+            deadlines: counter_vec(
+                "deadline_exceeded_total",
+                "Operations given up because their time had passed, by kind",
+                &["kind"],
+            ),
+            cache_hits: counter_vec(
+                "cache_hits_total",
+                "Looks into a cache that found something",
+                &["cache"],
+            ),
+            cache_misses: counter_vec("cache_misses_total", "Looks into a cache that did not", &["cache"]),
+        };
+        made.touch();
+        made
+    }
+
+    /// Makes what is known by its labels, so that the first event is seen as one.
+    fn touch(&self) {
+        for (family, labels) in [
+            (&self.bytes, &["written", "read"][..]),
+            (&self.member_calls, &["write", "read"]),
+            (&self.meta_calls, &["command", "question", "map"]),
+            (&self.second_reads, &["slow", "failed", "damaged", "decode"]),
+            (&self.reports, &["damaged", "absent", "unreachable", "no_room"]),
+            (&self.retries, &["command", "question", "read"]),
+            (&self.deadlines, &["command", "question", "write", "read"]),
+            (&self.cache_hits, &["map"]),
+            (&self.cache_misses, &["map"]),
+        ] {
+            for label in labels {
+                family.with_label_values(&[*label]);
+            }
+        }
+        for kind in ["command", "question"] {
+            self.metadata_seconds.with_label_values(&[kind]);
         }
     }
 
@@ -102,6 +156,11 @@ impl Metrics {
             Box::new(self.reports.clone()),
             Box::new(self.sessions.clone()),
             Box::new(self.read_overdrafts.clone()),
+            Box::new(self.sessions_open.clone()),
+            Box::new(self.retries.clone()),
+            Box::new(self.deadlines.clone()),
+            Box::new(self.cache_hits.clone()),
+            Box::new(self.cache_misses.clone()),
         ]
     }
 }
@@ -109,6 +168,13 @@ impl Metrics {
 /// Adds the set to a registry. A second call with the same registry is an error of the registry.
 pub fn register(registry: &Registry) -> Result<(), prometheus::Error> {
     METRICS.collectors().into_iter().try_for_each(|metric| registry.register(metric))
+}
+
+/// Counts an operation that was given up because its time had passed.
+pub(crate) fn gave_up<T>(kind: &'static str, outcome: &Result<T, ClientError>) {
+    if outcome.as_ref().is_err_and(|error| error.code() == Code::Timeout) {
+        METRICS.deadlines.with_label_values(&[kind]).inc();
+    }
 }
 
 /// Seconds as prometheus wants them.

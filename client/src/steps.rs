@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::error::ClientError;
 use crate::inner::Inner;
+use crate::metrics::METRICS;
 use crate::sender::Sender;
 
 /// Times the steps begin anew at least because the file changed meanwhile, however long each took.
@@ -78,6 +79,7 @@ async fn until_done(
             done if matches!(code(&done), Code::PreconditionFailed | Code::StaleInode) => {
                 sleep(inner.jittered(pause)).await;
                 pause = (2 * pause).min(longest);
+                METRICS.retries.with_label_values(&["command"]).inc();
                 reply = inner.command(op.clone(), by, Instant::now() + limit).await?;
             }
             done => return Ok(done),

@@ -62,6 +62,7 @@ impl Metaserver {
     /// Starts from what lies in the group's directory. The router must be served under the group's address; until
     /// it is, the other members cannot reach this one.
     pub async fn start(config: MetaserverConfig, net: Net) -> Result<Self, MetaError> {
+        metrics::begin();
         let node = config.group.node;
         store::dirs::create_dir(&config.group.dir)?;
         let room = Room::open(&config.group.dir);
@@ -76,6 +77,7 @@ impl Metaserver {
         let stop = CancellationToken::new();
         tokio::spawn(room::tell::run(room.clone(), group.clone(), net.clone(), stop.clone()));
         tokio::spawn(room.watch(stop.clone()));
+        tokio::spawn(service::figures::run(services.clone(), stop.clone()));
         let follow =
             leader::follow(Arc::new(group.clone()), net, node, group.leadership(), current, stop.clone());
         let leading = tokio::spawn(follow);

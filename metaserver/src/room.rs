@@ -143,7 +143,8 @@ impl Room {
                 false => tracing::info!(%dir, free, "there is room for metadata again"),
             }
         }
-        metrics::set_short_of_room(next.short);
+        metrics::room::set_short(next.short);
+        metrics::room::set(free, total, self.ballast().exists());
     }
 }
 

@@ -473,12 +473,18 @@ pub struct HealthRequest {
     /// With [`HealthReply::map`].
     #[prost(bool, tag = "10")]
     pub map: bool,
+    /// 0: in order of id; 1: closest to loss first; 2: largest first. What is equal is in order of id.
+    #[prost(uint32, tag = "11")]
+    pub sort: u32,
+    /// Of the group `after`, if not in order of id: how close to loss it was, or how large.
+    #[prost(uint64, optional, tag = "12")]
+    pub after_rank: Option<u64>,
 }
 
 /// How safe data is: the whole in figures, and groups with which something is the matter.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct HealthReply {
-    /// In order of id.
+    /// In the order that was asked for.
     #[prost(message, repeated, tag = "1")]
     pub groups: Vec<GroupHealth>,
     /// There are more behind the last one.

@@ -37,7 +37,7 @@ pub struct Builder {
     nodes: u8,
     chunk_nodes: u8,
     later: u8,
-    beside: bool,
+    alone: bool,
     disks: usize,
     settings: Table,
     environment: Vec<(String, String)>,
@@ -55,7 +55,7 @@ impl Builder {
             nodes: 1,
             chunk_nodes: 0,
             later: 0,
-            beside: false,
+            alone: false,
             disks: 1,
             settings: Table::new(),
             environment: Vec::new(),
@@ -72,9 +72,9 @@ impl Builder {
         self
     }
 
-    /// One other cluster may run at the same time: nothing here is measured, and most of it is waiting.
-    pub fn beside(mut self) -> Self {
-        self.beside = true;
+    /// No other cluster runs at the same time: something here is measured, or needs the whole machine.
+    pub fn alone(mut self) -> Self {
+        self.alone = true;
         self
     }
 
@@ -147,7 +147,7 @@ impl Builder {
 
     /// Starts the cluster and waits until all of it is ready and every node votes.
     pub async fn start(self) -> Result<Cluster> {
-        let take = if self.beside { shared } else { exclusive };
+        let take = if self.alone { exclusive } else { shared };
         let exclusive = tokio::task::spawn_blocking(take).await.context("wait for other tests")??;
         let dir = tempfile::Builder::new().prefix(&format!("holdfast-{}-", self.name)).tempdir()?;
         let loopback = addresses::Loopback::pick();

@@ -1,5 +1,5 @@
-//! How many cluster tests run at a time on a machine, whichever test runner starts them: one, or two of those that mostly
-//! wait and measure nothing.
+//! How many cluster tests run at a time on a machine, whichever test runner starts them: two, for most of what they do is
+//! waiting, or one that measures something.
 //!
 //! There are two places. Whoever wants the machine alone takes both, in order, so two of them never wait for each other.
 

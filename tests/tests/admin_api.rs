@@ -270,6 +270,8 @@ async fn files_go_in_and_out_and_into_the_trash() -> Result<()> {
     let mut cluster = Builder::new("api_files").nodes(1).trash().start().await?;
     let root = root(&mut cluster, 1).await?;
     ensure!(root.get("/overview").await?["empty"] == true);
+    // What existed for a moment only is kept as well.
+    root.change(Method::PUT, "/settings/trash_min_age_seconds", &json!({ "value": "0" })).await?.ok()?;
     root.post("/buckets", &json!({ "name": "files" })).await?;
     let answer = root.change(Method::POST, "/buckets", &json!({ "name": "../x" })).await?;
     ensure!(answer.status == StatusCode::BAD_REQUEST, "{answer:?}");
@@ -323,15 +325,47 @@ async fn files_go_in_and_out_and_into_the_trash() -> Result<()> {
     // Deleted, seen in the trash, brought back.
     let answer = root.send(Method::DELETE, "/api/v1/files?path=/files/dir/big", None).await?;
     ensure!(answer.status.is_success(), "{answer:?}");
-    let trash = root.get("/trash?path=/files").await?;
-    let item = &trash["items"][0];
-    // What existed for less than a minute is not kept.
-    if item.is_null() {
-        return cluster.finish().await;
-    }
+    let item = wait::until("the deleted file to be in the trash", SOON, async || {
+        let trash = root.get("/trash?path=/files").await?;
+        let items = trash["items"].as_array().context("no list")?;
+        items.iter().find(|item| item["path"] == "/files/dir/big").cloned().with_context(|| trash.to_string())
+    })
+    .await?;
     let restore = json!({ "items": [{ "ino": item["ino"], "index": item["index"] }] });
     root.post("/trash/restore", &restore).await?;
     ensure!(root.get("/files/stat?path=/files/dir/big").await?["size"] == data.len());
+    ensure!(root.get("/files/stat?path=/files/none&maybe=true").await?.is_null(), "a free name");
+    let answer = root.send(Method::GET, "/api/v1/files/stat?path=/files/none", None).await?;
+    ensure!(answer.status == StatusCode::NOT_FOUND, "{answer:?}");
+
+    // Groups in another order, page by page: all of them once, and in that order.
+    let level = |group: &Value| {
+        let levels = ["unavailable", "at_risk", "degraded", "whole"];
+        levels.iter().position(|level| group["level"] == *level).map(|position| position as i64)
+    };
+    for sort in ["id", "bytes", "risk"] {
+        let (mut seen, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = root.get(&format!("/groups?sort={sort}&limit=5&after={after}")).await?;
+            seen.extend(page["items"].as_array().cloned().unwrap_or_default());
+            match page["next"].as_str() {
+                Some(next) => after = next.to_owned(),
+                None => break,
+            }
+        }
+        let mut ids: Vec<u64> = seen.iter().filter_map(|group| group["id"].as_u64()).collect();
+        let key = |group: &Value| if sort == "risk" { level(group) } else { group[sort].as_i64() };
+        let by: Vec<i64> = seen.iter().filter_map(key).collect();
+        ensure!(ids.len() > 10 && by.len() == ids.len(), "{sort}: {} groups", ids.len());
+        let fine = match sort {
+            "bytes" => by.is_sorted_by(|a, b| a >= b),
+            _ => by.is_sorted(),
+        };
+        ensure!(fine, "{sort}: {by:?}");
+        ids.sort_unstable();
+        ids.dedup();
+        ensure!(ids.len() == seen.len(), "{sort}: {} of {} groups are others", ids.len(), seen.len());
+    }
     cluster.finish().await
 }
 
@@ -353,6 +387,15 @@ async fn what_makes_no_sense_is_refused_in_one_form() -> Result<()> {
         "/nothing",
         "/events?topics=x",
         "/groups?after=x",
+        "/groups?after=5&sort=bytes",
+        "/groups?class=0",
+        "/groups?disk=0",
+        "/groups?state=",
+        "/groups?limit=1&limit=2",
+        "/files?path=/&nonsense=1",
+        "/audit/0",
+        "/audit/999999999",
+        "/audit/x",
         "/trash?after=%FF",
         "/uploads/1",
     ];
@@ -369,7 +412,20 @@ async fn what_makes_no_sense_is_refused_in_one_form() -> Result<()> {
     ensure!(answer.code() == "invalid_argument", "{answer:?}");
     let answer = root.send(Method::POST, "/api/v1/overview", None).await?;
     ensure!(answer.status == StatusCode::METHOD_NOT_ALLOWED, "{answer:?}");
+    ensure!(answer.header("allow").contains("GET"), "{answer:?}");
+    for body in ["[\"abc\"]", "null", "{\"name\":\"abc\",\"more\":1}", "{\"name\":\"A\"}", "{}"] {
+        let body = Bytes::copy_from_slice(body.as_bytes());
+        let answer = root.raw(Method::POST, "/api/v1/buckets", Some("application/json"), body).await?;
+        ensure!(
+            answer.status == StatusCode::BAD_REQUEST && answer.code() == "invalid_argument",
+            "{answer:?}"
+        );
+    }
+    let head = root.get("/audit/head").await?;
+    let entry = root.get(&format!("/audit/{}", head["seq"])).await?;
+    ensure!(entry["hash"] == head["hash"] && entry["seq"] == head["seq"], "{entry} is not {head}");
     let setting = root.change(Method::PUT, "/settings/grace_seconds", &json!({ "value": "1" })).await?;
+    ensure!(setting.status == StatusCode::UNPROCESSABLE_ENTITY);
     ensure!(setting.code() == "invalid_argument", "{setting:?}");
     // Last: the connection ends with it, as nobody reads the rest.
     let huge = Bytes::from(vec![b' '; (1 << 20) + 1]);

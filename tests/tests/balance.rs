@@ -30,7 +30,7 @@ async fn verify(s3: &s3::Client, when: &str) -> Result<()> {
 /// Three nodes with data on small disks, and a fourth that is not there yet. Nothing is moved by itself.
 async fn filled(name: &str) -> Result<Cluster> {
     let settings = "[chunk]\ncapacity = \"1GiB\"\n";
-    let cluster = Builder::new(name).nodes(4).later(1).settings(settings)?.beside().start().await?;
+    let cluster = Builder::new(name).nodes(4).later(1).settings(settings)?.start().await?;
     cluster.expect(&["admin", "set", "balance_auto", "false"]).await?;
     let s3 = cluster.s3_of(1);
     s3.create_bucket("bkt").await?;

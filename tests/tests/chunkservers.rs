@@ -13,7 +13,7 @@ use holdfast_tests::wait;
 const META: u8 = 3;
 
 async fn start(name: &str, chunk_nodes: u8) -> Result<(Cluster, Arc<Oracle>, Load)> {
-    let cluster = Builder::new(name).nodes(META).chunk_nodes(chunk_nodes).disks(2).start().await?;
+    let cluster = Builder::new(name).alone().nodes(META).chunk_nodes(chunk_nodes).disks(2).start().await?;
     let oracle = Arc::new(Oracle::new(&cluster.scratch()?.join("journal"))?);
     let load = Load::start(cluster.s3(), Arc::clone(&oracle), Plan::default()).await?;
     load.progress(200, Duration::from_secs(20)).await?;

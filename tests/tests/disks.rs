@@ -370,7 +370,7 @@ async fn listed(cluster: &Cluster) -> Result<Vec<DiskLine>> {
 /// uses the other nodes' doors goes on, and nothing is lost when it comes back.
 async fn a_node_hangs_on_its_disk(name: &str, leader: bool) -> Result<()> {
     skip_unless_root_with!("mkfs.ext4", "mount", "umount", "fsfreeze");
-    let mut cluster = Builder::new(name).nodes(3).volumes(Kind::Ext4, 6000).start().await?;
+    let mut cluster = Builder::new(name).alone().nodes(3).volumes(Kind::Ext4, 6000).start().await?;
     let leads = cluster.leader().await?;
     let hangs = if leader { leads } else { leads % 3 + 1 };
     let oracle = Arc::new(Oracle::new(&cluster.scratch()?.join("journal"))?);

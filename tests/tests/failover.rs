@@ -21,7 +21,7 @@ struct Trial {
 }
 
 async fn trial(name: &str, plan: Plan) -> Result<Trial> {
-    let cluster = Builder::new(name).nodes(3).disks(2).start().await?;
+    let cluster = Builder::new(name).alone().nodes(3).disks(2).start().await?;
     let oracle = Arc::new(Oracle::new(&cluster.scratch()?.join("journal"))?);
     let load = Load::start(cluster.s3(), Arc::clone(&oracle), plan).await?;
     load.progress(200, Duration::from_secs(20)).await?;
@@ -78,7 +78,7 @@ async fn the_leader_is_killed_again_and_again() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_node_grows_to_three_under_load() -> Result<()> {
-    let mut cluster = Builder::new("grow").nodes(3).later(2).start().await?;
+    let mut cluster = Builder::new("grow").alone().nodes(3).later(2).start().await?;
     let oracle = Arc::new(Oracle::new(&cluster.scratch()?.join("journal"))?);
     // Only the first door is open all the time.
     let load = Load::start(cluster.s3_of(1), Arc::clone(&oracle), Plan::default()).await?;

@@ -42,8 +42,7 @@ async fn verify(s3: &s3::Client) -> Result<()> {
 
 /// A cluster of four with a class `ec21`, groups of it, and objects.
 async fn filled(name: &str) -> Result<Cluster> {
-    let cluster =
-        Builder::new(name).nodes(4).settings("[chunk]\ncapacity = \"1GiB\"\n")?.beside().start().await?;
+    let cluster = Builder::new(name).nodes(4).settings("[chunk]\ncapacity = \"1GiB\"\n")?.start().await?;
     cluster.expect(&["admin", "classes", "put", "ec21", "--erasure", "2+1"]).await?;
     wait::until("groups of the class", Duration::from_secs(30), || async {
         let listed =
@@ -196,12 +195,8 @@ async fn orphans(cluster: &mut Cluster) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_lost_is_named_and_a_damaged_metaserver_is_replaced_as_advised() -> Result<()> {
-    let mut cluster = Builder::new("fsck-lost")
-        .nodes(3)
-        .settings("[chunk]\ncapacity = \"1GiB\"\n")?
-        .beside()
-        .start()
-        .await?;
+    let mut cluster =
+        Builder::new("fsck-lost").nodes(3).settings("[chunk]\ncapacity = \"1GiB\"\n")?.start().await?;
     cluster.announce("damaged record");
     put_copies(&cluster).await?;
     // Every record of every disk: nothing is left of any object but what metadata says.

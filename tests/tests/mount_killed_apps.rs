@@ -300,7 +300,7 @@ async fn applications_go_on_while_nodes_are_killed() -> Result<()> {
     }
     let seconds =
         std::env::var("HOLDFAST_APPS_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(30);
-    let mut cluster = Builder::new("killed-apps").nodes(3).start().await?;
+    let mut cluster = Builder::new("killed-apps").alone().nodes(3).start().await?;
     cluster.expect(&["mkdir", "/bkt"]).await?;
     let mount = Mount::new(&cluster, "m", "/bkt", &[]).await?;
     let over = Arc::new(AtomicBool::new(false));

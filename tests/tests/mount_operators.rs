@@ -212,14 +212,21 @@ async fn every_request_is_logged_while_that_is_wanted() -> Result<()> {
     for number in 0..50 {
         work(&format!("wanted-{number}"))?;
     }
-    let lines = requests(&log)?.split_off(first);
-    for (request, result) in
-        [("mkdir", "None"), ("create", "None"), ("unlink", "None"), ("rmdir", "Some(ENOTEMPTY)")]
-    {
-        let words = [format!("request=\"{request}\""), format!("error={result}")];
-        let found = lines.iter().filter(|line| words.iter().all(|word| line.contains(word))).count();
-        ensure!(found == 50, "{found} lines of {request} with {result}: {lines:#?}");
-    }
+    // The last line is written when its request was answered already.
+    let lines = wait::until("a line for each request", SOON, || async {
+        let lines = requests(&log).map_err(|error| error.to_string())?.split_off(first);
+        for (request, result) in
+            [("mkdir", "None"), ("create", "None"), ("unlink", "None"), ("rmdir", "Some(ENOTEMPTY)")]
+        {
+            let words = [format!("request=\"{request}\""), format!("error={result}")];
+            let found = lines.iter().filter(|line| words.iter().all(|word| line.contains(word))).count();
+            if found != 50 {
+                return Err(format!("{found} lines of {request} with {result}: {lines:#?}"));
+            }
+        }
+        Ok(lines)
+    })
+    .await?;
     let missing =
         lines.iter().filter(|line| line.contains("lookup") && line.contains("Some(ENOENT)")).count();
     ensure!(missing >= 50, "{missing} lines of what is not there");

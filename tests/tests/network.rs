@@ -23,7 +23,7 @@ enum Fault {
 }
 
 async fn black_hole(network: Arc<Network>, fault: Fault) -> Result<()> {
-    let cluster = Builder::new("blackhole").nodes(3).network(&network).start().await?;
+    let cluster = Builder::new("blackhole").alone().nodes(3).network(&network).start().await?;
     let oracle = Arc::new(Oracle::new(&cluster.scratch()?.join("journal"))?);
     let plan =
         Plan { attempt: Duration::from_millis(1500), patience: Duration::from_secs(15), ..Plan::default() };

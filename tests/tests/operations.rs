@@ -104,7 +104,7 @@ async fn measured(cluster: &Cluster) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_is_emptied_under_load_whoever_leads_and_removed_with_a_proof() -> Result<()> {
-    let mut cluster = Builder::new("empty-node").nodes(4).beside().start().await?;
+    let mut cluster = Builder::new("empty-node").nodes(4).start().await?;
     cluster.expect(&["admin", "set", "balance_auto", "false"]).await?;
     fill(&cluster.s3()).await?;
     measured(&cluster).await?;
@@ -166,7 +166,7 @@ async fn a_node_is_emptied_under_load_whoever_leads_and_removed_with_a_proof() -
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_rebuilt_while_a_node_is_in_maintenance_and_it_is_told_why() -> Result<()> {
-    let mut cluster = Builder::new("maintenance").nodes(4).beside().start().await?;
+    let mut cluster = Builder::new("maintenance").nodes(4).start().await?;
     for (name, value) in [("grace_seconds", "10"), ("down_ms", "2000"), ("mass_failure_percent", "100")] {
         cluster.expect(&["admin", "set", name, value]).await?;
     }
@@ -252,7 +252,7 @@ async fn nothing_is_rebuilt_while_a_node_is_in_maintenance_and_it_is_told_why() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_disk_is_replaced_in_place_and_a_foreign_one_is_left_alone() -> Result<()> {
-    let mut cluster = Builder::new("in-place").nodes(3).disks(2).beside().start().await?;
+    let mut cluster = Builder::new("in-place").nodes(3).disks(2).start().await?;
     fill(&cluster.s3()).await?;
     measured(&cluster).await?;
     let leader = cluster.leader().await?;
@@ -326,7 +326,7 @@ async fn a_lost_disk_is_replaced_in_place_and_a_foreign_one_is_left_alone() -> R
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drain_without_another_place_is_refused_and_files_of_groups_are_found() -> Result<()> {
-    let cluster = Builder::new("no-place").nodes(3).beside().start().await?;
+    let cluster = Builder::new("no-place").nodes(3).start().await?;
     fill(&cluster.s3()).await?;
     measured(&cluster).await?;
     let disks = json(&cluster, &["admin", "disks"]).await?;

@@ -94,7 +94,7 @@ fn median(times: &[Duration]) -> Duration {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_of_many_small_objects() -> Result<()> {
     let count = number("HOLDFAST_OBJECTS", 8_000);
-    let mut cluster = Builder::new("many").nodes(3).disks(2).start().await?;
+    let mut cluster = Builder::new("many").alone().nodes(3).disks(2).start().await?;
     let s3 = cluster.s3();
     s3.create_bucket("bkt").await?;
     let begun = Instant::now();
@@ -142,7 +142,7 @@ async fn a_bucket_of_many_small_objects() -> Result<()> {
 async fn a_completion_of_many_parts_holds_nobody_up() -> Result<()> {
     // Every part but the last has at least 5 MiB in S3: by reference, so that the bytes are written once.
     let count = number("HOLDFAST_PARTS", 300);
-    let cluster = Builder::new("parts").nodes(3).start().await?;
+    let cluster = Builder::new("parts").alone().nodes(3).start().await?;
     let s3 = cluster.s3().with_deadline(Duration::from_secs(60));
     s3.create_bucket("bkt").await?;
     let piece = Content { seed: 5, size: 5 << 20 };

@@ -22,8 +22,7 @@ async fn json(cluster: &Cluster, args: &[&str]) -> Result<Value> {
 
 async fn filled(name: &str) -> Result<Cluster> {
     // What else lies on this machine's disk must not decide whether there is room.
-    let cluster =
-        Builder::new(name).nodes(3).settings("[chunk]\ncapacity = \"2GiB\"\n")?.beside().start().await?;
+    let cluster = Builder::new(name).nodes(3).settings("[chunk]\ncapacity = \"2GiB\"\n")?.start().await?;
     let s3 = cluster.s3();
     s3.create_bucket("bkt").await?;
     for number in 0..OBJECTS {

@@ -61,7 +61,7 @@ fn big(seed: u64) -> Content {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_any_door_deletes_comes_back_as_it_was_also_after_the_leader_died() -> Result<()> {
-    let mut cluster = Builder::new("trash-doors").nodes(3).trash().beside().start().await?;
+    let mut cluster = Builder::new("trash-doors").nodes(3).trash().start().await?;
     keep_all(&cluster).await?;
     let s3 = cluster.s3();
     s3.create_bucket("bkt").await?;
@@ -142,7 +142,7 @@ async fn what_any_door_deletes_comes_back_as_it_was_also_after_the_leader_died()
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_due_goes_whoever_leads_and_nothing_goes_before() -> Result<()> {
     const KEPT: u64 = 12;
-    let mut cluster = Builder::new("trash-due").nodes(3).trash().beside().start().await?;
+    let mut cluster = Builder::new("trash-due").nodes(3).trash().start().await?;
     keep_all(&cluster).await?;
     let s3 = cluster.s3();
     for bucket in ["short", "long", "none"] {
@@ -189,7 +189,7 @@ async fn what_is_due_goes_whoever_leads_and_nothing_goes_before() -> Result<()> 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mount_deletes_into_the_trash_and_open_files_go_on() -> Result<()> {
     skip_unless_mounts!();
-    let cluster = Builder::new("trash-mount").trash().beside().start().await?;
+    let cluster = Builder::new("trash-mount").trash().start().await?;
     keep_all(&cluster).await?;
     cluster.expect(&["mkdir", "/bkt"]).await?;
     let mount = Mount::new(&cluster, "m", "/", &[]).await?;

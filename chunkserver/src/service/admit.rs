@@ -13,6 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_proto::cluster::DiskCondition;
 use holdfast_proto::ids::{ClusterId, DiskId, Incarnation};
 use holdfast_proto::map::{Disk as MapDisk, Standing};
 use holdfast_proto::method::AdmitDisk;
@@ -313,6 +314,9 @@ async fn open(
         retired::look_after(inner.clone(), config.clone(), superblock, root, true);
         return Ok(());
     }
+    let metrics = Metrics::global().disk(&config.path.display().to_string());
+    metrics.condition(DiskCondition::Recovering);
+    let began = Instant::now();
     let options = StoreOptions {
         config: inner.config.store.clone(),
         capacity: config.capacity,
@@ -321,7 +325,7 @@ async fn open(
         memory: inner.memory.clone(),
         reads: inner.config.reads_per_disk,
         background_reads: inner.config.background_reads_per_disk,
-        metrics: Metrics::global().disk(&config.path.display().to_string()),
+        metrics: metrics.clone(),
     };
     let (segments, index, path) = (home.segments(), home.index(), config.path.clone());
     let durable = !inner.config.store.unsafe_no_sync;
@@ -334,6 +338,7 @@ async fn open(
     .await?;
     tracing::info!(disk = %superblock.disk, rebuilt = recovered.rebuilt, replayed = recovered.replayed,
         skipped = recovered.skipped.len(), torn = recovered.torn, cut = recovered.cut_bytes, "the disk is in service");
+    metrics.recovered(began.elapsed(), recovered.skipped.len());
     let desk = Arc::new(ScrubDesk::default());
     let upkeep = Maintenance::start(store.clone(), home.clone(), inner.config.store.clone(), desk.clone())
         .map_err(OpenError::io("start the disk's upkeep"))?;

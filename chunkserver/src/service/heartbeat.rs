@@ -29,6 +29,7 @@ const MOST_REPORTS: usize = 10_000;
 
 /// Runs until the process stops.
 pub(super) async fn run(inner: Arc<Inner>) {
+    super::metrics().begin();
     let mut heard = true;
     let mut reports = VecDeque::new();
     let mut rounds = RoundsTold::default();
@@ -94,6 +95,7 @@ async fn beat(inner: &Arc<Inner>, rounds: &mut RoundsTold) -> Result<(), Status>
         in_flight_bytes: inner.budget.in_use(),
     };
     let reply = inner.meta.call::<Beat>(&heartbeat, deadline).await?;
+    super::metrics().heard();
     inner.orders.learn(Authority { meta_incarnation: reply.meta_incarnation, term: reply.term });
     rounds.0.extend(news.into_iter().map(|(disk, revision)| (disk, (reply.term, revision))));
     if reply.map_epoch > inner.map.epoch() || reply.meta_incarnation > inner.map.incarnation() {

@@ -39,7 +39,9 @@ pub(super) struct Retired {
 
 impl Retired {
     pub(super) fn new(superblock: &Superblock, path: &Path, why: String) -> Self {
-        Metrics::global().disk(&path.display().to_string()).usage(&Usage::default(), true);
+        let metrics = Metrics::global().disk(&path.display().to_string());
+        metrics.usage(&Usage::default(), true);
+        metrics.condition(DiskCondition::Failed);
         Self { superblock: *superblock, path: path.to_owned(), why }
     }
 

@@ -107,6 +107,7 @@ impl ServedDisk {
     /// What the leader hears about it.
     pub(crate) fn report(&self) -> DiskReport {
         let condition = self.condition();
+        self.store.metrics().condition(condition);
         let report = DiskReport {
             disk: Some(self.reference()),
             condition: condition as i32,

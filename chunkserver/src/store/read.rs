@@ -114,6 +114,7 @@ fn read_entry(
     let shape = Shape::of(entry.payload_bytes);
     let failed = |error: std::io::Error| {
         shared.health.read_error();
+        shared.metrics.read_error();
         damaged(what.chunk, format!("read: {error}"))
     };
     let table = if entry.table.len() as u64 == shape.table_bytes {

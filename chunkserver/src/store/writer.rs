@@ -97,15 +97,19 @@ impl Writer {
         }
         queue.close();
         // Senders dropped with their requests tell the rest that nobody will answer.
-        while queue.try_recv().is_ok() {}
+        while let Ok(op) = queue.try_recv() {
+            shared.metrics.taken(op.bytes());
+        }
     }
 
     fn turns(&mut self, queue: &mut mpsc::Receiver<Op>) {
         while let Some(first) = queue.blocking_recv() {
             let mut bytes = first.bytes();
+            self.shared.metrics.taken(bytes);
             let mut ops = vec![first];
             while ops.len() < MOST_OPS && bytes < self.shared.config.batch_bytes {
                 let Ok(op) = queue.try_recv() else { break };
+                self.shared.metrics.taken(op.bytes());
                 bytes += op.bytes();
                 ops.push(op);
             }

@@ -162,7 +162,7 @@ impl From<holdfast_admin::Problem> for Failure {
             _ if problem.code == "invalid_argument" => Exit::Usage,
             404 => Exit::NotFound,
             503 => Exit::Unreachable,
-            400 | 401 | 403 | 409 | 412 | 413 | 415 | 429 | 507 => Exit::Refused,
+            400 | 401 | 403 | 405 | 408 | 409 | 412 | 413 | 415 | 422 | 429 | 507 => Exit::Refused,
             _ => Exit::Failed,
         };
         match problem.message.as_str() {

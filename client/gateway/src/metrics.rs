@@ -28,11 +28,24 @@ pub struct Metrics {
     pub auth_failures: IntCounterVec,
     /// Answers that broke off while their body was sent.
     pub broken_answers: IntCounter,
+    /// Requests that failed, by operation and S3 code.
+    pub errors: IntCounterVec,
+    /// Time from the headers of a request to the last byte of its answer, by operation; of whole answers.
+    pub whole_seconds: HistogramVec,
 }
 
 const LATENCIES: &[f64] = &[
     0.0002, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0, 2.0, 4.0, 8.0,
     16.0, 32.0,
+];
+
+/// Codes with which requests are refused at their signature, of those that are worth an alert.
+const AUTH_CODES: [&str; 5] = [
+    "AccessDenied",
+    "InvalidAccessKeyId",
+    "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch",
+    "ServiceUnavailable",
 ];
 
 fn opts(short: &str, help: &str) -> Opts {
@@ -48,8 +61,12 @@ impl Metrics {
             IntCounterVec::new(opts(short, help), labels).expect("constant name")
         };
         let gauge = |short, help| IntGauge::with_opts(opts(short, help)).expect("constant name");
+        let whole = HistogramOpts::from(opts(
+            "body_seconds",
+            "Time to the last byte of the answer, of whole answers",
+        ));
         let seconds = HistogramOpts::from(opts("request_seconds", "Time to the headers of the answer"));
-        Self {
+        let made = Self {
             requests: counters("requests_total", "Requests answered", &["op", "status"]),
             seconds: HistogramVec::new(seconds.buckets(LATENCIES.to_vec()), &["op"]).expect("constant name"),
             bytes: counters("bytes_total", "Payload bytes", &["direction"]),
@@ -58,7 +75,17 @@ impl Metrics {
             turned_away: counter("connections_turned_away_total", "Connections beyond the limit"),
             auth_failures: counters("auth_failures_total", "Requests refused at their signature", &["code"]),
             broken_answers: counter("answers_broken_total", "Answers that broke off"),
+            errors: counters("errors_total", "Requests that failed, by S3 code", &["op", "code"]),
+            whole_seconds: HistogramVec::new(whole.buckets(LATENCIES.to_vec()), &["op"])
+                .expect("constant name"),
+        };
+        for direction in ["in", "out"] {
+            made.bytes.with_label_values(&[direction]);
         }
+        for code in AUTH_CODES {
+            made.auth_failures.with_label_values(&[code]);
+        }
+        made
     }
 
     fn collectors(&self) -> Vec<Box<dyn Collector>> {
@@ -71,6 +98,8 @@ impl Metrics {
             Box::new(self.turned_away.clone()),
             Box::new(self.auth_failures.clone()),
             Box::new(self.broken_answers.clone()),
+            Box::new(self.errors.clone()),
+            Box::new(self.whole_seconds.clone()),
         ]
     }
 }

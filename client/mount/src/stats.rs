@@ -35,6 +35,14 @@ struct Metrics {
 impl Metrics {
     fn new() -> Self {
         let bounds = prometheus::exponential_buckets(0.000_025, 2.0, 22).unwrap_or_default();
+        let bytes = telemetry::counters(
+            "holdfast_mount_bytes_total",
+            "Bytes moved through the mount, and into its disk cache",
+            &["direction"],
+        );
+        for direction in ["read", "written", "cached"] {
+            bytes.with_label_values(&[direction]);
+        }
         Self {
             seconds: telemetry::histograms(
                 "holdfast_mount_request_seconds",
@@ -47,11 +55,7 @@ impl Metrics {
                 "Requests answered with an error, by kind and error",
                 &["request", "error"],
             ),
-            bytes: telemetry::counters(
-                "holdfast_mount_bytes_total",
-                "Bytes moved through the mount, and into its disk cache",
-                &["direction"],
-            ),
+            bytes,
             open: telemetry::gauges(
                 "holdfast_mount_held",
                 "Open files, open directories, bytes that wait for a commit, files in the disk cache and their bytes",

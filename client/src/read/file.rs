@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::client::Client;
 use crate::error::ClientError;
+use crate::metrics::METRICS;
 use crate::read::fetch::{Want, fetch};
 use crate::read::layout::{Layout, Piece, Source};
 use crate::read::stream::ReadStream;
@@ -374,13 +375,16 @@ impl OpenFile {
                 }
                 let again = Instant::now() + inner.jittered(busy.unwrap_or_default().max(wait));
                 if again >= deadline {
+                    METRICS.deadlines.with_label_values(&["read"]).inc();
                     return Err(ClientError::Unreadable { chunk: want.chunk, last });
                 }
                 sleep_until(again).await;
                 wait = (2 * wait).min(Duration::from_secs(1));
             } else if Instant::now() >= deadline {
+                METRICS.deadlines.with_label_values(&["read"]).inc();
                 return Err(ClientError::Unreadable { chunk: want.chunk, last });
             }
+            METRICS.retries.with_label_values(&["read"]).inc();
         }
     }
 

@@ -35,7 +35,7 @@ use tokio::time::Instant;
 
 use crate::error::ClientError;
 use crate::inner::{Inner, session_id};
-use crate::metrics::{METRICS, seconds};
+use crate::metrics::{METRICS, gave_up, seconds};
 use crate::sender::Sender;
 use crate::session::grants::{Grants, Ticket};
 use crate::session::pins::Pin;
@@ -53,6 +53,8 @@ pub(crate) struct Session {
     window: Window,
     pub(crate) grants: Grants,
     open: AtomicBool,
+    /// It is counted among the open ones.
+    counted: AtomicBool,
     ended: AtomicBool,
     /// Held while the first command opens the session.
     opening: tokio::sync::Mutex<()>,
@@ -69,6 +71,7 @@ impl Session {
             window: Window::new(),
             grants: Grants::default(),
             open: AtomicBool::new(false),
+            counted: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             opening: tokio::sync::Mutex::new(()),
             renewing: tokio::sync::Mutex::new(()),
@@ -80,11 +83,26 @@ impl Session {
         self.open.load(Ordering::Acquire)
     }
 
+    fn opened(&self) {
+        self.open.store(true, Ordering::Release);
+        if !self.counted.swap(true, Ordering::AcqRel) {
+            METRICS.sessions_open.inc();
+        }
+        METRICS.sessions.inc();
+    }
+
+    fn uncount(&self) {
+        if self.counted.swap(false, Ordering::AcqRel) {
+            METRICS.sessions_open.dec();
+        }
+    }
+
     fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
     }
 
     pub(crate) fn end(&self) {
+        self.uncount();
         if !self.ended.swap(true, Ordering::AcqRel) {
             tracing::warn!(session = self.id.0, "the session has ended; a new one will be opened");
         }
@@ -105,6 +123,12 @@ impl Session {
         }
         let guard = self.opening.lock().await;
         (!self.is_open()).then_some(guard)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.uncount();
     }
 }
 
@@ -166,6 +190,12 @@ impl Inner {
 
     /// Carries out a command, exactly once. A refusal is in the reply.
     pub(crate) async fn command(&self, op: Op, by: &Sender, deadline: Instant) -> Result<Reply, ClientError> {
+        let outcome = self.command_once(op, by, deadline).await;
+        gave_up("command", &outcome);
+        outcome
+    }
+
+    async fn command_once(&self, op: Op, by: &Sender, deadline: Instant) -> Result<Reply, ClientError> {
         if self.is_closed() {
             return Err(ClientError::Closed);
         }
@@ -227,8 +257,7 @@ impl Inner {
         session.heard_now();
         session.grants.install(Grant(reply.grant));
         if command.open.is_some() && reply.index > 0 {
-            session.open.store(true, Ordering::Release);
-            METRICS.sessions.inc();
+            session.opened();
         }
         self.pins.seen(reply.index);
         self.map_news(reply.epoch);
@@ -266,6 +295,17 @@ impl Inner {
         lease: bool,
         deadline: Instant,
     ) -> Result<Answer, ClientError> {
+        let outcome = self.question_in_sessions(query, lease, deadline).await;
+        gave_up("question", &outcome);
+        outcome
+    }
+
+    async fn question_in_sessions(
+        &self,
+        query: Query,
+        lease: bool,
+        deadline: Instant,
+    ) -> Result<Answer, ClientError> {
         let protect = names_chunks(&query);
         let mut request = QueryRequest { session: 0, lease, query: Some(query) };
         for _ in 0..SESSION_ROUNDS {
@@ -292,6 +332,7 @@ impl Inner {
             };
             if status.kind() == Code::SessionExpired {
                 session.end();
+                METRICS.retries.with_label_values(&["question"]).inc();
                 continue;
             }
             let reply = result.map_err(|status| ClientError::of_question(status, "ask the metadata"))?;

@@ -223,7 +223,11 @@ async fn run(
         pending: FuturesUnordered::new(),
         last: Status::new(Code::NoSpace, "no placement group takes new chunks"),
     };
-    let stored = race.run().await?;
+    let outcome = race.run().await;
+    if outcome.is_err() && Instant::now() >= deadline {
+        METRICS.deadlines.with_label_values(&["write"]).inc();
+    }
+    let stored = outcome?;
     METRICS.chunk_write_seconds.observe(seconds(started.elapsed()));
     inner.io.wrote(chunk.data.len(), started.elapsed());
     METRICS.bytes.with_label_values(&["written"]).inc_by(chunk.data.len() as u64);

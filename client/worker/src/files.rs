@@ -35,6 +35,15 @@ pub(crate) enum Job {
     Convert,
 }
 
+impl Job {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Defragment => "join",
+            Self::Convert => "convert",
+        }
+    }
+}
+
 /// What came of a look at a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Done {
@@ -65,6 +74,7 @@ impl Files {
     /// Goes through this worker's part of the list once.
     pub(crate) async fn round(&mut self) -> Result<(), ClientError> {
         self.rounds += 1;
+        self.count_resting();
         let Some((share, shares)) = share::of(&self.client.map(), self.node, self.rounds) else {
             // A node that just joined, or changed its roles.
             self.client.refresh_map().await?;
@@ -117,10 +127,22 @@ impl Files {
     }
 
     async fn work_at(&mut self, ino: u64) -> Result<Done, ClientError> {
-        match self.job {
+        let running = METRICS.jobs.with_label_values(&[self.job.name(), "running"]);
+        running.set(1);
+        let done = match self.job {
             Job::Defragment => defragment::file(&self.client, ino, &mut self.pace).await,
             Job::Convert => convert::file(&self.client, ino, &mut self.pace).await,
-        }
+        };
+        running.set(0);
+        done
+    }
+
+    /// Counts the files that are left alone for now.
+    fn count_resting(&self) {
+        let now = Instant::now();
+        let resting = self.resting.iter().filter(|(_, until)| now < **until).count();
+        let shown = METRICS.jobs.with_label_values(&[self.job.name(), "resting"]);
+        shown.set(i64::try_from(resting).unwrap_or(i64::MAX));
     }
 
     /// Takes the file off the list, if it is as it was when it was looked at.

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use prometheus::{IntCounter, Opts, Registry};
+use prometheus::{IntCounter, IntGaugeVec, Opts, Registry};
 
 /// The metrics of the process.
 pub static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
@@ -17,6 +17,8 @@ pub struct Metrics {
     pub converted: IntCounter,
     /// Files that were given up for the time being.
     pub failures: IntCounter,
+    /// Files that are worked at, and that are not looked at for a while, by kind of job.
+    pub jobs: IntGaugeVec,
 }
 
 impl Metrics {
@@ -29,6 +31,7 @@ impl Metrics {
             bytes: counter("joined_bytes_total", "Bytes written again to join small extents"),
             converted: counter("converted_bytes_total", "Bytes converted to the class of their file"),
             failures: counter("join_failures_total", "Files that could not be joined or converted for now"),
+            jobs: jobs(),
         }
     }
 }
@@ -40,13 +43,26 @@ fn counter(name: &str, help: &str) -> IntCounter {
         .expect("constant metric options")
 }
 
+#[allow(clippy::expect_used)]
+fn jobs() -> IntGaugeVec {
+    let help = "Files that are worked at now, and that are left alone for a while after a look";
+    let jobs = IntGaugeVec::new(Opts::new("holdfast_worker_jobs", help), &["kind", "state"])
+        .expect("constant metric options");
+    for (kind, state) in
+        [("join", "running"), ("join", "resting"), ("convert", "running"), ("convert", "resting")]
+    {
+        jobs.with_label_values(&[kind, state]);
+    }
+    jobs
+}
+
 /// Adds them to a registry.
 pub fn register(registry: &Registry) -> Result<(), prometheus::Error> {
-    let Metrics { extents, bytes, converted, failures } = &*METRICS;
+    let Metrics { extents, bytes, converted, failures, jobs } = &*METRICS;
     for metric in [extents, bytes, converted, failures] {
         registry.register(Box::new(metric.clone()))?;
     }
-    Ok(())
+    registry.register(Box::new(jobs.clone()))
 }
 
 #[cfg(test)]
@@ -57,6 +73,6 @@ mod tests {
     fn every_metric_can_be_built_and_registered() {
         let registry = Registry::new();
         register(&registry).unwrap();
-        assert_eq!(registry.gather().len(), 4);
+        assert_eq!(registry.gather().len(), 5);
     }
 }

@@ -73,7 +73,7 @@ pub struct LoginSession {
 #[serde(deny_unknown_fields)]
 pub struct NewAccount {
     /// 1 to 64 lower-case letters, digits or `-_.@`.
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(format = "account")]
     pub name: String,
     /// `viewer`, `operator` or `admin`.
     #[schema(pattern = "^(viewer|operator|admin)$")]
@@ -180,7 +180,7 @@ pub async fn change(cluster: &Cluster, name: &str, change: AccountChange) -> Res
         None => None,
     };
     if role.is_none() && disabled.is_none() && hash.is_none() {
-        return Err(Problem::invalid("nothing to change: give role, disabled or password"));
+        return Err(Problem::unfit("nothing to change: give role, disabled or password"));
     }
     let op = PutAccount {
         name: name.to_owned(),
@@ -219,7 +219,7 @@ async fn create_account(admin: Admin, Body(new): Body<NewAccount>) -> Result<Jso
 }
 
 /// Change an account: its role, its password, whether it can be used. Its logins end.
-#[utoipa::path(patch, path = "/accounts/{name}", tag = "access", params(("name" = String, Path)),
+#[utoipa::path(patch, path = "/accounts/{name}", tag = "access", params(("name" = String, Path, format = "account")),
     request_body = AccountChange, responses((status = 200, body = Account), Failures))]
 async fn change_account(
     admin: Admin,
@@ -230,7 +230,7 @@ async fn change_account(
 }
 
 /// Delete an account, with its logins and tokens.
-#[utoipa::path(delete, path = "/accounts/{name}", tag = "access", params(("name" = String, Path)),
+#[utoipa::path(delete, path = "/accounts/{name}", tag = "access", params(("name" = String, Path, format = "account")),
     responses((status = 204), Failures))]
 async fn delete_account(admin: Admin, Path(name): Path<String>) -> Result<StatusCode, Problem> {
     delete(&admin.cluster, &name).await?;
@@ -260,7 +260,7 @@ async fn list_sessions(viewer: Viewer) -> Result<Json<Page<LoginSession>>, Probl
 }
 
 /// End a login: one's own; an admin may end all.
-#[utoipa::path(delete, path = "/sessions/{id}", tag = "access", params(("id" = String, Path)),
+#[utoipa::path(delete, path = "/sessions/{id}", tag = "access", params(("id" = String, Path, format = "credential")),
     responses((status = 204), Failures))]
 async fn end_session(viewer: Viewer, Path(id): Path<String>) -> Result<StatusCode, Problem> {
     revoke(viewer, &id, CredentialKind::Login).await

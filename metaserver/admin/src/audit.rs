@@ -22,7 +22,7 @@ use utoipa_axum::routes;
 
 use crate::cluster::Cluster;
 use crate::error::{Failures, Problem};
-use crate::http::{App, Query};
+use crate::http::{App, Path, Query};
 use crate::page::{self, Page};
 use crate::settings;
 use crate::who::{Admin, Viewer};
@@ -32,6 +32,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list_audit))
         .routes(routes!(get_head))
+        .routes(routes!(get_entry))
         .routes(routes!(verify_audit))
         .routes(routes!(export_audit))
 }
@@ -118,6 +119,7 @@ pub(crate) fn view(sealed: &SealedEntry) -> AuditEntry {
 #[serde(deny_unknown_fields)]
 pub struct Filter {
     /// `next` of the page before.
+    #[param(format = "number-cursor")]
     pub after: Option<String>,
     /// Most entries on the page, 1 to 1000; 100 by default.
     #[param(minimum = 1, maximum = 1000)]
@@ -138,8 +140,10 @@ pub struct Filter {
     #[param(max_length = 200)]
     pub q: Option<String>,
     /// No earlier than this, RFC 3339.
+    #[param(format = "date-time")]
     pub from: Option<String>,
     /// Before this, RFC 3339.
+    #[param(format = "date-time")]
     pub to: Option<String>,
 }
 
@@ -167,7 +171,8 @@ fn question(filter: &Filter) -> Result<ListAudit, Problem> {
         text: text(&filter.q),
         target: text(&filter.target),
         from_ns: time(filter.from.as_ref())?,
-        to_ns: time(filter.to.as_ref())?,
+        // 0 would mean that there is no end.
+        to_ns: time(filter.to.as_ref())?.max(i64::from(filter.to.is_some())),
     })
 }
 
@@ -190,6 +195,20 @@ pub async fn list(cluster: &Cluster, filter: &Filter) -> Result<Page<AuditEntry>
         ask.before = next.parse().map_err(|_| Problem::internal("the answer has no place to go on from"))?;
     }
     Ok(Page { items, next: Some(ask.before.to_string()) })
+}
+
+async fn find(cluster: &Cluster, seq: u64) -> Result<Option<AuditEntry>, Problem> {
+    // Numbers begin with 1, and the place after the last number there can be is no place.
+    let Some(before) = seq.checked_add(1).filter(|_| seq != 0) else { return Ok(None) };
+    let ask = ListAudit { before, most: 1, ..ListAudit::default() };
+    let reply = cluster.ask(Ask::ListAudit(ask)).await?;
+    Ok(reply.audit.first().map(view).filter(|entry| entry.seq == seq))
+}
+
+/// The entry of a number.
+pub async fn entry(cluster: &Cluster, seq: u64) -> Result<AuditEntry, Problem> {
+    let none = || Problem::not_found(format!("there is no entry {seq} any more, or not yet"));
+    find(cluster, seq).await?.ok_or_else(none)
 }
 
 /// The end of the log.
@@ -271,7 +290,7 @@ pub struct Given {
     /// Its number; 0: none was kept.
     pub seq: u64,
     /// Its hash.
-    #[schema(max_length = 64)]
+    #[schema(format = "hash")]
     pub hash: String,
 }
 
@@ -346,9 +365,7 @@ pub async fn verify(cluster: &Cluster, given: &Given) -> Result<Verdict, Problem
 
 /// What is wrong when an entry's hash is not the one that was kept elsewhere.
 async fn unlike(cluster: &Cluster, given: &Given) -> Result<Option<AuditProblem>, Problem> {
-    let ask = ListAudit { before: given.seq.saturating_add(1), most: 1, ..ListAudit::default() };
-    let reply = cluster.ask(Ask::ListAudit(ask)).await?;
-    let there = reply.audit.first().map(view).filter(|entry| entry.seq == given.seq);
+    let there = find(cluster, given.seq).await?;
     let problem = |message: &str| {
         Some(AuditProblem { seq: given.seq, code: "unlike_given".into(), message: message.to_owned() })
     };
@@ -364,6 +381,13 @@ async fn unlike(cluster: &Cluster, given: &Given) -> Result<Option<AuditProblem>
     responses((status = 200, body = Page<AuditEntry>), Failures))]
 async fn list_audit(viewer: Viewer, Query(filter): Query<Filter>) -> Result<Json<Page<AuditEntry>>, Problem> {
     list(&viewer.cluster, &filter).await.map(Json)
+}
+
+/// One entry of the audit log.
+#[utoipa::path(get, path = "/audit/{seq}", tag = "audit", operation_id = "get_audit_entry", params(("seq" = u64, Path)),
+    responses((status = 200, body = AuditEntry), Failures))]
+async fn get_entry(viewer: Viewer, Path(seq): Path<u64>) -> Result<Json<AuditEntry>, Problem> {
+    entry(&viewer.cluster, seq).await.map(Json)
 }
 
 /// The end of the audit log: number and hash of the newest entry.
@@ -392,14 +416,17 @@ struct Export {
     #[param(pattern = "^(ndjson|csv)$")]
     format: Option<String>,
     /// No earlier than this, RFC 3339.
+    #[param(format = "date-time")]
     from: Option<String>,
     /// Before this, RFC 3339.
+    #[param(format = "date-time")]
     to: Option<String>,
 }
 
 /// The audit log as a file, newest first: a JSON document per line, or CSV.
 #[utoipa::path(get, path = "/audit/export", tag = "audit", params(Export),
-    responses((status = 200, description = "The file", content_type = "application/x-ndjson", body = String), Failures))]
+    responses((status = 200, description = "The file",
+               content((String = "application/x-ndjson"), (String = "text/csv"))), Failures))]
 async fn export_audit(admin: Admin, Query(ask): Query<Export>) -> Result<Response, Problem> {
     let csv = match ask.format.as_deref() {
         None | Some("ndjson") => false,

@@ -1,5 +1,7 @@
 //! Storage classes: how redundantly data is kept, and where copies or shards may stand.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use holdfast_proto::admin::HealthRequest;
 use holdfast_proto::map::redundancy::Kind;
@@ -7,7 +9,9 @@ use holdfast_proto::map::{Erasure, FailureDomain, Redundancy, StorageClass};
 use holdfast_proto::method::Health;
 use holdfast_proto::op::{Op, PutClass};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{Schema, SchemaType, Type};
+use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -33,34 +37,62 @@ const INLINE_BYTES: u64 = 4096;
 #[serde(deny_unknown_fields, default)]
 pub struct ClassSpec {
     /// Its name: 1 to 64 characters.
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(format = "class-name")]
     pub name: Option<String>,
     /// `replicated` or `erasure`. Cannot be changed.
     #[schema(pattern = "^(replicated|erasure)$")]
     pub kind: Option<String>,
     /// Copies.
-    #[schema(minimum = 1, maximum = 16)]
+    #[schema(minimum = 1, maximum = 8)]
     pub copies: Option<u32>,
     /// Fewest copies with which a write succeeds.
-    #[schema(minimum = 1, maximum = 16)]
+    #[schema(minimum = 1, maximum = 8)]
     pub min_copies: Option<u32>,
     /// Data shards.
-    #[schema(minimum = 1, maximum = 128)]
+    #[schema(minimum = 1, maximum = 32)]
     pub data: Option<u32>,
     /// Parity shards.
-    #[schema(minimum = 1, maximum = 128)]
+    #[schema(minimum = 1, maximum = 8)]
     pub parity: Option<u32>,
     /// Level at which members differ: `disk`, `host`, `rack` or `zone`.
     #[schema(pattern = "^(disk|host|rack|zone)$")]
     pub domain: Option<String>,
     /// Content up to so many bytes lies in metadata.
+    #[schema(maximum = 65_536)]
     pub inline_limit: Option<u64>,
-    /// Largest chunk, in bytes.
+    /// Largest chunk, in bytes: a multiple of 4096; of an erasure class, of a stripe.
+    #[schema(minimum = 65_536, maximum = 268_435_456, multiple_of = 4096)]
     pub chunk_bytes: Option<u64>,
     /// Bytes of a cell of an erasure class: a multiple of 4096.
+    #[schema(minimum = 4096, maximum = 268_435_456, multiple_of = 4096)]
     pub cell_bytes: Option<u64>,
     /// Of an erasure class: the replicated class for what is too small or cannot be placed.
+    #[schema(minimum = 1)]
     pub companion: Option<u32>,
+}
+
+/// What a new class is to be: the same, with a name.
+#[derive(Debug, Deserialize)]
+struct NewClass(ClassSpec);
+
+impl PartialSchema for NewClass {
+    fn schema() -> RefOr<Schema> {
+        let mut schema = ClassSpec::schema();
+        if let RefOr::T(Schema::Object(object)) = &mut schema {
+            object.required.push("name".to_owned());
+            if let Some(RefOr::T(Schema::Object(name))) = object.properties.get_mut("name") {
+                name.schema_type = SchemaType::Type(Type::String);
+                name.default = None;
+            }
+        }
+        schema
+    }
+}
+
+impl ToSchema for NewClass {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("NewClass")
+    }
 }
 
 /// A storage class.
@@ -207,7 +239,7 @@ fn redundancy(spec: &ClassSpec, old: Option<&StorageClass>) -> Result<Redundancy
     let was = old.map(|kind| if matches!(kind, Kind::Erasure(_)) { "erasure" } else { "replicated" });
     let kind = spec.kind.as_deref().or(was).unwrap_or("replicated");
     if was.is_some_and(|was| was != kind) {
-        return Err(Problem::invalid("a class stays replicated or erasure-coded: make another one"));
+        return Err(Problem::unfit("a class stays replicated or erasure-coded: make another one"));
     }
     match kind {
         "replicated" => {
@@ -218,7 +250,7 @@ fn redundancy(spec: &ClassSpec, old: Option<&StorageClass>) -> Result<Redundancy
             let copies = spec.copies.unwrap_or(copies);
             let min = spec.min_copies.unwrap_or_else(|| min.min(copies));
             if copies == 0 || min == 0 || min > copies {
-                return Err(Problem::invalid(
+                return Err(Problem::unfit(
                     "copies and min_copies are at least 1, min_copies at most copies",
                 ));
             }
@@ -231,19 +263,17 @@ fn redundancy(spec: &ClassSpec, old: Option<&StorageClass>) -> Result<Redundancy
             };
             let need = |given: Option<u32>, before: Option<u32>| {
                 let value = given.or(before).filter(|count| *count > 0);
-                value.ok_or_else(|| {
-                    Problem::invalid("an erasure class needs data and parity, at least 1 each")
-                })
+                value.ok_or_else(|| Problem::unfit("an erasure class needs data and parity, at least 1 each"))
             };
             let data = need(spec.data, before.map(|e| e.data))?;
             let parity = need(spec.parity, before.map(|e| e.parity))?;
             let cell_bytes = spec.cell_bytes.or(before.map(|e| e.cell_bytes)).unwrap_or(CELL_BYTES);
             if cell_bytes == 0 || !cell_bytes.is_multiple_of(4096) {
-                return Err(Problem::invalid("cell_bytes is a multiple of 4096"));
+                return Err(Problem::unfit("cell_bytes is a multiple of 4096"));
             }
             Ok(Redundancy { kind: Some(Kind::Erasure(Erasure { data, parity, cell_bytes })) })
         }
-        _ => Err(Problem::invalid("kind is replicated or erasure")),
+        _ => Err(Problem::unfit("kind is replicated or erasure")),
     }
 }
 
@@ -254,9 +284,12 @@ async fn list_classes(viewer: Viewer) -> Result<Json<Page<ClassView>>, Problem> 
 }
 
 /// Make a storage class.
-#[utoipa::path(post, path = "/classes", tag = "settings", request_body = ClassSpec,
+#[utoipa::path(post, path = "/classes", tag = "settings", request_body = NewClass,
     responses((status = 200, body = ClassView), Failures))]
-async fn create_class(admin: Admin, Body(spec): Body<ClassSpec>) -> Result<Json<ClassView>, Problem> {
+async fn create_class(
+    admin: Admin,
+    Body(NewClass(spec)): Body<NewClass>,
+) -> Result<Json<ClassView>, Problem> {
     put(&admin.cluster, None, &spec).await.map(Json)
 }
 

@@ -18,6 +18,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::error::Problem;
+use crate::history::Memory;
 
 /// How long one question or order may take, with all its retries.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -35,12 +36,13 @@ struct Inner {
     caller: MetaCaller,
     /// Connected by the first who needs it: a node whose API nobody uses has no session for it.
     client: OnceCell<Client>,
+    memory: Memory,
 }
 
 impl Cluster {
     /// Over a node's own connections.
     pub fn of_node(net: Net, caller: MetaCaller) -> Self {
-        let inner = Inner { net, caller, client: OnceCell::new() };
+        let inner = Inner { net, caller, client: OnceCell::new(), memory: Memory::default() };
         Self { inner: Arc::new(inner), actor: None, limit: LIMIT }
     }
 
@@ -53,7 +55,8 @@ impl Cluster {
         limit: Duration,
     ) -> Self {
         let caller = MetaCaller::new(net.clone(), metaservers);
-        let inner = Inner { net, caller, client: OnceCell::new_with(Some(client)) };
+        let inner =
+            Inner { net, caller, client: OnceCell::new_with(Some(client)), memory: Memory::default() };
         Self { inner: Arc::new(inner), actor: Some(actor), limit }
     }
 
@@ -70,6 +73,11 @@ impl Cluster {
     /// For whom it acts.
     pub(crate) fn actor(&self) -> Option<Actor> {
         self.actor.clone()
+    }
+
+    /// What was reckoned a short while ago.
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.inner.memory
     }
 
     pub(crate) fn deadline(&self) -> Instant {

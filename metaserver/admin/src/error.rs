@@ -64,40 +64,49 @@ pub(crate) struct Failure {
 pub(crate) enum Failures {
     /// The request makes no sense.
     #[response(status = 400)]
-    Invalid(#[to_schema] Failure),
+    Invalid(Failure),
     /// Who asks is not known, or not any more.
     #[response(status = 401)]
-    Unauthenticated(#[to_schema] Failure),
+    Unauthenticated(Failure),
     /// Who asks may not do this.
     #[response(status = 403)]
-    Forbidden(#[to_schema] Failure),
+    Forbidden(Failure),
     /// There is no such thing.
     #[response(status = 404)]
-    NotFound(#[to_schema] Failure),
-    /// There is one already.
+    NotFound(Failure),
+    /// Not by this method; those that are taken are in `Allow`.
+    #[response(status = 405, headers(("Allow" = String)))]
+    NotSo(Failure),
+    /// The body came too slowly.
+    #[response(status = 408)]
+    TooSlow(Failure),
+    /// There is one already, or what is there is of another kind.
     #[response(status = 409)]
-    Conflict(#[to_schema] Failure),
+    Conflict(Failure),
     /// Something speaks against it now.
     #[response(status = 412)]
-    PreconditionFailed(#[to_schema] Failure),
+    PreconditionFailed(Failure),
     /// The request is too large.
     #[response(status = 413)]
-    TooLarge(#[to_schema] Failure),
+    TooLarge(Failure),
     /// The body is of another kind.
     #[response(status = 415)]
-    Unsupported(#[to_schema] Failure),
+    Unsupported(Failure),
+    /// It is as described here, but the cluster does not take it.
+    #[response(status = 422)]
+    Unfit(Failure),
     /// Too many tries.
     #[response(status = 429)]
-    Throttled(#[to_schema] Failure),
+    Throttled(Failure),
     /// A fault of the server.
     #[response(status = 500)]
-    Internal(#[to_schema] Failure),
+    Internal(Failure),
     /// The cluster cannot do it now.
     #[response(status = 503)]
-    Unavailable(#[to_schema] Failure),
+    Unavailable(Failure),
     /// There is no room.
     #[response(status = 507)]
-    NoSpace(#[to_schema] Failure),
+    NoSpace(Failure),
 }
 
 impl Problem {
@@ -123,6 +132,11 @@ impl Problem {
     /// There is no such thing.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    /// Each value is as described, but they do not go together, or the cluster does not take them.
+    pub fn unfit(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_argument", message)
     }
 
     /// A fault of this server.
@@ -170,7 +184,7 @@ fn named(code: Code) -> (StatusCode, &'static str) {
     match code {
         C::Ok | C::Internal => (S::INTERNAL_SERVER_ERROR, "internal"),
         C::InvalidArgument | C::InvalidPart | C::InvalidPartOrder | C::PartTooSmall | C::NeedsSteps => {
-            (S::BAD_REQUEST, "invalid_argument")
+            (S::UNPROCESSABLE_ENTITY, "invalid_argument")
         }
         C::NotFound | C::NoSuchBucket | C::NoSuchUpload | C::NoAttribute | C::NoSuchKey => {
             (S::NOT_FOUND, "not_found")
@@ -180,7 +194,7 @@ fn named(code: Code) -> (StatusCode, &'static str) {
         C::NotADirectory => (S::CONFLICT, "not_a_directory"),
         C::IsADirectory => (S::CONFLICT, "is_a_directory"),
         C::NotEmpty => (S::CONFLICT, "not_empty"),
-        C::NameTooLong => (S::BAD_REQUEST, "name_too_long"),
+        C::NameTooLong => (S::UNPROCESSABLE_ENTITY, "name_too_long"),
         C::PermissionDenied => (S::FORBIDDEN, "forbidden"),
         C::Unauthenticated => (S::UNAUTHORIZED, "unauthenticated"),
         C::PreconditionFailed => (S::PRECONDITION_FAILED, "precondition_failed"),
@@ -188,7 +202,7 @@ fn named(code: Code) -> (StatusCode, &'static str) {
         C::TooLarge => (S::PAYLOAD_TOO_LARGE, "too_large"),
         C::NoSpace | C::DiskFull => (S::INSUFFICIENT_STORAGE, "no_space"),
         C::QuotaExceeded => (S::INSUFFICIENT_STORAGE, "quota_exceeded"),
-        C::Unsupported => (S::BAD_REQUEST, "unsupported"),
+        C::Unsupported => (S::UNPROCESSABLE_ENTITY, "unsupported"),
         C::Busy => (S::SERVICE_UNAVAILABLE, "busy"),
         C::NotLeader => (S::SERVICE_UNAVAILABLE, "no_leader"),
         C::DataUnavailable => (S::SERVICE_UNAVAILABLE, "data_unavailable"),

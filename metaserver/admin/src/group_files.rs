@@ -183,8 +183,8 @@ pub async fn files(
 
 /// The place that a page's `next` stands for.
 pub fn place(next: Option<&str>) -> Result<Option<Vec<u8>>, Problem> {
-    let place = next.map(|next| page::unmarked(Some(next))).transpose()?;
-    Ok(place.map(|place| place.to_vec()))
+    let place = page::unmarked(next)?;
+    Ok((!place.is_empty()).then(|| place.to_vec()))
 }
 
 /// Which of some files have content in a group. Files that are gone are passed over.
@@ -220,8 +220,10 @@ async fn held_by(client: &Client, pg: u32, mut inos: Vec<u64>) -> Result<BTreeSe
 #[serde(deny_unknown_fields)]
 pub(crate) struct Below {
     /// Only below this directory; everything if it is left out.
+    #[param(format = "path")]
     path: Option<String>,
     /// `next` of the page before.
+    #[param(format = "cursor")]
     after: Option<String>,
     /// Most files on the page, 1 to 1000; 100 by default.
     #[param(minimum = 1, maximum = 1000)]

@@ -127,19 +127,30 @@ pub(crate) fn view(group: &GroupHealth) -> GroupView {
 #[serde(deny_unknown_fields)]
 pub struct Filter {
     /// `whole`, `degraded`, `at_risk` or `unavailable`.
+    #[param(pattern = "^(whole|degraded|at_risk|unavailable)$")]
     pub level: Option<String>,
     /// See the field of this name.
+    #[param(
+        pattern = "^(lost|unavailable|rebuilding|no_room|held|maintenance|waiting|mending|moving|whole)$"
+    )]
     pub state: Option<String>,
-    /// Of this class.
+    /// Of this class; without it, of any.
+    #[param(minimum = 1)]
     pub class: Option<u32>,
-    /// With a member on this disk.
+    /// With a member on this disk; without it, on any.
+    #[param(minimum = 1)]
     pub disk: Option<u32>,
-    /// With a member on this node.
+    /// With a member on this node; without it, on any.
+    #[param(minimum = 1)]
     pub node: Option<u64>,
     /// Only groups with which something is the matter.
     #[serde(default)]
     pub ailing: bool,
-    /// `next` of the page before.
+    /// `id` (by default), `risk`: closest to loss first, or `bytes`: largest first.
+    #[param(pattern = "^(id|risk|bytes)$")]
+    pub sort: Option<String>,
+    /// `next` of the page before, in the same order.
+    #[param(format = "group-cursor")]
     pub after: Option<String>,
     /// Most groups on the page, 1 to 1000; 100 by default.
     #[param(minimum = 1, maximum = 1000)]
@@ -166,7 +177,11 @@ fn level_number(name: &str) -> Option<i32> {
         .find(|number| names::ailment(*number) == name)
 }
 
-/// A page of groups in order of number.
+/// Orders, as the leader counts them.
+const BY_RISK: u32 = 1;
+const BY_BYTES: u32 = 2;
+
+/// A page of groups.
 pub async fn list(cluster: &Cluster, filter: &Filter) -> Result<Page<GroupView>, Problem> {
     let level = filter.level.as_deref().map(|name| {
         level_number(name)
@@ -176,8 +191,23 @@ pub async fn list(cluster: &Cluster, filter: &Filter) -> Result<Page<GroupView>,
     if !state.is_empty() && !STATES.contains(&state.as_str()) {
         return Err(Problem::invalid(format!("state is one of {}", STATES.join(", "))));
     }
+    let sort = match filter.sort.as_deref() {
+        None | Some("id") => 0,
+        Some("risk") => BY_RISK,
+        Some("bytes") => BY_BYTES,
+        Some(_) => return Err(Problem::invalid("sort is one of id, risk, bytes")),
+    };
+    // Of an order the cursor names the place as well, which the group may have left by now.
+    let after = filter.after.as_deref().unwrap_or_default();
+    let (rank, after) = after.split_once('.').map_or((None, after), |(rank, after)| (Some(rank), after));
+    let after_rank = rank.map(|rank| page::number(Some(rank))).transpose()?;
+    if !after.is_empty() && (sort == 0) == after_rank.is_some() {
+        return Err(page::no_page());
+    }
     let request = HealthRequest {
-        after: page::number(filter.after.as_deref())?,
+        after: page::number(Some(after))?,
+        after_rank,
+        sort,
         most: page::limit(filter.limit)?,
         whole: !filter.ailing,
         class: filter.class.unwrap_or(0),
@@ -188,7 +218,11 @@ pub async fn list(cluster: &Cluster, filter: &Filter) -> Result<Page<GroupView>,
         ..HealthRequest::default()
     };
     let reply = cluster.leader::<Health>(&request).await?;
-    let next = reply.groups.last().filter(|_| reply.more).map(|group| group.pg.to_string());
+    let next = reply.groups.last().filter(|_| reply.more).map(|group| match sort {
+        BY_RISK => format!("{}.{}", group.ailment, group.pg),
+        BY_BYTES => format!("{}.{}", group.bytes, group.pg),
+        _ => group.pg.to_string(),
+    });
     Ok(Page { items: reply.groups.iter().map(view).collect(), next })
 }
 
@@ -331,7 +365,7 @@ pub async fn map(cluster: &Cluster) -> Result<GroupMapView, Problem> {
     Ok(GroupMapView { level: map.levels.iter().map(letter).collect(), ids: map.ids, class: map.classes })
 }
 
-/// Placement groups in order of number.
+/// Placement groups.
 #[utoipa::path(get, path = "/groups", tag = "groups", params(Filter),
     responses((status = 200, body = Page<GroupView>), Failures))]
 async fn list_groups(viewer: Viewer, Query(filter): Query<Filter>) -> Result<Json<Page<GroupView>>, Problem> {

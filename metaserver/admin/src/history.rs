@@ -1,12 +1,16 @@
 //! How it was: traffic of the last hour and day as the leader remembers it, capacity and traffic by the hour for more than
 //! a year, and what follows from that for the day on which the cluster will be full.
 
+use std::time::Duration;
+
 use axum::Json;
 use holdfast_proto::admin::RecentRequest;
 use holdfast_proto::method::Recent;
 use holdfast_proto::op::NoteUsage;
 use holdfast_proto::query::{ListUsage, Query as Ask};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -27,6 +31,10 @@ const HOUR_S: u64 = 3600;
 const MOST_POINTS: usize = 800;
 /// Hours of history without which nothing is foretold.
 const LEAST_HOURS: usize = 24;
+/// Hours that a forecast is made from.
+const BASIS_HOURS: u64 = 60 * 24;
+/// How long a forecast is good.
+const FRESH: Duration = Duration::from_secs(60);
 /// Beyond so many days nobody plans.
 const FARTHEST_DAYS: f64 = 3650.0;
 /// Points that the slope is taken from: their pairs are all looked at.
@@ -76,6 +84,32 @@ pub(crate) async fn usage(cluster: &Cluster, hours: u64) -> Result<Vec<NoteUsage
     let now = u64::try_from(moment::now_ns()).unwrap_or(0) / 1_000_000_000 / HOUR_S;
     let ask = ListUsage { from_hour: now.saturating_sub(hours) };
     Ok(cluster.ask(Ask::ListUsage(ask)).await?.usage)
+}
+
+/// When it will be full, as was foretold at most a minute ago: that takes thousands of points, and changes by the hour.
+pub(crate) async fn foretold(cluster: &Cluster, raw: u64) -> Result<Option<Forecast>, Problem> {
+    if let Some(forecast) = cluster.memory().forecast(raw) {
+        return Ok(forecast);
+    }
+    let forecast = forecast(&usage(cluster, BASIS_HOURS).await?, raw);
+    cluster.memory().keep(raw, forecast.clone());
+    Ok(forecast)
+}
+
+/// What was foretold last, for which capacity, and when.
+#[derive(Default)]
+pub(crate) struct Memory(Mutex<Option<(Instant, u64, Option<Forecast>)>>);
+
+impl Memory {
+    fn forecast(&self, raw: u64) -> Option<Option<Forecast>> {
+        let kept = self.0.lock();
+        let (at, of, forecast) = kept.as_ref()?;
+        (*of == raw && at.elapsed() < FRESH).then(|| forecast.clone())
+    }
+
+    fn keep(&self, raw: u64, forecast: Option<Forecast>) {
+        *self.0.lock() = Some((Instant::now(), raw, forecast));
+    }
 }
 
 /// Foretells when it will be full: the median of the slopes between all pairs of points (Theil and Sen), which a day of

@@ -44,7 +44,7 @@ pub struct Key {
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// A bucket's name, or a prefix and `*`.
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(format = "bucket-pattern")]
     pub bucket: String,
     /// Read and list.
     #[serde(default)]
@@ -98,8 +98,8 @@ fn record(rule: Rule) -> KeyRule {
 }
 
 fn check(spec: &KeySpec) -> Result<(), Problem> {
-    if spec.description.as_ref().is_some_and(|text| text.len() > MOST_TEXT) {
-        return Err(Problem::invalid("a description has at most 200 bytes"));
+    if spec.description.as_ref().is_some_and(|text| text.chars().count() > MOST_TEXT) {
+        return Err(Problem::invalid("a description has at most 200 characters"));
     }
     let rules = spec.rules.as_deref().unwrap_or_default();
     if rules.len() > MOST_RULES {
@@ -209,7 +209,7 @@ async fn create_key(admin: Admin, Body(spec): Body<KeySpec>) -> Result<Json<NewK
 }
 
 /// Change what an S3 access key may do.
-#[utoipa::path(patch, path = "/keys/{access_key}", tag = "access", params(("access_key" = String, Path)),
+#[utoipa::path(patch, path = "/keys/{access_key}", tag = "access", params(("access_key" = String, Path, format = "access-key")),
     request_body = KeySpec, responses((status = 200, body = Key), Failures))]
 async fn change_key(
     admin: Admin,
@@ -220,7 +220,7 @@ async fn change_key(
 }
 
 /// Delete an S3 access key.
-#[utoipa::path(delete, path = "/keys/{access_key}", tag = "access", params(("access_key" = String, Path)),
+#[utoipa::path(delete, path = "/keys/{access_key}", tag = "access", params(("access_key" = String, Path, format = "access-key")),
     responses((status = 204), Failures))]
 async fn delete_key(admin: Admin, Path(access_key): Path<String>) -> Result<StatusCode, Problem> {
     delete(&admin.cluster, &access_key).await?;

@@ -26,6 +26,7 @@ pub mod keys;
 mod live;
 pub mod map;
 pub mod meta;
+mod metrics;
 mod moment;
 pub mod names;
 pub mod overview;
@@ -43,6 +44,6 @@ mod who;
 
 pub use cluster::Cluster;
 pub use error::Problem;
-pub use http::{Config, openapi, router};
+pub use http::{Config, Limits, openapi, router, serve};
 pub use page::Page;
 pub use reason::Reason;

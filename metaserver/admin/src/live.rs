@@ -1,7 +1,7 @@
 //! Live updates: server-sent events by topic.
 //!
 //! What always holds: a topic is looked at once for all who listen, and not at all while nobody does; who is slow gets the
-//! latest, not everything; a connection ends soon after its login or token did.
+//! latest, not everything; a connection ends a second or two after its login or token did.
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive};
 use axum::response::{IntoResponse, Response, Sse};
+use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
 use holdfast_proto::map::MapRequest;
 use holdfast_proto::method::GetMap;
@@ -18,6 +19,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -33,8 +35,10 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(get_events))
 }
 
-/// How often it is looked whether who listens still may.
-const RECHECK: Duration = Duration::from_secs(20);
+/// How often it is looked whether who listens still may: once for all connections of a login or token.
+const RECHECK: Duration = Duration::from_secs(1);
+/// What only clocks change is told so often all the same.
+const LATEST: Duration = Duration::from_secs(10);
 /// A line that says nothing, so that both sides know that the other is there.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Entries of the audit log told at once.
@@ -97,7 +101,7 @@ struct Loads {
 
 /// `[id, used_bytes, free_bytes, liveness, read_bytes, write_bytes, load]`
 type DiskRow = (u32, u64, u64, &'static str, u64, u64, f64);
-/// `[id, liveness, silent_ms]`
+/// `[id, liveness, silent_ms]`, in whole seconds.
 type NodeRow = (u64, &'static str, u64);
 
 /// What changed of nodes and disks.
@@ -115,13 +119,13 @@ struct EntriesAdded<'a> {
     items: Vec<&'a AuditEntry>,
 }
 
-/// A topic that somebody listens to.
-struct Feed {
-    seen: watch::Receiver<Option<Seen>>,
+/// Something that somebody listens to, and what was seen of it last.
+struct Feed<T> {
+    seen: watch::Receiver<T>,
     looking: JoinHandle<()>,
 }
 
-impl Drop for Feed {
+impl<T> Drop for Feed<T> {
     fn drop(&mut self) {
         self.looking.abort();
     }
@@ -130,15 +134,21 @@ impl Drop for Feed {
 /// All topics.
 pub(crate) struct Live {
     cluster: Cluster,
-    feeds: Mutex<HashMap<Topic, Weak<Feed>>>,
+    feeds: Mutex<HashMap<Topic, Weak<Feed<Option<Seen>>>>>,
+    /// Whether who has the login or token of that digest may still look.
+    permits: Mutex<HashMap<Bytes, Weak<Feed<bool>>>>,
 }
 
 impl Live {
     pub(crate) fn new(cluster: Cluster) -> Self {
-        Self { cluster: cluster.within(Duration::from_secs(5)), feeds: Mutex::default() }
+        Self {
+            cluster: cluster.within(Duration::from_secs(5)),
+            feeds: Mutex::default(),
+            permits: Mutex::default(),
+        }
     }
 
-    fn feed(&self, topic: Topic) -> Arc<Feed> {
+    fn feed(&self, topic: Topic) -> Arc<Feed<Option<Seen>>> {
         let mut feeds = self.feeds.lock();
         if let Some(feed) = feeds.get(&topic).and_then(Weak::upgrade) {
             return feed;
@@ -148,6 +158,19 @@ impl Live {
         let feed = Arc::new(Feed { seen, looking });
         feeds.insert(topic, Arc::downgrade(&feed));
         feed
+    }
+
+    fn permit(&self, app: &App, who: &Who) -> Arc<Feed<bool>> {
+        let mut permits = self.permits.lock();
+        if let Some(permit) = permits.get(&who.digest).and_then(Weak::upgrade) {
+            return permit;
+        }
+        permits.retain(|_, permit| permit.strong_count() > 0);
+        let (tell, seen) = watch::channel(true);
+        let looking = tokio::spawn(recheck(app.clone(), who.clone(), tell));
+        let permit = Arc::new(Feed { seen, looking });
+        permits.insert(who.digest.clone(), Arc::downgrade(&permit));
+        permit
     }
 
     /// What one listener is told of a topic.
@@ -172,38 +195,61 @@ impl Live {
 
 /// Looks again and again, and tells when something is different.
 async fn look(cluster: Cluster, topic: Topic, tell: watch::Sender<Option<Seen>>) {
-    let mut last = String::new();
+    let (mut last, mut told, mut newest) = (None, Instant::now(), None);
     loop {
-        match snapshot(&cluster, topic).await {
-            Ok(Seen::Text(text)) if *text == *last => {}
-            Ok(seen) => {
-                if let Seen::Text(text) = &seen {
-                    last = text.to_string();
+        match snapshot(&cluster, topic, &mut newest).await {
+            Ok(Some((seen, lasting))) => {
+                // Clocks that went on are told now and then.
+                let stale = topic == Topic::Overview && told.elapsed() >= LATEST;
+                if lasting.is_none() || lasting != last || stale {
+                    (last, told) = (lasting, Instant::now());
+                    tell.send_replace(Some(seen));
                 }
-                tell.send_replace(Some(seen));
             }
+            Ok(None) => {}
             Err(problem) => tracing::debug!(%problem, topic = topic.name(), "look for live updates"),
         }
         tokio::time::sleep(topic.period()).await;
     }
 }
 
-async fn snapshot(cluster: &Cluster, topic: Topic) -> Result<Seen, Problem> {
-    fn text(value: &impl Serialize) -> Result<Seen, Problem> {
-        let text = serde_json::to_string(value).map_err(|error| Problem::internal(error.to_string()))?;
-        Ok(Seen::Text(text.into()))
+/// What is there, and beside it what makes it another than before, unless listeners compare for themselves; `None`: it is
+/// what it was.
+async fn snapshot(
+    cluster: &Cluster,
+    topic: Topic,
+    newest: &mut Option<u64>,
+) -> Result<Option<(Seen, Option<String>)>, Problem> {
+    fn written(value: &impl Serialize) -> Result<String, Problem> {
+        serde_json::to_string(value).map_err(|error| Problem::internal(error.to_string()))
     }
-    match topic {
-        Topic::Overview => text(&overview::overview(cluster).await?),
-        Topic::Balance => text(&balance::status(cluster).await?),
-        Topic::Repair => text(&repair::status(cluster).await?),
-        Topic::Scrub => text(&scrub::status(cluster).await?),
-        Topic::Topology => Ok(Seen::Loads(Arc::new(loads(cluster).await?))),
-        Topic::Audit => {
-            let filter = audit::Filter { limit: Some(MOST_ENTRIES), ..audit::Filter::default() };
-            Ok(Seen::Entries(Arc::new(audit::list(cluster, &filter).await?.items)))
+    let text = match topic {
+        Topic::Overview => {
+            let overview = overview::overview(cluster).await?;
+            let lasting = written(&overview.lasting())?;
+            return Ok(Some((Seen::Text(written(&overview)?.into()), Some(lasting))));
         }
-    }
+        Topic::Balance => written(&balance::status(cluster).await?)?,
+        Topic::Repair => written(&repair::status(cluster).await?)?,
+        Topic::Scrub => written(&scrub::status(cluster).await?)?,
+        Topic::Topology => {
+            let loads = loads(cluster).await?;
+            return Ok(Some((Seen::Loads(Arc::new(loads)), None)));
+        }
+        Topic::Audit => {
+            // All of them are only asked for when there are new ones.
+            let one = audit::Filter { limit: Some(1), ..audit::Filter::default() };
+            let last = audit::list(cluster, &one).await?.items.first().map_or(0, |entry| entry.seq);
+            if newest.replace(last) == Some(last) {
+                return Ok(None);
+            }
+            let some = audit::Filter { limit: Some(MOST_ENTRIES), ..audit::Filter::default() };
+            let entries = audit::list(cluster, &some).await?.items;
+            *newest = Some(entries.first().map_or(0, |entry| entry.seq));
+            return Ok(Some((Seen::Entries(Arc::new(entries)), None)));
+        }
+    };
+    Ok(Some((Seen::Text(text.clone().into()), Some(text))))
 }
 
 async fn loads(cluster: &Cluster) -> Result<Loads, Problem> {
@@ -219,7 +265,10 @@ async fn loads(cluster: &Cluster) -> Result<Loads, Problem> {
         (load.disk, row)
     });
     let nodes = status.nodes.iter();
-    let nodes = nodes.map(|node| (node.node, (node.node, names::liveness(node.liveness), node.silent_ms)));
+    // Whole seconds: heartbeats that come as they should are no news.
+    let silent = |ms: u64| ms / 1000 * 1000;
+    let nodes =
+        nodes.map(|node| (node.node, (node.node, names::liveness(node.liveness), silent(node.silent_ms))));
     Ok(Loads { map_epoch: status.map_epoch, disks: disks.collect(), nodes: nodes.collect() })
 }
 
@@ -277,15 +326,20 @@ struct Topics {
     topics: String,
 }
 
-/// An event: its name is the topic, its data what the route of that name answers; of `topology` and `audit` what is new.
+/// An event.
 #[derive(ToSchema)]
-#[schema(as = String)]
+#[schema(as = Event)]
 #[allow(dead_code, reason = "described, never made")]
-struct Events(String);
+struct Told {
+    /// The topic.
+    event: String,
+    /// As JSON, what the route of that name answers; of `topology` and `audit` what is new.
+    data: String,
+}
 
 /// Live updates: server-sent events.
 #[utoipa::path(get, path = "/events", tag = "cluster", params(Topics),
-    responses((status = 200, body = Events, content_type = "text/event-stream"), Failures))]
+    responses((status = 200, body = Told, content_type = "text/event-stream"), Failures))]
 async fn get_events(
     State(app): State<App>,
     viewer: Viewer,
@@ -300,19 +354,26 @@ async fn get_events(
         }
     }
     let all = topics.into_iter().map(|topic| app.live.listen(topic));
-    let events =
-        stream::select_all(all).take_until(ended(app.clone(), viewer.who)).map(Ok::<_, Infallible>).boxed();
+    let events = stream::select_all(all)
+        .take_until(ended(app.live.permit(&app, &viewer.who)))
+        .map(Ok::<_, Infallible>)
+        .boxed();
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
-/// Ends when who listens may no longer.
-async fn ended(app: App, who: Who) {
-    loop {
+/// Looks again and again whether somebody may still look, until they may not.
+async fn recheck(app: App, who: Who, tell: watch::Sender<bool>) {
+    while who::may_still_look(&app, &who).await {
         tokio::time::sleep(RECHECK).await;
-        if !who::may_still_look(&app, &who).await {
-            return;
-        }
     }
+    tell.send_replace(false);
+}
+
+/// Ends when who listens may no longer.
+async fn ended(permit: Arc<Feed<bool>>) {
+    let mut seen = permit.seen.clone();
+    // Nobody who looks any more is as good as an end: the page comes back, and is asked who it is.
+    drop(seen.wait_for(|may| !may).await);
 }
 
 #[cfg(test)]

@@ -164,7 +164,7 @@ async fn change_meta(
         }
     };
     if ask.node == 0 && what != MembershipChange::Transfer {
-        return Err(Problem::invalid("name a node"));
+        return Err(Problem::unfit("name a node"));
     }
     change(&admin.cluster, what, ask.node, ask.replaces).await.map(Json)
 }

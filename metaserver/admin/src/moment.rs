@@ -41,10 +41,11 @@ pub(crate) fn now_ns() -> i64 {
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
-/// Reads a time as callers write it.
+/// Reads a time as callers write it; what lies beyond 1677 and 2262 is taken for these.
 pub(crate) fn parse(text: &str) -> Option<i64> {
     let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-    i64::try_from(moment.unix_timestamp_nanos()).ok()
+    let ns = moment.unix_timestamp_nanos();
+    Some(i64::try_from(ns).unwrap_or(if ns < 0 { i64::MIN } else { i64::MAX }))
 }
 
 #[cfg(test)]

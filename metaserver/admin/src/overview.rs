@@ -30,7 +30,11 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 /// A voter that is so many entries behind does not count when another one fails.
 const BEHIND: u64 = 10_000;
 /// One that was silent for so long does not either.
-const SILENT_MS: u64 = 2_000;
+pub(crate) const SILENT_MS: u64 = 2_000;
+/// The age of the last agreement is news when it is so much older.
+const AGE_STEP_MS: u64 = 3_000;
+/// Questions per second are news when there are so many more: dashboards ask some themselves.
+const META_STEP: u64 = 50;
 
 /// Everything at a glance.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -288,12 +292,12 @@ pub async fn overview(cluster: &Cluster) -> Result<Overview, Problem> {
         return Ok(partial(&status));
     }
     let (of_health, of_balance, of_scrub) = Default::default();
-    let (health, balance, scrub, map, history, buckets) = tokio::try_join!(
+    let (health, balance, scrub, map, forecast, buckets) = tokio::try_join!(
         cluster.leader::<Health>(&of_health),
         cluster.leader::<Balancing>(&of_balance),
         cluster.leader::<Scrubs>(&of_scrub),
         cluster.small_map(),
-        history::usage(cluster, 60 * 24),
+        history::foretold(cluster, status.totals.unwrap_or_default().raw_capacity),
         cluster.ask(Query::ListBuckets(ListBuckets {})),
     )?;
     let mut jobs = Vec::new();
@@ -306,7 +310,7 @@ pub async fn overview(cluster: &Cluster) -> Result<Overview, Problem> {
     view.cluster = hex::encode(&map.cluster);
     view.jobs = jobs;
     view.empty = buckets.buckets.is_empty();
-    view.capacity.forecast = history::forecast(&history, view.capacity.raw_bytes);
+    view.capacity.forecast = forecast;
     view.redundancy.survives = health
         .spare
         .iter()
@@ -344,6 +348,30 @@ pub async fn glance(cluster: &Cluster) -> Result<Glance, Problem> {
     let status = cluster.condition().await?;
     let applied = status.meta.as_ref().map_or(0, |meta| meta.applied);
     Ok(Glance { overview: partial(&status), applied, loops: loops(status) })
+}
+
+impl Overview {
+    /// The same without what is different at every look although nothing happened: clocks, ages, how many entries of the
+    /// log are on their way.
+    pub(crate) fn lasting(&self) -> Self {
+        let mut lasting = self.clone();
+        lasting.now = String::new();
+        lasting.uptime_seconds = 0;
+        lasting.meta.quorum_age_ms /= AGE_STEP_MS;
+        for voter in lasting.meta.voters.iter_mut().filter(|voter| voter.ok) {
+            (voter.matched_behind, voter.silent_ms) = (None, None);
+        }
+        // Disks that are not Holdfast's alone: what others write there is news by the thousandth.
+        lasting.capacity.available_bytes /= (lasting.capacity.raw_bytes / 1000).max(1);
+        // Looking asks questions as well, and how long they take differs each time.
+        lasting.io.meta_ops /= META_STEP;
+        (lasting.io.read_ms, lasting.io.write_ms, lasting.io.meta_ms) = (0.0, 0.0, 0.0);
+        for issue in &mut lasting.issues {
+            // Reckoned from an age: the milliseconds are the clock's.
+            issue.since = None;
+        }
+        lasting
+    }
 }
 
 /// What the condition alone tells: with a leader most of it, without one what one metaserver knows.
@@ -443,7 +471,8 @@ pub(crate) fn quorum(meta: &MetaStatus) -> Quorum {
     Quorum {
         leader: (meta.leader != 0).then_some(meta.leader),
         term: meta.term,
-        quorum_age_ms: meta.quorum_age_ms,
+        // One alone is a majority at any time.
+        quorum_age_ms: if leads && voters.len() == 1 { 0 } else { meta.quorum_age_ms },
         learners: meta.learners.iter().map(|peer| peer.node).collect(),
         tolerates: if leads { fine.saturating_sub(majority) } else { 0 },
         voters,
@@ -610,6 +639,21 @@ mod tests {
     use holdfast_proto::cluster::Peer;
 
     use super::*;
+
+    #[test]
+    fn time_that_goes_by_is_no_news() {
+        let status = ClusterStatus { leader_view: true, uptime_s: 5, ..ClusterStatus::default() };
+        let text = |view: &Overview| serde_json::to_string(&view.lasting()).unwrap();
+        let (before, mut now) = (partial(&status), partial(&ClusterStatus { uptime_s: 6, ..status }));
+        now.now = "2026-11-23T16:00:00.123Z".into();
+        now.meta.quorum_age_ms += 100;
+        assert_eq!(text(&before), text(&now));
+        now.meta.quorum_age_ms += AGE_STEP_MS;
+        assert_ne!(text(&before), text(&now), "the leader has lost touch");
+        now.meta.quorum_age_ms = 0;
+        now.io.read_ops += 1;
+        assert_ne!(text(&before), text(&now), "somebody reads");
+    }
 
     #[test]
     fn the_quorum_says_how_many_more_it_can_lose() {

@@ -19,7 +19,7 @@ use crate::error::Problem;
 const AT_ONCE: usize = 2;
 /// How long one waits for its turn.
 const TURN: Duration = Duration::from_secs(5);
-/// Shortest and longest password, in characters and bytes.
+/// Shortest and longest password, in characters.
 const LENGTH: (usize, usize) = (12, 256);
 
 /// The parameters that OWASP's cheat sheet on password storage recommends for argon2id: 19 MiB, two passes.
@@ -33,9 +33,9 @@ static TURNS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(AT_ONCE));
 /// Says what is wrong with a password that somebody chooses.
 pub fn check(account: &str, password: &str) -> Result<(), Problem> {
     let (least, most) = LENGTH;
-    let weak = |why: String| Err(Problem::invalid(why).with("field", "password"));
-    if password.chars().count() < least || password.len() > most {
-        return weak(format!("a password has at least {least} characters and at most {most} bytes"));
+    let weak = |why: String| Err(Problem::unfit(why).with("field", "password"));
+    if !(least..=most).contains(&password.chars().count()) {
+        return weak(format!("a password has from {least} to {most} characters"));
     }
     if password.to_lowercase().contains(account) && account.len() > 3 {
         return weak("a password must not contain the account's name".to_owned());

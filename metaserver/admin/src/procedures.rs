@@ -146,11 +146,12 @@ pub struct Terms {
     pub window_seconds: u64,
     /// Of `resume`: end only a drain or replacement (`drain`), or only a maintenance (`maintenance`); whatever it is if this
     /// is left out.
+    #[schema(value_type = Option<String>, pattern = "^(drain|maintenance)$")]
     pub ends: Option<Ends>,
 }
 
 /// What is to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Ends {
     /// A drain or replacement.

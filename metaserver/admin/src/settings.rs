@@ -135,28 +135,25 @@ async fn list_settings(viewer: Viewer) -> Result<Json<Page<Setting>>, Problem> {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Value {
-    /// As text.
+struct NewValue {
+    /// As text; DELETE puts the default back.
     #[schema(min_length = 1, max_length = 100)]
     value: String,
 }
 
 /// Change a setting.
-#[utoipa::path(put, path = "/settings/{name}", tag = "settings", params(("name" = String, Path)),
-    request_body = Value, responses((status = 200, body = Setting), Failures))]
+#[utoipa::path(put, path = "/settings/{name}", tag = "settings", params(("name" = String, Path, format = "setting")),
+    request_body = NewValue, responses((status = 200, body = Setting), Failures))]
 async fn change_setting(
     admin: Admin,
     Path(name): Path<String>,
-    Body(value): Body<Value>,
+    Body(value): Body<NewValue>,
 ) -> Result<Json<Setting>, Problem> {
-    if value.value.is_empty() {
-        return Err(Problem::invalid("give a value, or DELETE the setting to put it back to its default"));
-    }
     put(&admin.cluster, &name, &value.value).await.map(Json)
 }
 
 /// Put a setting back to its default.
-#[utoipa::path(delete, path = "/settings/{name}", tag = "settings", params(("name" = String, Path)),
+#[utoipa::path(delete, path = "/settings/{name}", tag = "settings", params(("name" = String, Path, format = "setting")),
     responses((status = 200, body = Setting), Failures))]
 async fn reset_setting(admin: Admin, Path(name): Path<String>) -> Result<Json<Setting>, Problem> {
     put(&admin.cluster, &name, "").await.map(Json)

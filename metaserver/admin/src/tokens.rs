@@ -102,8 +102,8 @@ pub async fn create(
         let what = format!("a token may do at most what you may: {}", role_name(most));
         return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", what));
     }
-    if spec.description.len() > MOST_TEXT {
-        return Err(Problem::invalid("a description has at most 200 bytes"));
+    if spec.description.chars().count() > MOST_TEXT {
+        return Err(Problem::invalid("a description has at most 200 characters"));
     }
     if spec.expires_in_seconds.is_some_and(|seconds| !(1..=MOST_SECONDS).contains(&seconds)) {
         return Err(Problem::invalid("a token lasts from one second to ten years, or for ever"));
@@ -144,7 +144,7 @@ async fn create_token(viewer: Viewer, Body(spec): Body<TokenSpec>) -> Result<Jso
 }
 
 /// Take an API token back: one's own; an admin may take back all.
-#[utoipa::path(delete, path = "/tokens/{id}", tag = "access", params(("id" = String, Path)),
+#[utoipa::path(delete, path = "/tokens/{id}", tag = "access", params(("id" = String, Path, format = "credential")),
     responses((status = 204), Failures))]
 async fn delete_token(viewer: Viewer, Path(id): Path<String>) -> Result<StatusCode, Problem> {
     accounts::revoke(viewer, &id, CredentialKind::Token).await

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use axum::Json;
-use holdfast_proto::admin::{ClusterStatus, DiskRates, HealthRequest};
+use holdfast_proto::admin::{ClusterStatus, DiskRates, HealthRequest, MetaStatus};
 use holdfast_proto::cluster::DiskReport;
 use holdfast_proto::map::{Disk, DiskLoad, MapReply, Node};
 use holdfast_proto::method::Health;
@@ -17,6 +17,7 @@ use crate::cluster::Cluster;
 use crate::error::{Failures, Problem};
 use crate::http::{App, Body, Path};
 use crate::names;
+use crate::overview::SILENT_MS;
 use crate::procedures::Procedure;
 use crate::scrub::{self, ScrubView};
 use crate::who::{Operator, Viewer};
@@ -147,6 +148,22 @@ struct Picture {
     groups: HashMap<u32, u64>,
 }
 
+/// How a node without disks is, and for how long it has been silent: the leader hears of it only as a member of the
+/// metadata group, and nothing of one that is not.
+fn member(meta: &MetaStatus, node: u64) -> (&'static str, u64) {
+    if meta.leader == node {
+        return ("alive", 0);
+    }
+    match meta.progress.iter().find(|progress| progress.node == node) {
+        None => ("unknown", 0),
+        Some(progress) => match progress.silent_ms {
+            Some(ms) if ms <= SILENT_MS => ("alive", ms),
+            Some(ms) => ("down", ms),
+            None => ("down", 0),
+        },
+    }
+}
+
 impl Picture {
     async fn take(cluster: &Cluster) -> Result<Self, Problem> {
         let health_request = HealthRequest::default();
@@ -171,6 +188,7 @@ impl Picture {
         let seen = self.status.nodes.iter().find(|seen| seen.node == node.id);
         let about = self.status.about.iter().find(|about| about.node == node.id);
         let meta = self.status.meta.clone().unwrap_or_default();
+        let as_member = member(&meta, node.id);
         let here = |disk: &&Disk| disk.node == node.id && names::standing(disk.standing) != "removed";
         let procedure = self.procedures.iter().find(|p| p.disk.is_none() && p.node == node.id);
         NodeView {
@@ -183,8 +201,8 @@ impl Picture {
             host: node.host.clone(),
             roles: names::roles(node.roles).into_iter().map(str::to_owned).collect(),
             standing: names::standing(node.standing).to_owned(),
-            liveness: seen.map_or("unknown", |seen| names::liveness(seen.liveness)).to_owned(),
-            silent_ms: seen.map_or(0, |seen| seen.silent_ms),
+            liveness: seen.map_or(as_member.0, |seen| names::liveness(seen.liveness)).to_owned(),
+            silent_ms: seen.map_or(as_member.1, |seen| seen.silent_ms),
             version: about.map(|about| about.version.clone()).unwrap_or_default(),
             uptime_ms: about.map_or(0, |about| about.uptime_ms),
             leader: meta.leader == node.id,
@@ -306,13 +324,13 @@ pub async fn disk(cluster: &Cluster, id: u32) -> Result<DiskDetail, Problem> {
 #[serde(deny_unknown_fields)]
 pub struct NodeChange {
     /// Zone label.
-    #[schema(max_length = 64)]
+    #[schema(format = "label")]
     pub zone: Option<String>,
     /// Rack label.
-    #[schema(max_length = 64)]
+    #[schema(format = "label")]
     pub rack: Option<String>,
     /// Host label.
-    #[schema(max_length = 64)]
+    #[schema(format = "label")]
     pub host: Option<String>,
     /// `in`, `draining`, `out` or `maintenance`, whatever comes of it: drain and maintenance look first.
     #[schema(pattern = "^(in|draining|out|maintenance)$")]
@@ -323,8 +341,8 @@ pub struct NodeChange {
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DiskChange {
-    /// Share of new data relative to its capacity, 0 to 1000.
-    #[schema(minimum = 0, maximum = 1000)]
+    /// Share of new data relative to its capacity, 0 to 100.
+    #[schema(minimum = 0, maximum = 100)]
     pub weight: Option<f64>,
     /// `in`, `draining`, `out` or `maintenance`, whatever comes of it: drain and replace look first.
     #[schema(pattern = "^(in|draining|out|maintenance)$")]
@@ -344,13 +362,16 @@ fn standing_of(name: Option<&String>) -> Result<Option<i32>, Problem> {
 pub async fn change_of_node(cluster: &Cluster, id: u64, change: NodeChange) -> Result<(), Problem> {
     let labels = [&change.zone, &change.rack, &change.host];
     if labels.iter().all(|label| label.is_none()) && change.standing.is_none() {
-        return Err(Problem::invalid("nothing to change: give standing, zone, rack or host"));
+        return Err(Problem::unfit("nothing to change: give standing, zone, rack or host"));
     }
     let standing = standing_of(change.standing.as_ref())?;
-    let plain =
-        |label: &&String| label.len() <= MOST_LABEL && label.chars().all(|c| !c.is_control() && c != '/');
+    let plain = |label: &&String| {
+        label.chars().count() <= MOST_LABEL && label.chars().all(|c| !c.is_control() && c != '/')
+    };
     if !labels.into_iter().flatten().all(|label| plain(&label)) {
-        return Err(Problem::invalid("a label has at most 64 bytes, no control characters and no slash"));
+        return Err(Problem::invalid(
+            "a label has at most 64 characters, no control characters and no slash",
+        ));
     }
     let NodeChange { zone, rack, host, .. } = change;
     cluster
@@ -362,10 +383,10 @@ pub async fn change_of_node(cluster: &Cluster, id: u64, change: NodeChange) -> R
 /// Changes weight and standing of a disk.
 pub async fn change_of_disk(cluster: &Cluster, id: u32, change: &DiskChange) -> Result<(), Problem> {
     if change.weight.is_none() && change.standing.is_none() {
-        return Err(Problem::invalid("nothing to change: give standing or weight"));
+        return Err(Problem::unfit("nothing to change: give standing or weight"));
     }
-    if change.weight.is_some_and(|weight| !(0.0..=1000.0).contains(&weight)) {
-        return Err(Problem::invalid("a weight lies between 0 and 1000"));
+    if change.weight.is_some_and(|weight| !(0.0..=100.0).contains(&weight)) {
+        return Err(Problem::invalid("a weight lies between 0 and 100"));
     }
     let weight = change.weight.map(|weight| (weight * 1000.0).round() as u32);
     let standing = standing_of(change.standing.as_ref())?;

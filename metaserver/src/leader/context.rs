@@ -29,6 +29,7 @@ use super::balance::Balancing;
 use super::board::Board;
 use super::claims::Opens;
 use super::findings::Unknown;
+use super::health::Counted;
 use super::knobs::Knobs;
 use super::leases::Leases;
 use super::liveness::{Hearing, Patience};
@@ -83,6 +84,8 @@ pub struct Leader<M, C> {
     pub knobs: ArcSwap<Knobs>,
     /// How much lies in each group, as far as it was measured.
     pub sizes: ArcSwap<Sizes>,
+    /// Groups as they were counted last, while all were well.
+    pub counted: Mutex<Option<Counted>>,
     /// What balancing is at.
     pub balancing: Mutex<Balancing>,
     /// For how long it has led without having said so in the log.
@@ -130,6 +133,7 @@ impl<M: Metadata, C: Chunkservers> Leader<M, C> {
             held: Mutex::default(),
             knobs: ArcSwap::from_pointee(Knobs::default()),
             sizes: ArcSwap::default(),
+            counted: Mutex::default(),
             balancing: Mutex::default(),
             uptime: Uptime::new(now),
             acting: tokio::sync::Mutex::default(),

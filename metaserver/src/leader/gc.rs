@@ -28,6 +28,7 @@ use super::expiry;
 use super::facts::{self, Left};
 use super::ports::{Chunkservers, Metadata};
 use super::repair::can_spare;
+use crate::metrics;
 
 const NAME: &str = "gc";
 const ROUND: Duration = Duration::from_secs(1);
@@ -76,6 +77,7 @@ pub(crate) async fn run<M: Metadata, C: Chunkservers>(leader: Arc<Leader<M, C>>)
     while leader.pause(ROUND).await {
         match round(&leader, &mut place).await {
             Ok(done) => {
+                metrics::doing::collected(done.chunks, done.extents, done.waiting);
                 let doing = match done {
                     Collected { chunks: 0, leaves: 0, extents: 0, waiting: 0 } => Doing::Idle,
                     Collected { chunks: 0, leaves: 0, extents: 0, .. } => Doing::Waiting,

@@ -29,7 +29,7 @@ use super::ports::{Chunkservers, Metadata};
 use super::watch;
 use crate::metrics;
 
-pub use report::{notices, procedures, report};
+pub use report::{Counted, notices, procedures, report};
 
 const NAME: &str = "health";
 const ROUND: Duration = Duration::from_secs(1);
@@ -226,7 +226,7 @@ async fn note<M: Metadata, C: Chunkservers>(
 /// Shows the figures to whoever scrapes this node.
 async fn show<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>) -> Result<(), Status> {
     let summary = report::summary(leader).await?;
-    metrics::set_health(&summary);
+    metrics::repair::set_health(&summary);
     leader.outlook.lock().oldest_since_ns = summary.oldest_since_ns;
     Ok(())
 }

@@ -91,7 +91,7 @@ pub async fn follow<M: Metadata + Council, C: Chunkservers + Clone>(
             lead(&leader, &current, &mut leadership, &stop).await;
             current.store(None);
             crate::metrics::set_leading(false);
-            crate::metrics::forget_redundancy();
+            crate::metrics::forget();
         }
         tokio::select! {
             biased;
@@ -127,6 +127,7 @@ async fn lead<M: Metadata + Council, C: Chunkservers>(
         tracing::info!(term = leader.term, "leading the metadata group");
         current.store(Some(leader.clone()));
         crate::metrics::set_leading(true);
+        crate::metrics::raft::leader_won();
         let mut loops = spawn(leader);
         while let Some(ended) = loops.join_next().await {
             if let Err(error) = ended {

@@ -26,6 +26,7 @@ use super::context::Leader;
 use super::facts;
 use super::ports::{Chunkservers, Metadata};
 use super::repair::can_spare;
+use crate::metrics;
 
 const NAME: &str = "orphans";
 
@@ -327,6 +328,7 @@ async fn act<M: Metadata, C: Chunkservers>(
             leader.servers.delete(to, delete(Vec::new(), true), Instant::now() + PATIENCE).await?;
             tracing::info!(disk = disk.disk, pg, "dropped a group on a disk that is not a member");
             swept.dropped += 1;
+            metrics::doing::swept("dropped", 1);
         }
         return Ok(());
     }
@@ -335,9 +337,12 @@ async fn act<M: Metadata, C: Chunkservers>(
         leader.servers.delete(to, delete(judged.orphans, false), Instant::now() + PATIENCE).await?;
         tracing::info!(disk = disk.disk, pg, count, "deleted records that nothing refers to");
         swept.deleted += count;
+        metrics::doing::swept("deleted", count);
     }
     if !judged.absent.is_empty() {
-        swept.lost += note_lost(leader, to, disk, pg, judged.absent).await?;
+        let lost = note_lost(leader, to, disk, pg, judged.absent).await?;
+        metrics::doing::swept("lost", lost);
+        swept.lost += lost;
     }
     Ok(())
 }

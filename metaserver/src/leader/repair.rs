@@ -112,14 +112,16 @@ impl<M, C> Leader<M, C> {
 
     /// Shows it to whoever scrapes this node.
     pub(crate) fn count_state(&self, state: &State) {
-        metrics::set_redundancy(&self.redundancy(state));
-        metrics::set_trash(state.trashed, state.trashed_bytes);
+        metrics::repair::set_redundancy(&self.redundancy(state), self.held.lock().is_some());
+        metrics::data::set_state(state, self.uptime_now());
         let mut disks: BTreeMap<Liveness, u64> = LIVENESS.iter().map(|state| (*state, 0)).collect();
         for disk in self.cluster.lock().disks.values().filter(|disk| disk.standing != Standing::Removed) {
             *disks.entry(disk.liveness).or_default() += 1;
         }
-        for (liveness, count) in disks {
-            metrics::set_disks(&format!("{liveness:?}").to_lowercase(), count);
-        }
+        let disks: Vec<(String, u64)> = disks
+            .into_iter()
+            .map(|(liveness, count)| (format!("{liveness:?}").to_lowercase(), count))
+            .collect();
+        metrics::repair::set_disks(disks.iter().map(|(liveness, count)| (liveness.as_str(), *count)));
     }
 }

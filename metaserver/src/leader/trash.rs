@@ -25,6 +25,7 @@ use super::facts::{self, Kept};
 use super::health::listening_ms;
 use super::ports::{Chunkservers, Metadata};
 use super::uptime;
+use crate::metrics;
 
 const NAME: &str = "trash";
 /// Longest wait for the next look.
@@ -92,6 +93,7 @@ pub(crate) async fn run<M: Metadata, C: Chunkservers>(leader: Arc<Leader<M, C>>)
             Ok(done) => {
                 let doing = if done.due + done.early > 0 { Doing::Busy } else { Doing::Idle };
                 let Emptied { due, early, kept, bytes, next } = done;
+                metrics::doing::trash_left(due, early);
                 let short = if squeeze.slice > 0 { ", short of room" } else { "" };
                 let what =
                     format!("{kept} files kept ({bytes} bytes); {due} were due, {early} went early{short}");

@@ -37,6 +37,7 @@ use super::marker::Marker;
 use super::snapshot::SnapshotRef;
 use super::start::Places;
 use super::types::{Entry, Payload, Replies, StoredMembership, TypeConfig};
+use crate::metrics;
 use crate::store::{StateView, Table};
 
 /// Most commands that share one write of the table.
@@ -324,6 +325,7 @@ impl Worker {
 
     fn write(&mut self, batch: Batch) -> Result<(), MetaError> {
         let Some(last) = batch.last else { return Ok(()) };
+        let began = Instant::now();
         let observed = self.published.observer.load().is_some();
         let effects = if batch.commands.is_empty() {
             Effects { replies: Vec::new(), changes: Vec::new(), touches: Vec::new(), leftovers: 0 }
@@ -347,6 +349,7 @@ impl Worker {
             None => {}
         }
         self.publish()?;
+        metrics::raft::applied(began.elapsed());
         self.published.progress.bytes.fetch_add(batch.bytes, std::sync::atomic::Ordering::Relaxed);
         let mut replies = effects.replies.into_iter();
         for (responder, count) in batch.waiting {

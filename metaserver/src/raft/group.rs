@@ -191,6 +191,12 @@ impl Group {
         }
     }
 
+    /// Bytes of this node's newest snapshot; 0: it has none.
+    pub fn snapshot_bytes(&self) -> u64 {
+        let current = self.shared.places.snapshots.current();
+        current.map_or(0, |snapshot| snapshot.manifest.files.iter().map(|file| file.bytes).sum())
+    }
+
     /// Bytes of log on this node's disk.
     pub fn log_bytes(&self) -> u64 {
         self.shared.log.disk_bytes()

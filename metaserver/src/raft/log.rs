@@ -17,7 +17,7 @@ use std::num::NonZeroU64;
 use std::ops::{Bound, RangeBounds};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use holdfast_support::crc::crc32c;
@@ -69,18 +69,30 @@ impl PartialOrd for WalVote {
 #[derive(Clone, Debug)]
 pub(crate) struct WalPayload(Payload);
 
-/// Who wants to know when bytes are durable.
+/// Who wants to know when bytes are durable, and since when.
 pub(crate) enum Flushed {
-    Append(IOFlushed<TypeConfig>),
-    Signal(oneshot::Sender<io::Result<()>>),
+    Append(IOFlushed<TypeConfig>, Instant),
+    Signal(oneshot::Sender<io::Result<()>>, Instant),
+}
+
+impl Flushed {
+    fn append(callback: IOFlushed<TypeConfig>) -> Self {
+        Self::Append(callback, Instant::now())
+    }
+
+    fn signal(waiter: oneshot::Sender<io::Result<()>>) -> Self {
+        Self::Signal(waiter, Instant::now())
+    }
 }
 
 impl raft_log::Callback for Flushed {
     fn send(self, result: io::Result<()>) {
+        let (Self::Append(_, asked) | Self::Signal(_, asked)) = &self;
+        metrics::raft::log_synced(asked.elapsed());
         match self {
-            Self::Append(callback) => callback.io_completed(result),
+            Self::Append(callback, _) => callback.io_completed(result),
             // A receiver that is gone no longer cares.
-            Self::Signal(waiter) => drop(waiter.send(result)),
+            Self::Signal(waiter, _) => drop(waiter.send(result)),
         }
     }
 }
@@ -327,8 +339,8 @@ impl LogStore {
     /// Waits until everything staged is on disk.
     pub(crate) async fn sync(&self) -> io::Result<()> {
         let (done, wait) = oneshot::channel();
-        metrics::log_sync();
-        self.inner.write().wal.flush(true, Some(Flushed::Signal(done)))?;
+        metrics::raft::log_sync();
+        self.inner.write().wal.flush(true, Some(Flushed::signal(done)))?;
         wait.await.map_err(|_| io::Error::other("the log's writer has died"))?
     }
 }
@@ -427,8 +439,8 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         if let Some(first) = first {
             inner.hot.add(first, bytes, inner.cache_bytes);
         }
-        metrics::log_sync();
-        inner.wal.flush(true, Some(Flushed::Append(callback)))
+        metrics::raft::log_sync();
+        inner.wal.flush(true, Some(Flushed::append(callback)))
     }
 
     async fn truncate_after(&mut self, last: Option<LogId>) -> Result<(), io::Error> {
@@ -446,7 +458,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let mut inner = self.inner.write();
         inner.wal.purge(WalId::new(&upto))?;
         // The sync lets the writer unlink files that hold only purged entries.
-        metrics::log_sync();
+        metrics::raft::log_sync();
         inner.wal.flush(true, None)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures::{Stream, StreamExt};
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
@@ -11,6 +12,7 @@ use super::error::MetaError;
 use super::snapshot::SnapshotRef;
 use super::start::Places;
 use super::types::{LogId, Snapshot, SnapshotMeta, StoredMembership, TypeConfig};
+use crate::metrics;
 
 /// See the module's head.
 #[derive(Clone)]
@@ -42,6 +44,15 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
     type SnapshotData = SnapshotRef;
 
     async fn build_snapshot(&mut self) -> Result<Snapshot, io::Error> {
+        let began = Instant::now();
+        let made = self.build().await;
+        metrics::raft::snapshot_made(began.elapsed(), made.is_ok());
+        made
+    }
+}
+
+impl Builder {
+    async fn build(&self) -> Result<Snapshot, io::Error> {
         // Most of the flush happens here, beside running applies; the copy itself then finds little to flush.
         let machine = self.machine.clone();
         let table = machine.applier.view();

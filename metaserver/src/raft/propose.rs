@@ -108,7 +108,7 @@ async fn write(raft: Raft, proposal: Proposal, answers: Vec<Answer>, slot: Owned
     if answers.is_empty() {
         return;
     }
-    metrics::proposed(answers.len());
+    metrics::raft::proposed(answers.len());
     let result = raft.client_write(proposal).await;
     drop(slot);
     // Receivers that are gone ran into their deadline.

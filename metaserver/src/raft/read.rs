@@ -86,7 +86,7 @@ impl Rounds {
                 answers.push(more);
             }
             if !self.lease.load(Ordering::Relaxed) && confirmer.leads().await {
-                metrics::read_round(answers.len());
+                metrics::raft::read_round(answers.len());
                 let view = self.applier.view();
                 answers.into_iter().for_each(|answer| drop(answer.send(Ok(view.clone()))));
                 continue;
@@ -94,7 +94,7 @@ impl Rounds {
             let Ok(slot) = slots.clone().acquire_owned().await else { return };
             let this = self.clone();
             tokio::spawn(async move {
-                metrics::read_round(answers.len());
+                metrics::raft::read_round(answers.len());
                 let view = this.round().await;
                 drop(slot);
                 answers.into_iter().for_each(|answer| drop(answer.send(view.clone())));

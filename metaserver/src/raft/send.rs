@@ -18,6 +18,7 @@ use super::manifest::{self, MANIFEST};
 use super::snapshot::SnapshotRef;
 use super::types::Vote;
 use super::wire::Wire;
+use crate::metrics;
 
 /// Bytes of one piece.
 const PIECE_BYTES: u64 = 1 << 20;
@@ -28,6 +29,18 @@ const INSTALL_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Sends `snapshot` to `to` and returns the vote the receiver holds. Pieces that arrived earlier are not sent again.
 pub(crate) async fn send(
+    wire: &dyn Wire,
+    me: NodeId,
+    to: &Endpoint,
+    vote: Vote,
+    snapshot: &SnapshotRef,
+) -> Result<Vote, Status> {
+    let outcome = send_all(wire, me, to, vote, snapshot).await;
+    metrics::raft::snapshot_sent(outcome.is_ok());
+    outcome
+}
+
+async fn send_all(
     wire: &dyn Wire,
     me: NodeId,
     to: &Endpoint,

@@ -29,6 +29,11 @@ pub(super) async fn answer(
     _context: Context,
     _: StatusRequest,
 ) -> Result<ClusterStatus, Status> {
+    look(services)
+}
+
+/// What this node knows now.
+pub(super) fn look(services: &Services) -> Result<ClusterStatus, Status> {
     let meta = services.group.status();
     let Ok(leader) = services.leader() else {
         let mut issues = Vec::new();

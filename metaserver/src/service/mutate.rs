@@ -10,7 +10,8 @@ use prost::Message;
 use tokio::time::Instant;
 
 use super::prepare::Room;
-use super::{Services, claims, prepare};
+use super::{Services, claims, kinds, prepare};
+use crate::metrics;
 
 pub(super) async fn answer(services: &Services, context: Context, command: Command) -> Result<Reply, Status> {
     let leader = services.leader()?;
@@ -26,11 +27,13 @@ pub(super) async fn answer(services: &Services, context: Context, command: Comma
         leader.opens.expect(command.session);
     }
     let session = command.session;
+    let (kind, began) = (kinds::of(command.op.as_ref()), Instant::now());
     let watched = leader.leases.watches(session).then(|| parents(command.op.as_ref()));
     let mut reply = match claims::begin(services, &leader, &mut command).await? {
         None => services.group.propose_by(command, context.deadline).await?,
         Some(ticket) => claims::propose(services, &leader, command, ticket, context.deadline).await?,
     };
+    metrics::raft::answered(kind, began.elapsed());
     if let Some(parents) = watched.filter(|_| reply.is_ok() && leader.leases.watches(session)) {
         tell_parents(services, &mut reply, parents)?;
         let leases = &leader.leases;

@@ -5,6 +5,7 @@ use holdfast_proto::status::Status;
 use holdfast_rpc::Context;
 
 use super::Services;
+use crate::metrics;
 
 pub(super) async fn answer(
     services: &Services,
@@ -16,8 +17,10 @@ pub(super) async fn answer(
         let found = holdfast_state::verify_audit(&view, request.upto)?;
         Ok::<_, holdfast_state::Broken>(VerifyAuditReply { index: view.index().0, ..found })
     };
-    tokio::task::spawn_blocking(follow)
+    let found = tokio::task::spawn_blocking(follow)
         .await
         .map_err(|_| Status::internal("following the audit log did not finish"))?
-        .map_err(|broken| Status::internal(broken.to_string()))
+        .map_err(|broken| Status::internal(broken.to_string()))?;
+    metrics::data::audit_verified(&found);
+    Ok(found)
 }

@@ -10,6 +10,7 @@ use rocksdb::{ColumnFamily, DB, FlushOptions, WriteBatch, WriteOptions};
 
 use super::options::{self, INLINE, MARKER, Resources, STATE};
 use super::view::StateView;
+use crate::metrics::room::TableFigures;
 use crate::raft::{MetaError, StoreLimits};
 
 /// A key and its new value; no value deletes it.
@@ -98,6 +99,24 @@ impl Table {
         let mut options = WriteOptions::default();
         options.disable_wal(true);
         self.db()?.write_opt(batch, &options).map_err(|e| self.error("write to", e))
+    }
+
+    /// What RocksDB says of itself: sums that it keeps anyway.
+    pub(crate) fn figures(&self) -> Result<TableFigures, MetaError> {
+        let db = self.db()?;
+        let families = [self.family(STATE)?, self.family(INLINE)?, self.family(MARKER)?];
+        let sum = |name: &str| -> u64 {
+            let of = |family| db.property_int_value_cf(family, name).ok().flatten().unwrap_or(0);
+            families.iter().map(|family| of(*family)).sum()
+        };
+        let whole = |name: &str| db.property_int_value(name).ok().flatten().unwrap_or(0);
+        Ok(TableFigures {
+            disk: sum("rocksdb.total-sst-files-size") + sum("rocksdb.total-blob-file-size"),
+            memory: sum("rocksdb.cur-size-all-mem-tables"),
+            cache: whole("rocksdb.block-cache-usage"),
+            pending: sum("rocksdb.estimate-pending-compaction-bytes"),
+            stopped: whole("rocksdb.is-write-stopped") + whole("rocksdb.actual-delayed-write-rate") > 0,
+        })
     }
 
     /// The marker of the last write, if there ever was one.

@@ -10,6 +10,7 @@ use self_cell::self_cell;
 
 use super::options::{INLINE, STATE};
 use super::table::Table;
+use crate::metrics::room::TableFigures;
 use crate::raft::MetaError;
 
 self_cell!(
@@ -47,6 +48,11 @@ impl StateView {
     /// Starts from any view of a table: makes durable what that table holds by now.
     pub(crate) fn flush(&self) -> Result<(), MetaError> {
         self.pinned.borrow_owner().flush(true)
+    }
+
+    /// What the table under it says of itself now.
+    pub(crate) fn table_figures(&self) -> Result<TableFigures, MetaError> {
+        self.pinned.borrow_owner().figures()
     }
 
     /// The value of a key.

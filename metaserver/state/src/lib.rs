@@ -50,6 +50,7 @@ mod uploads;
 pub mod work;
 
 pub use apply::apply;
+pub use audit::path_of;
 pub use audit::verify as verify_audit;
 
 pub use check::{Report, check};

@@ -58,6 +58,19 @@ pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
         0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
     ];
     let connections = telemetry::gauges("holdfast_rpc_connections", "Open connections, by side", &["side"]);
+    let shed = telemetry::counters(
+        "holdfast_rpc_shed_total",
+        "Requests refused before a handler saw them, by reason",
+        &["reason"],
+    );
+    for reason in ["stopping", "payload", "connection", "replies", "class"] {
+        shed.with_label_values(&[reason]);
+    }
+    let closed =
+        telemetry::counters("holdfast_rpc_closed_total", "Connections ended, by reason", &["reason"]);
+    for reason in ["malformed", "hello", "silent"] {
+        closed.with_label_values(&[reason]);
+    }
     let bytes = telemetry::counters("holdfast_rpc_bytes_total", "Bytes moved over sockets", &["direction"]);
     Metrics {
         served: telemetry::counters(
@@ -74,12 +87,8 @@ pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
         client_connections: connections.with_label_values(&["client"]),
         server_connections: connections.with_label_values(&["server"]),
         in_flight: telemetry::gauge("holdfast_rpc_in_flight", "Requests being handled"),
-        shed: telemetry::counters(
-            "holdfast_rpc_shed_total",
-            "Requests refused before a handler saw them, by reason",
-            &["reason"],
-        ),
-        closed: telemetry::counters("holdfast_rpc_closed_total", "Connections ended, by reason", &["reason"]),
+        shed,
+        closed,
         received: bytes.with_label_values(&["received"]),
         sent: bytes.with_label_values(&["sent"]),
     }

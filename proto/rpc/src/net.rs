@@ -13,6 +13,7 @@ use holdfast_proto::ids::{ClusterId, NodeId};
 use holdfast_proto::method::{Class, Method};
 use holdfast_proto::status::{Code, Status};
 use holdfast_support::clock::StallWatch;
+use holdfast_support::process;
 use parking_lot::RwLock;
 use prost::Message;
 use tokio::runtime::Handle;
@@ -97,6 +98,7 @@ impl Shared {
             let Some(shared) = weak.upgrade() else { return };
             let stalled = stall.stalled();
             if let Some(gap) = stalled {
+                process::stood_still(gap);
                 tracing::warn!(?gap, "this process stood still; silence of peers is not held against them");
             }
             let peers: Vec<_> = shared.peers.read().values().flatten().cloned().collect();

@@ -13,6 +13,8 @@ pub mod crc;
 pub mod dirlock;
 pub mod leave;
 pub mod memory;
+pub mod process;
 pub mod recent;
+pub mod shown;
 pub mod shutdown;
 pub mod telemetry;

@@ -12,11 +12,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use prometheus::core::Collector;
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
+    IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
+
+use crate::process;
+use crate::shown::Shown;
 
 static REGISTRY: LazyLock<Registry> = LazyLock::new(Registry::new);
 
@@ -32,12 +35,29 @@ pub fn registry() -> &'static Registry {
     &REGISTRY
 }
 
+/// What is looked at only when somebody scrapes.
+static LOOKS: Mutex<Vec<Box<dyn Fn() -> bool + Send>>> = Mutex::new(Vec::new());
+
+/// Has `look` bring metrics up to date each time before they are told, until it says that there is nothing to look at any
+/// more. It must neither wait nor register anything of this kind.
+pub fn at_each_scrape(look: impl Fn() -> bool + Send + 'static) {
+    LOOKS.lock().push(Box::new(look));
+}
+
 /// Everything registered, in Prometheus' text format.
 pub fn metrics_text() -> String {
-    static DROPPED: LazyLock<IntGauge> = LazyLock::new(|| {
-        gauge("holdfast_log_lines_dropped", "Log lines that were dropped because nobody took them in time")
+    static DROPPED: LazyLock<IntCounter> = LazyLock::new(|| {
+        counter(
+            "holdfast_log_lines_dropped_total",
+            "Log lines that were dropped because nobody took them in time",
+        )
     });
-    DROPPED.set(i64::try_from(dropped_lines()).unwrap_or(i64::MAX));
+    {
+        let mut looks = LOOKS.lock();
+        looks.retain(|look| look());
+        DROPPED.inc_by(dropped_lines().saturating_sub(DROPPED.get()));
+    }
+    process::refresh();
     TextEncoder::new().encode_to_string(&REGISTRY.gather()).unwrap_or_else(|error| {
         tracing::error!(%error, "encode metrics");
         String::new()
@@ -75,6 +95,43 @@ pub fn gauge(name: &str, help: &str) -> IntGauge {
 /// Registers a family of gauges, told apart by labels.
 pub fn gauges(name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
     register(name, IntGaugeVec::new(Opts::new(name, help), labels))
+}
+
+/// Registers a counter of parts, such as seconds.
+pub fn real_counter(name: &str, help: &str) -> Counter {
+    register(name, Counter::new(name, help))
+}
+
+/// Registers a family of counters of parts, told apart by labels.
+pub fn real_counters(name: &str, help: &str, labels: &[&str]) -> CounterVec {
+    register(name, CounterVec::new(Opts::new(name, help), labels))
+}
+
+/// Registers a gauge of parts, such as seconds.
+pub fn real_gauge(name: &str, help: &str) -> Gauge {
+    register(name, Gauge::new(name, help))
+}
+
+/// Registers a family of gauges of parts, told apart by labels.
+pub fn real_gauges(name: &str, help: &str, labels: &[&str]) -> GaugeVec {
+    register(name, GaugeVec::new(Opts::new(name, help), labels))
+}
+
+/// Registers gauges that come and go.
+pub fn shown(name: &str, help: &str, labels: &[&str]) -> Shown {
+    Shown::new(real_gauges(name, help, labels))
+}
+
+/// Says what runs here, for as long as it runs: the version, and what it plays.
+pub fn set_build(version: &str, roles: &str) {
+    static BUILD: LazyLock<Shown> =
+        LazyLock::new(|| shown("holdfast_build_info", "1, with what runs here", &["version", "roles"]));
+    BUILD.show([(vec![version, roles], 1.0)]);
+}
+
+/// Upper bounds of times, in seconds: from 200 µs to half a minute, doubling.
+pub fn times() -> Vec<f64> {
+    (0..18).map(|step| 0.0002 * f64::from(1u32 << step)).collect()
 }
 
 /// Registers a histogram with these upper bounds.

@@ -64,6 +64,7 @@ impl Bed {
     /// Starts it; inside of the network.
     pub async fn start_in(network: &Arc<Network>) -> Result<Self> {
         let cluster = Builder::new("campaign")
+            .alone()
             .nodes(NODES + 1)
             .later(1)
             .disks(DISKS)

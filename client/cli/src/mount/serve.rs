@@ -178,6 +178,7 @@ async fn serve_metrics(address: SocketAddr, fs: Fs) -> Outcome<()> {
     let listener = tokio::net::TcpListener::bind(address).await.map_err(|error| {
         Failure::usage(format!("cannot listen on {address} for --metrics-listen: {error}"))
     })?;
+    telemetry::set_build(env!("CARGO_PKG_VERSION"), "mount");
     if let Err(error) = holdfast_client::metrics::register(telemetry::registry()) {
         tracing::warn!(%error, "the client library's metrics are not shown");
     }

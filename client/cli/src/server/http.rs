@@ -12,6 +12,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use holdfast_admin::Limits;
 use holdfast_support::shutdown::Shutdown;
 use holdfast_support::telemetry;
 use parking_lot::Mutex;
@@ -60,6 +61,11 @@ impl Readiness {
         checks.push((name, Box::new(check)));
     }
 
+    /// Every part, and whether it can serve.
+    pub(super) fn parts(&self) -> Vec<(&'static str, bool)> {
+        self.checks.lock().iter().map(|(name, check)| (*name, check().is_ok())).collect()
+    }
+
     /// Why the node cannot serve; empty when it can.
     pub(crate) fn reasons(&self) -> Vec<String> {
         let checks = self.checks.lock();
@@ -78,17 +84,12 @@ pub(crate) async fn serve(
         .await
         .map_err(|error| super::cannot_listen("admin_listen", address, &error))?;
     let local = listener.local_addr().map_err(|error| Failure::failed(error.to_string()))?;
-    let app = router(readiness, more).into_make_service_with_connect_info::<SocketAddr>();
-    tokio::spawn(async move {
-        // Until the very end, so that whoever watches sees "shutting down" instead of nothing.
-        let end = async move {
-            shutdown.wait().await;
-            tokio::time::sleep(shutdown.time_left()).await;
-        };
-        if let Err(error) = axum::serve(listener, app).with_graceful_shutdown(end).await {
-            tracing::error!(%error, "the admin port ended");
-        }
-    });
+    // Until the very end, so that whoever watches sees "shutting down" instead of nothing.
+    let end = async move {
+        shutdown.wait().await;
+        tokio::time::sleep(shutdown.time_left()).await;
+    };
+    tokio::spawn(holdfast_admin::serve(listener, router(readiness, more), Limits::default(), end));
     Ok(local)
 }
 

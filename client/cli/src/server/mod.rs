@@ -9,6 +9,7 @@ pub(crate) mod config;
 mod http;
 pub(crate) mod identity;
 mod join;
+mod metrics;
 mod node;
 pub(crate) mod notify;
 mod roles;

@@ -25,7 +25,7 @@ use super::config::{Config, Role};
 use super::http::{self, Readiness};
 use super::identity::{Identity, Stage, unusable};
 use super::roles::{Chunk, Door, Jobs, Meta};
-use super::{cannot_listen, join, notify};
+use super::{cannot_listen, join, metrics, notify};
 use crate::connect::{CLIENT_FILE, ClientFile};
 use crate::failure::{Failure, Outcome};
 
@@ -80,7 +80,9 @@ pub(crate) async fn run(config: Config) -> Outcome<()> {
         raft_runtime: raft_runtime.as_ref().map(|runtime| runtime.handle().clone()),
         ..NetConfig::default()
     });
+    metrics::begin(&config, &readiness);
     let Some(identity) = become_somebody(&config, &net, &shutdown).await? else { return Ok(()) };
+    metrics::set_node(&config, identity.node);
     if let Some(cluster) = identity.cluster_id() {
         net.set_identity(cluster, identity.node_id());
     }
@@ -99,6 +101,7 @@ pub(crate) async fn run(config: Config) -> Outcome<()> {
         config,
         raft_runtime,
     };
+    metrics::watch_budget(&common.budget);
     start(common, identity, more).await
 }
 

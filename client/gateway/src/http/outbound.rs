@@ -33,8 +33,12 @@ impl Record {
         METRICS.in_flight.dec();
         METRICS.bytes.with_label_values(&["in"]).inc_by(self.bytes_in);
         METRICS.bytes.with_label_values(&["out"]).inc_by(bytes_out);
-        if !whole {
-            METRICS.broken_answers.inc();
+        match whole {
+            true => {
+                let seconds = METRICS.whole_seconds.with_label_values(&[self.operation]);
+                seconds.observe(self.began.elapsed().as_secs_f64());
+            }
+            false => METRICS.broken_answers.inc(),
         }
         if !self.log {
             return;

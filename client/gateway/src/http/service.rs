@@ -256,6 +256,10 @@ impl Door {
         let operation = handled.envelope.as_ref().and_then(|e| e.operation.get().copied()).unwrap_or("-");
         METRICS.requests.with_label_values(&[operation, parts.status.as_str()]).inc();
         METRICS.seconds.with_label_values(&[operation]).observe(began.elapsed().as_secs_f64());
+        if failed {
+            let code = code.as_deref().unwrap_or("-");
+            METRICS.errors.with_label_values(&[operation, code]).inc();
+        }
         let record = Record {
             request_id,
             peer,

@@ -248,9 +248,9 @@ fn before(prefix: &[u8]) -> Bytes {
 
 /// A page of a directory in order of name; `/` lists buckets.
 #[utoipa::path(get, path = "/files", tag = "files", operation_id = "list_files",
-    params(("path" = String, Query, description = "The directory"),
+    params(("path" = String, Query, description = "The directory", format = "path"),
            ("prefix" = Option<String>, Query, description = "Only names that begin so"),
-           ("after" = Option<String>, Query, description = "`next` of the page before"),
+           ("after" = Option<String>, Query, description = "`next` of the page before", format = "cursor"),
            ("limit" = Option<u32>, Query, description = "Most names on the page, 1 to 1000", minimum = 1, maximum = 1000)),
     responses((status = 200, body = Listing), Failures))]
 async fn list_files(
@@ -295,12 +295,23 @@ pub async fn detail(cluster: &Cluster, path: &[u8]) -> Result<EntryDetail, Probl
     stat(&cluster.client().await?, &FilePath::of(path)?).await
 }
 
-/// Everything about one name.
+/// Everything about one name; with `maybe`, `null` instead of a failure when there is nothing: whoever only wants to know
+/// whether a name is free need not fail for it.
 #[utoipa::path(get, path = "/files/stat", tag = "files", operation_id = "stat_file",
-    params(("path" = String, Query)), responses((status = 200, body = EntryDetail), Failures))]
-async fn stat_file(viewer: Viewer, PathQuery(path): PathQuery) -> Result<Json<EntryDetail>, Problem> {
+    params(("path" = String, Query, format = "path"),
+           ("maybe" = Option<bool>, Query, description = "Answer `null` when there is nothing")),
+    responses((status = 200, body = Option<EntryDetail>), Failures))]
+async fn stat_file(
+    viewer: Viewer,
+    PathQuery(path): PathQuery,
+    parts: Parts,
+) -> Result<Json<Option<EntryDetail>>, Problem> {
+    let maybe = parameter(&parts, "maybe").is_some_and(|value| value == b"true");
     let client = viewer.cluster.client().await?;
-    stat(&client, &path).await.map(Json)
+    match stat(&client, &path).await {
+        Err(problem) if maybe && problem.status() == http::StatusCode::NOT_FOUND => Ok(Json(None)),
+        found => found.map(|found| Json(Some(found))),
+    }
 }
 
 #[cfg(test)]

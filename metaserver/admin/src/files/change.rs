@@ -33,14 +33,11 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(set_trash_time))
 }
 
-/// Longest time for which deleted files may be kept: ten years.
-const MOST_TRASH: u64 = 315_360_000;
-
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct BucketSpec {
     /// 3 to 63 lower-case letters, digits, dots and hyphens.
-    #[schema(min_length = 3, max_length = 63)]
+    #[schema(format = "bucket")]
     name: String,
 }
 
@@ -51,17 +48,6 @@ async fn create_bucket(
     operator: Operator,
     Body(spec): Body<BucketSpec>,
 ) -> Result<Json<EntryDetail>, Problem> {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let fine = (3..=63).contains(&spec.name.len())
-        && spec.name.chars().all(|c| plain(c) || c == '-' || c == '.')
-        && spec.name.starts_with(plain)
-        && spec.name.ends_with(plain)
-        && !spec.name.contains("..");
-    if !fine {
-        let what = "a bucket's name has 3 to 63 lower-case letters, digits, dots and hyphens, and begins and ends with a \
-                    letter or digit";
-        return Err(Problem::invalid(what).with("field", "name"));
-    }
     let path = FilePath::of(format!("/{}", spec.name).as_bytes())?;
     let op = CreateBucket { name: spec.name, owner: String::new(), class: 0 };
     operator.cluster.change(Op::CreateBucket(op)).await?;
@@ -73,7 +59,7 @@ async fn told(client: &Client, path: &FilePath) -> Result<Json<EntryDetail>, Pro
 }
 
 /// Delete an empty bucket.
-#[utoipa::path(delete, path = "/buckets/{name}", tag = "files", params(("name" = String, Path)),
+#[utoipa::path(delete, path = "/buckets/{name}", tag = "files", params(("name" = String, Path, format = "bucket")),
     responses((status = 204), Failures))]
 async fn delete_bucket(operator: Operator, Path(name): Path<String>) -> Result<StatusCode, Problem> {
     operator.cluster.change(Op::DeleteBucket(DeleteBucket { name })).await?;
@@ -84,7 +70,7 @@ async fn delete_bucket(operator: Operator, Path(name): Path<String>) -> Result<S
 #[serde(deny_unknown_fields)]
 struct At {
     /// The path.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = "path-in-bucket")]
     path: FilePath,
 }
 
@@ -103,12 +89,13 @@ async fn create_directory(operator: Operator, Body(at): Body<At>) -> Result<Json
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = FileMove)]
 struct Move {
     /// From where.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = "path-in-bucket")]
     from: FilePath,
     /// To where. Nothing there gives way.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = "path-in-bucket")]
     to: FilePath,
 }
 
@@ -140,6 +127,7 @@ async fn move_file(operator: Operator, Body(ask): Body<Move>) -> Result<Json<Ent
 #[allow(dead_code, reason = "described here, read as bytes")]
 struct Deletion {
     /// The file or directory.
+    #[param(format = "path-below-root")]
     path: String,
     /// A directory with everything in it.
     recursive: Option<bool>,
@@ -163,7 +151,8 @@ async fn delete_file(
     let client = operator.cluster.client().await?;
     let (inode, parent) = path::resolve(&client, &path).await?;
     if path.is_root() || (path.is_bucket() && !recursive) {
-        return Err(Problem::invalid("an empty bucket is deleted with DELETE /buckets/{name}"));
+        let what = "an empty bucket is deleted with DELETE /buckets/{name}";
+        return Err(Problem::new(StatusCode::CONFLICT, "is_a_bucket", what));
     }
     let is_directory = inode.kind() == FileKind::Directory;
     if is_directory && recursive {
@@ -195,7 +184,7 @@ async fn directory(client: &Client, path: &FilePath) -> Result<Inode, Problem> {
 #[serde(deny_unknown_fields)]
 struct ClassChange {
     /// Bucket, directory or file.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = "path-below-root")]
     path: FilePath,
     /// The class.
     #[schema(minimum = 1)]
@@ -220,7 +209,7 @@ async fn set_class(operator: Operator, Body(ask): Body<ClassChange>) -> Result<J
 #[serde(deny_unknown_fields)]
 struct QuotaChange {
     /// Bucket or directory.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = "path-below-root")]
     path: FilePath,
     /// Most bytes; 0: no limit.
     bytes: u64,
@@ -264,7 +253,7 @@ async fn put_quota(
 #[serde(deny_unknown_fields)]
 struct TrashTime {
     /// Bucket or directory.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = "path-below-root")]
     path: FilePath,
     /// Seconds for which what is deleted below it is kept; 0: not at all; `null`: as above it.
     #[schema(maximum = 315_360_000)]
@@ -278,9 +267,6 @@ async fn set_trash_time(
     operator: Operator,
     Body(ask): Body<TrashTime>,
 ) -> Result<Json<EntryDetail>, Problem> {
-    if ask.seconds.is_some_and(|seconds| seconds > MOST_TRASH) {
-        return Err(Problem::invalid("deleted files are kept for at most ten years"));
-    }
     let client = operator.cluster.client().await?;
     let inode = directory(&client, &ask.path).await?;
     client.mutate(Op::SetTrashTime(SetTrashTime { ino: inode.ino, seconds: ask.seconds })).await?;

@@ -45,6 +45,7 @@ const PDF_POLICY: &str =
 #[allow(dead_code, reason = "described here, read as bytes")]
 struct ContentQuery {
     /// The file.
+    #[param(format = "path-in-bucket")]
     path: String,
     /// `inline`: to be shown, if that is harmless; otherwise it is a download.
     #[param(pattern = "^(inline|attachment)$")]
@@ -180,6 +181,7 @@ async fn get_content(viewer: Viewer, PathQuery(path): PathQuery, parts: Parts) -
 #[allow(dead_code, reason = "described here, read as bytes")]
 struct PutQuery {
     /// The file.
+    #[param(format = "path-in-bucket")]
     path: String,
     /// Replace one that is there; it goes to the trash.
     overwrite: Option<bool>,

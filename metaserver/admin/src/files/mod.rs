@@ -16,6 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 pub use browse::{Entry, EntryDetail, Listing, Quota, detail};
 pub use change::limit;
+pub(crate) use path::read;
 pub(crate) use share::shared;
 
 use crate::http::App;

@@ -9,6 +9,7 @@ use http::request::Parts;
 use serde::{Deserialize, Deserializer};
 
 use crate::error::Problem;
+use crate::http::check_query;
 
 /// Longest path.
 const MOST: usize = 4096;
@@ -153,6 +154,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathQuery {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        check_query(parts)?;
         let path = parameter(parts, "path");
         let path =
             path.ok_or_else(|| Problem::invalid("give a path as ?path=/bucket/…").with("field", "path"))?;

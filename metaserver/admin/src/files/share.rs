@@ -66,7 +66,7 @@ fn view(share: &Record) -> Share {
 #[serde(deny_unknown_fields)]
 struct ShareSpec {
     /// The file.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = "path-in-bucket")]
     path: FilePath,
     /// How long the link lasts: up to ten years.
     #[schema(minimum = 1, maximum = 315_360_000)]
@@ -107,7 +107,7 @@ async fn create_share(operator: Operator, Body(spec): Body<ShareSpec>) -> Result
 }
 
 /// Take a link back.
-#[utoipa::path(delete, path = "/shares/{id}", tag = "files", params(("id" = String, Path)),
+#[utoipa::path(delete, path = "/shares/{id}", tag = "files", params(("id" = String, Path, format = "credential")),
     responses((status = 204), Failures))]
 async fn delete_share(operator: Operator, Path(id): Path<String>) -> Result<StatusCode, Problem> {
     let digest = digest_of(&id)?;

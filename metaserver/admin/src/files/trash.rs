@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 
 use super::path::{self, FilePath, parameter};
 use crate::error::{Failures, Problem};
-use crate::http::{App, Body};
+use crate::http::{App, Body, check_query};
 use crate::page::{self, Page};
 use crate::who::{Operator, Viewer};
 use crate::{moment, names};
@@ -24,8 +24,6 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(delete_for_good))
 }
 
-/// Files restored or let go of by one request.
-const MOST: usize = 1000;
 /// Files let go of by one command.
 const AT_ONCE: usize = 100;
 
@@ -52,11 +50,12 @@ pub(super) struct TrashItem {
 
 /// Deleted files that are still kept, in order of where they were.
 #[utoipa::path(get, path = "/trash", tag = "files",
-    params(("path" = Option<String>, Query, description = "Only what was there or below"),
-           ("after" = Option<String>, Query, description = "`next` of the page before"),
+    params(("path" = Option<String>, Query, description = "Only what was there or below", format = "path"),
+           ("after" = Option<String>, Query, description = "`next` of the page before", format = "cursor"),
            ("limit" = Option<u32>, Query, description = "Most files on the page, 1 to 1000", minimum = 1, maximum = 1000)),
     responses((status = 200, body = Page<TrashItem>), Failures))]
 async fn list_trash(viewer: Viewer, parts: Parts) -> Result<Json<Page<TrashItem>>, Problem> {
+    check_query(&parts)?;
     let text = |name| parameter(&parts, name).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let limit = text("limit").map(|text| text.parse().map_err(|_| Problem::invalid("limit is a number")));
     let most = page::limit(limit.transpose()?)?;
@@ -91,11 +90,11 @@ struct Item {
 #[serde(deny_unknown_fields)]
 struct Restore {
     /// Which files, at most 1000.
-    #[schema(max_items = 1000)]
+    #[schema(min_items = 1, max_items = 1000)]
     items: Vec<Item>,
     /// Instead of where they were: of one file its new path, of several the directory they go to.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = "path-in-bucket")]
     to: Option<FilePath>,
     /// What is there gives way, and goes to the trash itself.
     #[serde(default)]
@@ -124,19 +123,10 @@ struct Refusal {
     message: String,
 }
 
-fn check(items: &[Item]) -> Result<(), Problem> {
-    match items.len() {
-        0 => Err(Problem::invalid("name some files")),
-        1..=MOST => Ok(()),
-        _ => Err(Problem::invalid("at most 1000 files at once")),
-    }
-}
-
 /// Restore deleted files.
 #[utoipa::path(post, path = "/trash/restore", tag = "files", request_body = Restore,
     responses((status = 200, body = Outcome), Failures))]
 async fn restore_files(operator: Operator, Body(ask): Body<Restore>) -> Result<Json<Outcome>, Problem> {
-    check(&ask.items)?;
     let client = operator.cluster.client().await?;
     let mut outcome = Outcome::default();
     for item in &ask.items {
@@ -173,7 +163,7 @@ async fn restore_files(operator: Operator, Body(ask): Body<Restore>) -> Result<J
 #[serde(deny_unknown_fields)]
 struct LetGo {
     /// Which files, at most 1000.
-    #[schema(max_items = 1000)]
+    #[schema(min_items = 1, max_items = 1000)]
     items: Vec<Item>,
 }
 
@@ -181,7 +171,6 @@ struct LetGo {
 #[utoipa::path(post, path = "/trash/delete", tag = "files", request_body = LetGo,
     responses((status = 200, body = Outcome), Failures))]
 async fn delete_for_good(operator: Operator, Body(ask): Body<LetGo>) -> Result<Json<Outcome>, Problem> {
-    check(&ask.items)?;
     let mut outcome = Outcome::default();
     for items in ask.items.chunks(AT_ONCE) {
         let items = items.iter().map(|item| TrashRef { ino: item.ino, index: item.index }).collect();

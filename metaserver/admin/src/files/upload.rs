@@ -33,8 +33,6 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 /// Usual length of a part, and most parts.
 const PART_BYTES: u64 = 16 << 20;
 const MOST_PARTS: u64 = 10_000;
-/// Largest file.
-const MOST_BYTES: u64 = 5 << 40;
 /// What the nonce of an upload begins with that the dashboard began.
 const OURS: &str = "admin";
 
@@ -57,7 +55,7 @@ pub(super) struct Upload {
 #[serde(deny_unknown_fields)]
 struct UploadSpec {
     /// Where the file is to be.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = "path-in-bucket")]
     path: FilePath,
     /// Its length.
     #[schema(maximum = 5_497_558_138_880u64)]
@@ -153,10 +151,6 @@ fn view(number: u64, path: &FilePath, plan: &Plan, parts: &[Part]) -> Upload {
     responses((status = 200, body = Upload), Failures))]
 async fn create_upload(operator: Operator, Body(spec): Body<UploadSpec>) -> Result<Json<Upload>, Problem> {
     let (bucket, key) = spec.path.object()?;
-    if spec.size > MOST_BYTES {
-        let what = "a file has at most 5 TiB";
-        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", what));
-    }
     // Whole steps of the usual length, so that there are never too many.
     let part_bytes = spec.size.div_ceil(MOST_PARTS).div_ceil(PART_BYTES).max(1) * PART_BYTES;
     let plan = Plan { size: spec.size, part_bytes, account: operator.who.account.clone() };
@@ -174,7 +168,7 @@ async fn create_upload(operator: Operator, Body(spec): Body<UploadSpec>) -> Resu
 }
 
 /// How far an upload is.
-#[utoipa::path(get, path = "/uploads/{upload}", tag = "files", params(("upload" = String, Path)),
+#[utoipa::path(get, path = "/uploads/{upload}", tag = "files", params(("upload" = String, Path, format = "upload")),
     responses((status = 200, body = Upload), Failures))]
 async fn get_upload(operator: Operator, Path(id): Path<String>) -> Result<Json<Upload>, Problem> {
     let client = operator.cluster.client().await?;
@@ -184,7 +178,7 @@ async fn get_upload(operator: Operator, Path(id): Path<String>) -> Result<Json<U
 
 /// Put a part: the body is its content. One that is put again replaces the one before.
 #[utoipa::path(put, path = "/uploads/{upload}/parts/{part}", tag = "files",
-    params(("upload" = String, Path), ("part" = u32, Path, minimum = 1, maximum = 10000)),
+    params(("upload" = String, Path, format = "upload"), ("part" = u32, Path, minimum = 1, maximum = 10000)),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 204), Failures))]
 async fn put_part(
@@ -220,7 +214,7 @@ async fn put_part(
 }
 
 /// Finish an upload: the file appears.
-#[utoipa::path(post, path = "/uploads/{upload}/complete", tag = "files", params(("upload" = String, Path)),
+#[utoipa::path(post, path = "/uploads/{upload}/complete", tag = "files", params(("upload" = String, Path, format = "upload")),
     request_body = Finish, responses((status = 200, body = Entry), Failures))]
 async fn complete_upload(
     operator: Operator,
@@ -248,7 +242,7 @@ async fn complete_upload(
 }
 
 /// Give an upload up.
-#[utoipa::path(delete, path = "/uploads/{upload}", tag = "files", params(("upload" = String, Path)),
+#[utoipa::path(delete, path = "/uploads/{upload}", tag = "files", params(("upload" = String, Path, format = "upload")),
     responses((status = 204), Failures))]
 async fn abort_upload(operator: Operator, Path(id): Path<String>) -> Result<StatusCode, Problem> {
     let client = operator.cluster.client().await?;

@@ -214,7 +214,7 @@ async fn choose_password(
     }
     password::check(&who.account, &ask.new_password)?;
     if ask.new_password == ask.old_password {
-        return Err(Problem::invalid("the new password is the old one").with("field", "new_password"));
+        return Err(Problem::unfit("the new password is the old one").with("field", "new_password"));
     }
     let op = PutAccount {
         name: who.account.clone(),

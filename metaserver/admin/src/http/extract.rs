@@ -1,12 +1,20 @@
 //! What comes with a request, with failures of the one form.
 
+use std::time::Duration;
+
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::StatusCode;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
+use utoipa::ToSchema;
 
+use super::described;
 use crate::error::Problem;
+
+/// For a whole body that carries no file.
+const WHOLE: Duration = Duration::from_secs(30);
 
 /// A body of JSON.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -17,14 +25,15 @@ pub(crate) struct Query<T>(pub(crate) T);
 /// What stands in the path.
 pub(crate) struct Path<T>(pub(crate) T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+impl<S: Send + Sync, T: DeserializeOwned + ToSchema> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        match axum::Json::<T>::from_request(request, state).await {
-            Ok(axum::Json(body)) => Ok(Self(body)),
-            Err(rejection) => Err(of_body(&rejection)),
-        }
+        let found = tokio::time::timeout(WHOLE, axum::Json::<Value>::from_request(request, state)).await;
+        let slow = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body came too slowly");
+        let axum::Json(mut body) = found.map_err(slow)?.map_err(|rejection| of_body(&rejection))?;
+        described::check_body(&T::name(), &mut body)?;
+        serde_json::from_value(body).map(Self).map_err(|error| Problem::invalid(error.to_string()))
     }
 }
 
@@ -46,6 +55,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Query<T
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        described::check_query(parts)?;
         let found: Result<_, QueryRejection> =
             axum::extract::Query::<T>::from_request_parts(parts, state).await;
         found.map(|query| Self(query.0)).map_err(|rejection| Problem::invalid(rejection.body_text()))

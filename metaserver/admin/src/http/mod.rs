@@ -5,9 +5,13 @@
 
 mod assets;
 mod auth;
+mod described;
 mod docs;
 mod extract;
+mod forms;
 mod headers;
+mod patience;
+mod port;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,12 +27,16 @@ use http::StatusCode;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+pub(crate) use described::check_query;
+pub use described::openapi;
 pub(crate) use extract::{Body, Path, Query};
+pub use port::{Limits, serve};
 
 use self::docs::Security;
 use crate::cluster::Cluster;
 use crate::error::Problem;
 use crate::live::Live;
+use crate::metrics;
 use crate::throttle::Throttle;
 use crate::who::{Known, Who};
 
@@ -75,6 +83,7 @@ impl std::ops::Deref for App {
 impl App {
     /// Somebody tried what they may not do: that is worth a note. Nobody waits for it.
     pub(crate) fn denied(&self, who: &Who, method: &http::Method, path: &str) {
+        metrics::denied(who.role);
         if matches!(*method, http::Method::GET | http::Method::HEAD) {
             return;
         }
@@ -112,6 +121,7 @@ impl App {
                        changes with a cookie need the header `X-Holdfast-Csrf` that the login answered with.",
     ),
     modifiers(&Security),
+    components(schemas(crate::error::Details, crate::error::Failure)),
     security(("token" = []), ("session" = []))
 )]
 struct Description;
@@ -138,8 +148,8 @@ fn api() -> OpenApiRouter<App> {
         .merge(crate::live::routes())
 }
 
-/// The OpenAPI 3.1 document of the API, generated from its code.
-pub fn openapi() -> utoipa::openapi::OpenApi {
+/// The description as the code has it.
+fn described() -> utoipa::openapi::OpenApi {
     let mut described = OpenApiRouter::<App>::new().nest(BASE, whole_api()).into_openapi();
     described.info = Description::openapi().info;
     described.info.version = env!("CARGO_PKG_VERSION").to_owned();
@@ -154,6 +164,7 @@ fn whole_api() -> OpenApiRouter<App> {
 /// Everything that the admin port serves for people and programs: the API, its description, the dashboard. Health and
 /// metrics are the server's.
 pub fn router(cluster: Cluster, config: Config) -> Router {
+    metrics::begin();
     let live = Live::new(cluster.clone());
     let shared = Shared { cluster, config, throttle: Throttle::default(), known: Known::default(), live };
     let app = App(Arc::new(shared));
@@ -168,6 +179,7 @@ pub fn router(cluster: Cluster, config: Config) -> Router {
         .route("/s/{token}", get(crate::files::shared))
         .fallback(assets::serve)
         .layer(middleware::from_fn(headers::guard))
+        .layer(middleware::from_fn(metrics::count))
         .with_state(app)
 }
 

@@ -8,10 +8,16 @@ import { FailureNote } from "../components/FailureNote";
 import { TextField } from "../components/TextField";
 import { toast } from "../components/Toasts";
 import { shell } from "../i18n/shell";
+import { passwordProblem } from "../pages/access/data";
 import { Door } from "./Door";
-import { changePassword, signOut } from "./session";
+import { changePassword, signOut, useMe } from "./session";
 
-const LEAST = 12;
+/** What the server would say against a password. */
+function ruleOf(password: string, account: string, t: ReturnType<typeof shell>["password"]): string | null {
+  const problem = passwordProblem(password, account);
+  if (problem) return problem === "short" ? t.short : t.named;
+  return new Set(password).size === 1 ? t.repeated : null;
+}
 
 function Form({ onDone }: { onDone: () => void }) {
   const t = shell().password;
@@ -21,7 +27,8 @@ function Form({ onDone }: { onDone: () => void }) {
   const [tried, setTried] = useState(false);
   const [busy, setBusy] = useState(false);
   const [failure, setFailure] = useState<Failure | null>(null);
-  const wrong = [...next].length < LEAST ? t.short : next === old ? t.same : null;
+  const { account } = useMe();
+  const wrong = next === old && next !== "" ? t.same : ruleOf(next, account, t);
   const differs = again !== next ? t.differ : null;
 
   const submit = async () => {

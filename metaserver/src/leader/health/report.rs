@@ -3,8 +3,10 @@
 //! What always holds: a page of groups is bounded, and its cost follows it; bytes are those that were counted, which is
 //! said when not all were. What is told of a group is what repair found when it last looked.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::sync::Arc;
 
 use holdfast_proto::admin::{
     ClassCount, GroupHealth, GroupMap, HealthReply, HealthRequest, LevelCount, MemberHealth, ProcedureStatus,
@@ -166,14 +168,16 @@ fn choose(lens: &Lens<'_>, ask: &HealthRequest, most: usize) -> (Vec<Seen>, bool
     if most == 0 {
         return (Vec::new(), false);
     }
-    let behind = (Bound::Excluded(ask.after), Bound::Unbounded);
+    let sorted = ask.sort != 0;
+    let behind = (Bound::Excluded(if sorted { 0 } else { ask.after }), Bound::Unbounded);
     let ailing = lens.outlook.ailing.range(behind).filter_map(|(pg, _)| lens.cluster.pgs.get(pg));
     let groups: Box<dyn Iterator<Item = &Pg>> = match ask.whole {
         true => Box::new(lens.cluster.pgs.range(behind).map(|(_, pg)| pg)),
         false => Box::new(ailing),
     };
+    let groups = groups.filter(|pg| lens.is_asked_for(pg, ask));
+    let groups = if sorted { in_order(lens, ask, groups) } else { Box::new(groups) };
     let mut seen: Vec<Seen> = groups
-        .filter(|pg| lens.is_asked_for(pg, ask))
         .map(|pg| lens.see(pg))
         .filter(|seen| ask.state.is_empty() || ask.state == seen.words.state)
         .take(most.saturating_add(1))
@@ -181,6 +185,26 @@ fn choose(lens: &Lens<'_>, ask: &HealthRequest, most: usize) -> (Vec<Seen>, bool
     let more = seen.len() > most;
     seen.truncate(most);
     (seen, more)
+}
+
+/// The groups that come behind the one named, most of what is asked for first.
+fn in_order<'a>(
+    lens: &'a Lens<'_>,
+    ask: &HealthRequest,
+    groups: impl Iterator<Item = &'a Pg>,
+) -> Box<dyn Iterator<Item = &'a Pg> + 'a> {
+    let rank = |pg: u32| match ask.sort {
+        1 => lens.level(pg) as u64,
+        _ => lens.sizes.bytes.get(&pg).copied().unwrap_or(0),
+    };
+    let place = |pg: u32, rank: u64| (Reverse(rank), pg);
+    let from = ask.after_rank.map(|rank| place(ask.after, rank));
+    let mut behind: Vec<_> = groups
+        .map(|pg| (place(pg.id, rank(pg.id)), pg))
+        .filter(|(place, _)| from.is_none_or(|from| *place > from))
+        .collect();
+    behind.sort_unstable_by_key(|(place, _)| *place);
+    Box::new(behind.into_iter().map(|(_, pg)| pg))
 }
 
 /// Every group in a few bytes.
@@ -266,7 +290,7 @@ pub(super) async fn summary<M: Metadata, C: Chunkservers>(
 ) -> Result<HealthReply, Status> {
     let (state, oldest) =
         leader.look(|_, view| Ok((facts::state(view)?, facts::oldest_ailing(view)?))).await?;
-    let (mut reply, part) = with_lens(leader, |lens| (count(lens), part_of_chunk(lens)));
+    let (mut reply, part) = counted(leader);
     // Single chunks that members lack, at the size that members' parts of chunks have on average.
     reply.bytes_left += state.missing * part;
     reply.rate = leader.progress.lock().repaired.growth();
@@ -277,6 +301,32 @@ pub(super) async fn summary<M: Metadata, C: Chunkservers>(
     reply.eta_s = eta_s(reply.bytes_left, reply.rate).filter(|_| reply.measured);
     reply.now_ns = state.time_ns.max(leader.meta.now_ns());
     Ok(reply)
+}
+
+/// What was counted while nothing was the matter with any group: it holds until the map or the sizes change. Who watches
+/// a large cluster asks each second.
+#[derive(Debug)]
+pub struct Counted {
+    epoch: u64,
+    sizes: Arc<Sizes>,
+    reply: HealthReply,
+    part: u64,
+}
+
+/// [`count`] and [`part_of_chunk`], as they are or were.
+fn counted<M, C>(leader: &Leader<M, C>) -> (HealthReply, u64) {
+    let sizes = leader.sizes.load_full();
+    let mut last = leader.counted.lock();
+    with_lens(leader, |lens| {
+        let well = lens.outlook.ailing.is_empty();
+        let same = |last: &&Counted| last.epoch == lens.cluster.epoch && Arc::ptr_eq(&last.sizes, &sizes);
+        if let Some(last) = last.as_ref().filter(same).filter(|_| well) {
+            return (last.reply.clone(), last.part);
+        }
+        let (reply, part) = (count(lens), part_of_chunk(lens));
+        *last = well.then(|| Counted { epoch: lens.cluster.epoch, sizes, reply: reply.clone(), part });
+        (reply, part)
+    })
 }
 
 /// Bytes that a member keeps of a chunk, on average over all groups.

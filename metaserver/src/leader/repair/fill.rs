@@ -25,6 +25,7 @@ use tokio::time::Instant;
 use super::super::context::{Leader, endpoint};
 use super::super::facts;
 use super::super::ports::{Chunkservers, Metadata};
+use crate::metrics;
 
 /// Chunks per order.
 const ITEMS: usize = 256;
@@ -149,8 +150,10 @@ impl Target {
         if self.member.takes == 0 {
             outlook.repaired_bytes += reply.bytes;
             outlook.repaired_chunks += reply.done.len() as u64;
+            metrics::repair::repaired(reply.bytes, reply.done.len() as u64);
         } else {
             outlook.moved_bytes += reply.bytes;
+            metrics::doing::moved(reply.bytes);
         }
         Ok(reply)
     }

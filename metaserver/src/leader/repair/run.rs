@@ -16,6 +16,7 @@ use super::super::ports::{Chunkservers, Metadata};
 use super::super::watch;
 use super::fill::{fill_member, pull_missing};
 use super::survey::{Survey, change_member, survey, with_missing};
+use crate::metrics;
 
 const NAME: &str = "repair";
 const ROUND: Duration = Duration::from_secs(1);
@@ -105,6 +106,7 @@ fn finish<M: Metadata, C: Chunkservers>(leader: &Leader<M, C>, memory: &mut Memo
                 why: String::new(),
             });
             failure.times += 1;
+            metrics::repair::failed(status.kind());
             let wait = Duration::from_secs(1 << failure.times.min(6)).min(LONGEST_WAIT);
             failure.until = Instant::now() + wait;
             failure.why = status.to_string();

@@ -23,6 +23,7 @@ use crate::keys;
 use crate::records::Session;
 
 use subject::Subject;
+pub use subject::path_of;
 pub use verify::verify;
 
 /// Separates this hash from every other use of BLAKE3.

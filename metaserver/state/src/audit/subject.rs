@@ -420,7 +420,7 @@ fn trashed(base: &dyn View, ino: u64) -> Result<String, Broken> {
 }
 
 /// Where a directory lies, for people; of anything else its number, since only directories know their names.
-fn path_of(view: &dyn View, ino: u64) -> Result<String, Broken> {
+pub fn path_of(view: &dyn View, ino: u64) -> Result<String, Broken> {
     let (mut at, mut names, mut length) = (ino, Vec::new(), 0);
     while at != ROOT_INO.0 {
         let inode: Option<Inode> = records::load(view, &keys::inode(at))?;

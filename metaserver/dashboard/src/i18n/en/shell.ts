@@ -75,6 +75,8 @@ export const shell = {
     differ: "The two are not the same.",
     short: "At least 12 characters.",
     same: "Choose one that differs from the current one.",
+    named: "It must not contain the name of your account.",
+    repeated: "It must not be one character repeated.",
     submit: "Change password",
     done: "The password is changed.",
   },

@@ -70,6 +70,8 @@ export const shell: Translation<typeof original> = {
     differ: "两次输入不一致。",
     short: "至少 12 个字符。",
     same: "新密码不能与当前密码相同。",
+    named: "新密码不能包含您的账户名。",
+    repeated: "新密码不能只由同一个字符重复组成。",
     submit: "修改密码",
     done: "密码已修改。",
   },

@@ -86,7 +86,7 @@ export function Accounts() {
     },
     { id: "sessions", title: a.columns.sessions, width: "80px", number: true, sort: (one) => one.sessions, cell: (one) => f.count(one.sessions) },
     { id: "tokens", title: a.columns.tokens, width: "80px", number: true, sort: (one) => one.tokens, cell: (one) => f.count(one.tokens) },
-    { id: "created", title: a.columns.created, width: "minmax(110px, 0.7fr)", sort: (one) => one.created, cell: (one) => f.day(one.created) },
+    { id: "created", title: a.columns.created, width: "minmax(136px, 0.7fr)", sort: (one) => one.created, cell: (one) => f.day(one.created) },
     {
       id: "do",
       title: t.actions,

@@ -52,7 +52,7 @@ export function Tokens({ mine = false }: { mine?: boolean }) {
       ? []
       : [{ id: "account", title: k.columns.account, width: "minmax(110px, 0.8fr)", sort: (one: Token) => one.account, cell: (one: Token) => <SafeText value={one.account} most={32} /> }]),
     { id: "role", title: k.columns.role, width: "minmax(100px, 0.6fr)", sort: (one) => rankOf(one.role), cell: (one) => w.roles[one.role] },
-    { id: "created", title: k.columns.created, width: "minmax(110px, 0.6fr)", sort: (one) => one.created, cell: (one) => f.day(one.created) },
+    { id: "created", title: k.columns.created, width: "minmax(136px, 0.6fr)", sort: (one) => one.created, cell: (one) => f.day(one.created) },
     {
       id: "used",
       title: k.columns.used,

@@ -2,7 +2,7 @@
 
 import { Link, useLocation } from "wouter";
 import { useGet } from "../../api/queries";
-import type { AuditEntry, Page } from "../../api/types";
+import type { AuditEntry } from "../../api/types";
 import { Button } from "../../components/Button";
 import { CopyButton } from "../../components/CopyButton";
 import { Dialog } from "../../components/Dialog";
@@ -29,10 +29,10 @@ interface Props {
 /** The entry of that number, or undefined while it is fetched, or null: there is none. */
 export function useEntry(seq: number, known?: AuditEntry) {
   const wanted = !known && Number.isSafeInteger(seq) && seq > 0;
-  const found = useGet<Page<AuditEntry>>("/audit", { after: seq + 1, limit: 1 }, { enabled: wanted, staleTime: 600_000 });
-  const first = found.data?.items[0];
-  const entry = known ?? (found.data ? (first?.seq === seq ? first : null) : wanted ? undefined : null);
-  return { entry, failure: found.error, again: () => void found.refetch() };
+  const found = useGet<AuditEntry>(`/audit/${seq}`, {}, { enabled: wanted, staleTime: 600_000 });
+  const gone = !wanted || found.error?.status === 404;
+  const entry = known ?? found.data ?? (gone ? null : undefined);
+  return { entry, failure: gone ? null : found.error, again: () => void found.refetch() };
 }
 
 export function EntryPanel({ seq, entries, address, onClose }: Props) {

@@ -59,7 +59,7 @@ function NodeBody({ node }: { node: NodeView }) {
           <StatusBadge tone="info">{p.voter}</StatusBadge>
         ) : null}
       </div>
-      {node.liveness === "alive" ? null : (
+      {node.liveness === "alive" || node.liveness === "unknown" ? null : (
         <Note tone={node.liveness === "suspect" ? "warn" : "danger"}>{shared.livenessMeans[node.liveness]}</Note>
       )}
       <Offers target={{ kind: "node", id: node.id }} offers={offers} />

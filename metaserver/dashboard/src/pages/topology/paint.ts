@@ -262,7 +262,7 @@ function paintNode(pen: Pen, picture: MapPicture, id: number, box: Box): void {
   }
   const y = box.y + 9;
   let x = box.x;
-  const wrong = node.liveness !== "alive";
+  const wrong = node.liveness !== "alive" && node.liveness !== "unknown";
   const set = node.standing !== "in";
   if (wrong || set) {
     const state: DiskState = wrong ? (node.liveness === "suspect" ? "suspect" : "down") : node.standing === "maintenance" ? "maintenance" : "draining";

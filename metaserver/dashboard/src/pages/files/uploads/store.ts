@@ -217,10 +217,7 @@ async function begin(upload: Upload): Promise<Remote> {
   }
   if (!upload.overwrite) {
     const there = await insist(upload, () =>
-      api.get<Entry>(at("/files/stat", upload.to)).catch((cause: unknown) => {
-        if (cause instanceof Failure && cause.status === 404) return null;
-        throw cause;
-      }),
+      api.get<Entry | null>(at("/files/stat", upload.to, { maybe: true })),
     );
     if (there && there.kind !== "directory") throw new Failure("exists", 409, "there is something of that name already");
   }
