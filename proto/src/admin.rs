@@ -5,6 +5,7 @@ use crate::cluster::{DiskReport, Peer, ScrubReport};
 use crate::inode::KeyValue;
 use crate::map::{Liveness, NodeLiveness, Standing};
 use crate::op::Balance;
+use crate::reason::Reason;
 use crate::session::ClientIo;
 
 /// Ask for the cluster's condition. Any metaserver answers what it knows; `leader_view` says which.
@@ -116,6 +117,9 @@ pub struct HealthIssue {
     /// What the message says, by stable names, for who says it in another language.
     #[prost(message, repeated, tag = "5")]
     pub params: Vec<KeyValue>,
+    /// Of a procedure under way: how far it is, then what it waits for.
+    #[prost(message, repeated, tag = "6")]
+    pub reasons: Vec<Reason>,
 }
 
 /// Everything at a glance.
@@ -649,6 +653,9 @@ pub struct GroupHealth {
     /// Epoch of its last change.
     #[prost(uint64, tag = "16")]
     pub epoch: u64,
+    /// What `why` says, with codes.
+    #[prost(message, repeated, tag = "17")]
+    pub reasons: Vec<Reason>,
 }
 
 /// A member of a group.
@@ -725,6 +732,12 @@ pub struct ProcedureStatus {
     /// Groups that the disk has left and still has to let go of.
     #[prost(uint64, tag = "15")]
     pub leaves: u64,
+    /// What `blocked` says, with codes.
+    #[prost(message, repeated, tag = "16")]
+    pub blocked_reasons: Vec<Reason>,
+    /// What `detail` says, with its code.
+    #[prost(message, optional, tag = "17")]
+    pub detail_reason: Option<Reason>,
 }
 
 /// What to do with a disk or node.
@@ -791,6 +804,9 @@ pub struct ProcedureReply {
     /// It was so already.
     #[prost(bool, tag = "5")]
     pub already: bool,
+    /// What `against` says, with codes.
+    #[prost(message, repeated, tag = "6")]
+    pub against_reasons: Vec<Reason>,
 }
 
 /// That nothing is left on a disk.

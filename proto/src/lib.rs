@@ -21,6 +21,7 @@ pub mod map;
 pub mod method;
 pub mod op;
 pub mod query;
+pub mod reason;
 pub mod session;
 pub mod status;
 

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::ids::{Epoch, NodeId};
+use crate::reason::Reason;
 
 /// What happened. The number is the wire form and is never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
@@ -153,6 +154,9 @@ pub struct Status {
     /// With `NotLeader`: where the leader listens, if known.
     #[prost(string, tag = "6")]
     pub leader_address: String,
+    /// What speaks against it, with codes, where the message says that.
+    #[prost(message, repeated, tag = "7")]
+    pub reasons: Vec<Reason>,
 }
 
 impl Status {

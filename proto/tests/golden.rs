@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use holdfast_proto::{
-    access, admin, audit, chunk, cluster, crosscheck, hello, inode, map, op, query, session, status,
+    access, admin, audit, chunk, cluster, crosscheck, hello, inode, map, op, query, reason, session, status,
 };
 use prost::Message;
 use prost::bytes::BufMut;
@@ -110,6 +110,7 @@ messages! {
         ListAccounts, ListAudit, ListBuckets, ListCredentials, ListFragmented, ListShares, ListUsage,
         ListKeys, ListMissing, ListObjects, ListParts, ListPgChunks, ListSettings, ListUploads,
         ListTrash, ListXattr, Lookup, Part, QueryReply, QueryRequest, Quota, ReadDir, ResolvePath, StatFs, Totals, TrashItem, Upload;
+    reason: Reason;
     session: Changed, Changes, ClientIo, KeepOpens, KeepOpensReply, Open, OpenSession, SessionHeartbeat, SessionHeartbeatReply,
         Watch;
     status: Status;

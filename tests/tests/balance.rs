@@ -100,7 +100,7 @@ async fn a_new_node_is_filled_whoever_leads_and_no_byte_is_moved_in_vain() -> Re
     cluster.restart(leader).await?;
     let done = wait_state(&cluster, "idle", Duration::from_secs(180)).await?;
     let moved = done["bytes_done"].as_u64().context("bytes")?;
-    ensure!(done["outcome"].as_str().is_some_and(|outcome| outcome.starts_with("done")), "{done}");
+    ensure!(done["outcome"]["message"].as_str().is_some_and(|outcome| outcome.starts_with("done")), "{done}");
     // Moves that ended while nobody led are not counted; none is made twice.
     ensure!(moved * 10 <= least * 11, "{moved} moved, {least} at least: {done}");
     let after = json(&cluster, &["admin", "balance", "plan"]).await?;
@@ -133,7 +133,7 @@ async fn balancing_rests_and_is_given_up_when_told_so() -> Result<()> {
     wait_state(&cluster, "running", Duration::from_secs(10)).await?;
     cluster.expect(&["admin", "balance", "cancel"]).await?;
     let ended = wait_state(&cluster, "idle", Duration::from_secs(60)).await?;
-    ensure!(ended["outcome"] == "cancelled by an administrator" && moving(&ended) == 0, "{ended}");
+    ensure!(ended["outcome"]["message"] == "cancelled by an administrator" && moving(&ended) == 0, "{ended}");
     let groups = json(&cluster, &["admin", "pgs"]).await?;
     let temporary = |group: &Value| {
         group["members"].as_array().is_some_and(|all| all.iter().any(|member| member["temporary"] == true))
@@ -147,7 +147,7 @@ async fn balancing_rests_and_is_given_up_when_told_so() -> Result<()> {
         let seen = json(&cluster, &["admin", "balance"]).await.map_err(|error| format!("{error:#}"))?;
         let done = seen["state"] == "idle"
             && seen["automatic"] == true
-            && seen["outcome"].as_str().is_some_and(|outcome| outcome.starts_with("done"));
+            && seen["outcome"]["message"].as_str().is_some_and(|outcome| outcome.starts_with("done"));
         if done { Ok(seen) } else { Err(format!("{seen}")) }
     })
     .await?;

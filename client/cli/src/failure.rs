@@ -159,12 +159,16 @@ impl From<Status> for Failure {
 impl From<holdfast_admin::Problem> for Failure {
     fn from(problem: holdfast_admin::Problem) -> Self {
         let exit = match problem.status().as_u16() {
+            _ if problem.code == "invalid_argument" => Exit::Usage,
             404 => Exit::NotFound,
             503 => Exit::Unreachable,
             400 | 401 | 403 | 405 | 408 | 409 | 412 | 413 | 415 | 422 | 429 | 507 => Exit::Refused,
             _ => Exit::Failed,
         };
-        Self::new(exit, problem.message.clone())
+        match problem.message.as_str() {
+            "" => Self::new(exit, problem.code.replace('_', " ")),
+            message => Self::new(exit, message),
+        }
     }
 }
 

@@ -132,6 +132,14 @@ pub(crate) fn span_ms(ms: u64) -> String {
     }
 }
 
+/// A time of the admin API (`2026-11-21T08:15:00.123Z`) for people: `2026-11-21 08:15:00`.
+pub(crate) fn moment(text: &str) -> String {
+    match (text.get(..10), text.get(11..19)) {
+        (Some(day), Some(time)) => format!("{day} {time}"),
+        _ => text.to_owned(),
+    }
+}
+
 /// `2026-11-21 08:15:00`, UTC.
 pub(crate) fn time_ns(ns: i64) -> String {
     let seconds = ns.div_euclid(1_000_000_000);
@@ -202,6 +210,7 @@ mod tests {
         assert_eq!(time_ns(0), "1970-01-01 00:00:00");
         assert_eq!(time_ns(951_782_400_000_000_000), "2000-02-29 00:00:00");
         assert_eq!(time_ns(-1), "1969-12-31 23:59:59");
+        assert_eq!(moment("2026-11-23T16:00:00.123Z"), "2026-11-23 16:00:00");
         assert_eq!(span_ms(250), "250ms");
         assert_eq!(span_ms(3_250), "3.2s");
         assert_eq!(span_ms(200_000), "3m 20s");

@@ -6,6 +6,7 @@ use holdfast_proto::audit::AuditEntry;
 use holdfast_proto::method::Balancing;
 use holdfast_proto::op::{BalanceAction, BalanceState, Op, PutSetting, SteerBalance};
 use holdfast_proto::query::{ListAudit, Query};
+use holdfast_proto::reason::balance_outcome;
 use http::StatusCode;
 use prost::Message;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ use crate::cluster::Cluster;
 use crate::error::{Failures, Problem};
 use crate::http::{App, Body, Path};
 use crate::page::Page;
+use crate::reason::Reason;
 use crate::who::{Operator, Viewer};
 use crate::{audit, moment, names, settings};
 
@@ -56,8 +58,8 @@ pub struct Balance {
     pub rate: u64,
     /// Seconds until it is done.
     pub eta_seconds: Option<u64>,
-    /// How it ended, in English.
-    pub outcome: String,
+    /// How it ended.
+    pub outcome: Reason,
     /// How much lies in each group is known; until then plans leave groups out.
     pub measured: bool,
     /// Cap per disk in bytes per second; 0: none of its own.
@@ -87,8 +89,8 @@ pub struct BalanceRun {
     pub bytes: u64,
     /// Bytes that were to be moved when it began.
     pub planned_bytes: u64,
-    /// How it ended, in English.
-    pub outcome: String,
+    /// How it ended.
+    pub outcome: Reason,
     /// Who began it.
     pub by: String,
 }
@@ -142,6 +144,10 @@ pub struct Level {
     pub node: u64,
     /// Its capacity times its weight.
     pub share_bytes: u64,
+    /// How full of chunks it is now, as a part of its share.
+    pub full_before: f64,
+    /// The same afterwards.
+    pub full_after: f64,
     /// Bytes of chunks on it now.
     pub before_bytes: u64,
     /// The same afterwards.
@@ -174,7 +180,7 @@ pub async fn status(cluster: &Cluster) -> Result<Balance, Problem> {
         bytes_left: reply.left,
         rate: reply.rate,
         eta_seconds: reply.left.checked_div(reply.rate).filter(|_| runs),
-        outcome: run.outcome.clone(),
+        outcome: Reason::of(&balance_outcome(&run.outcome)),
         measured: reply.measured,
         bytes_per_second: number("balance_bytes_per_second"),
         automatic_on: settings.get("balance_auto").is_some_and(|value| value == "true"),
@@ -212,6 +218,8 @@ pub async fn plan(cluster: &Cluster) -> Result<BalancePlan, Problem> {
                 disk: level.disk,
                 node: node(level.disk),
                 share_bytes: level.share,
+                full_before: part(level.before, level.share),
+                full_after: part(level.after, level.share),
                 before_bytes: level.before,
                 after_bytes: level.after,
                 peak_bytes: level.peak,
@@ -267,7 +275,7 @@ pub async fn history(cluster: &Cluster) -> Result<Vec<BalanceRun>, Problem> {
             moves: number("moves"),
             bytes: number("bytes"),
             planned_bytes: number("planned_bytes"),
-            outcome: text("outcome"),
+            outcome: Reason::of(&balance_outcome(&text("outcome"))),
             by,
         })
     });

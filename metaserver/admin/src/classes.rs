@@ -134,7 +134,7 @@ pub struct ClassView {
     pub tolerates: u32,
 }
 
-fn view(class: &StorageClass, groups: u64, bytes: u64) -> ClassView {
+pub(crate) fn view(class: &StorageClass, groups: u64, bytes: u64) -> ClassView {
     let kind = class.redundancy.and_then(|redundancy| redundancy.kind);
     let (copies, min_copies, erasure) = match kind {
         Some(Kind::Replicated(r)) => (Some(r.copies), Some(r.min_copies), None),

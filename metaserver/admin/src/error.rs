@@ -14,6 +14,8 @@ use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::reason::Reason;
+
 /// A failure.
 #[derive(Clone, Debug)]
 pub struct Problem(Box<Details>);
@@ -38,6 +40,9 @@ pub struct Details {
     pub message: String,
     /// What the message says, by name.
     pub params: BTreeMap<String, String>,
+    /// What speaks against it, where that is known piece by piece.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<Reason>,
     /// `never`: it will not help; `later`: the same may work in a while; `refresh`: look again first.
     pub retry: String,
     /// When to try again, in milliseconds.
@@ -112,6 +117,7 @@ impl Problem {
             code: code.to_owned(),
             message: message.into(),
             params: BTreeMap::new(),
+            reasons: Vec::new(),
             retry: "never".to_owned(),
             retry_after_ms: None,
             request_id: String::new(),
@@ -223,7 +229,8 @@ fn named(code: Code) -> (StatusCode, &'static str) {
 impl From<Status> for Problem {
     fn from(status: Status) -> Self {
         let (http, code) = named(status.kind());
-        let problem = Self::new(http, code, status.message.clone());
+        let mut problem = Self::new(http, code, status.message.clone());
+        problem.0.reasons = status.reasons.iter().map(Reason::of).collect();
         match status.retry() {
             Retry::Busy { after } => problem.later(after),
             Retry::RefreshMap(_) => problem.refresh(),

@@ -3,13 +3,9 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use holdfast_client::Client;
 use holdfast_proto::admin::{GroupHealth, HealthReply, HealthRequest};
-use holdfast_proto::ids::{Ino, ROOT_INO};
-use holdfast_proto::inode::FileKind;
 use holdfast_proto::method::Health;
 use holdfast_proto::op::Ailment;
-use holdfast_proto::query::{FilesIn, Query as Ask};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -18,7 +14,8 @@ use utoipa_axum::routes;
 use crate::cluster::Cluster;
 use crate::error::{Failures, Problem};
 use crate::http::{App, Path, Query};
-use crate::page::{self, Page, Where};
+use crate::page::{self, Page};
+use crate::reason::Reason;
 use crate::who::Viewer;
 use crate::{moment, names};
 
@@ -28,7 +25,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(get_summary))
         .routes(routes!(get_map))
         .routes(routes!(get_group))
-        .routes(routes!(list_files))
+        .routes(routes!(crate::group_files::list_files))
 }
 
 /// A placement group.
@@ -49,6 +46,8 @@ pub struct GroupView {
     pub state: String,
     /// The same in English, with who is missing.
     pub why: String,
+    /// The same piece by piece: how close to loss, what is being done.
+    pub reasons: Vec<Reason>,
     /// Since when it lacks something.
     pub since: Option<String>,
     /// Since when it is as close to loss as now.
@@ -97,6 +96,7 @@ pub(crate) fn view(group: &GroupHealth) -> GroupView {
         level: names::ailment(group.ailment).to_owned(),
         state: group.state.clone(),
         why: group.why.clone(),
+        reasons: Reason::all(&group.reasons, std::slice::from_ref(&group.why)),
         since: moment::known_ns(group.since_ns),
         level_since: moment::known_ns(group.level_since_ns),
         until: moment::known_ns(group.until_ns),
@@ -283,6 +283,22 @@ pub struct Summary {
     pub by_spare: Vec<BySpare>,
     /// By class.
     pub by_class: Vec<ByClass>,
+    /// Nothing lacks redundancy. `false` while a leader that is new still listens who is there.
+    pub whole: bool,
+    /// Since when some group has lacked something.
+    pub since: Option<String>,
+    /// For how long, in seconds.
+    pub lacking_seconds: u64,
+    /// Bytes that repair has to copy.
+    pub bytes_left: u64,
+    /// Bytes per second that it copies.
+    pub rate: u64,
+    /// Seconds until that is done.
+    pub eta_seconds: Option<u64>,
+    /// How much lies in each group is known; until then bytes are too low.
+    pub measured: bool,
+    /// For how long the leader, which is new, still listens who is there; 0: it knows.
+    pub listening_ms: u64,
 }
 
 pub(crate) fn levels(reply: &HealthReply) -> BTreeMap<String, Sum> {
@@ -298,7 +314,19 @@ pub async fn summary(cluster: &Cluster) -> Result<Summary, Problem> {
     let (reply, map) = tokio::try_join!(cluster.leader::<Health>(&request), cluster.small_map())?;
     let states = reply.states.iter();
     let name = |id: u32| map.classes.iter().find(|class| class.id == id).map(|class| class.name.clone());
+    let whole = |one: &holdfast_proto::admin::LevelCount| one.level == Ailment::Whole as i32;
+    let lacking_ns = if reply.oldest_since_ns == 0 { 0 } else { reply.now_ns - reply.oldest_since_ns };
     Ok(Summary {
+        whole: reply.listening_ms == 0
+            && reply.oldest_since_ns == 0
+            && reply.levels.iter().all(|one| whole(one) || one.groups == 0),
+        since: moment::known_ns(reply.oldest_since_ns),
+        lacking_seconds: u64::try_from(lacking_ns / 1_000_000_000).unwrap_or(0),
+        bytes_left: reply.bytes_left,
+        rate: reply.rate,
+        eta_seconds: reply.eta_s,
+        measured: reply.measured,
+        listening_ms: reply.listening_ms,
         total: reply.levels.iter().map(|one| one.groups).sum(),
         by_level: levels(&reply),
         by_state: states
@@ -337,111 +365,6 @@ pub async fn map(cluster: &Cluster) -> Result<GroupMapView, Problem> {
     Ok(GroupMapView { level: map.levels.iter().map(letter).collect(), ids: map.ids, class: map.classes })
 }
 
-/// A file that has content in a group.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct FileIn {
-    /// Its path.
-    pub path: String,
-    /// Its inode.
-    pub ino: u64,
-    /// Its length.
-    pub size: u64,
-}
-
-/// Files looked at for one answer at most: chunks do not know their files, so names are walked.
-const MOST_WALKED: usize = 20_000;
-
-/// Files asked about at once.
-const AT_ONCE: usize = 1000;
-
-/// Where a walk over all names stands: the directories still to be gone into, and how far the first of them is.
-#[derive(Default, Serialize, Deserialize)]
-struct Walk {
-    todo: Vec<(String, u64)>,
-    after: String,
-}
-
-/// Files with content in a group, page by page. A page may be empty although there are more: then the walk over names goes
-/// on with the next one.
-pub async fn files(
-    cluster: &Cluster,
-    id: u32,
-    after: Option<&str>,
-    most: u32,
-) -> Result<Page<FileIn>, Problem> {
-    group(cluster, id).await?;
-    let client = cluster.client().await?;
-    let mut walk = match after {
-        None | Some("") => Walk { todo: vec![(String::new(), ROOT_INO.0)], after: String::new() },
-        Some(_) => serde_json::from_slice(&page::unmarked(after)?).map_err(|_| page::no_page())?,
-    };
-    let (mut items, mut walked) = (Vec::new(), 0);
-    while items.len() < most as usize && walked < MOST_WALKED {
-        let Some((path, ino)) = walk.todo.last().cloned() else { return Ok(Page { items, next: None }) };
-        let from = page::unmarked(Some(&walk.after))?;
-        let listed = client.list_dir(Ino(ino), (!from.is_empty()).then_some(from), true).await?;
-        walked += listed.entries.len();
-        let mut candidates = Vec::new();
-        let mut inner = Vec::new();
-        for entry in &listed.entries {
-            let here = format!("{path}/{}", String::from_utf8_lossy(&entry.name));
-            let Some(inode) = &entry.inode else { continue };
-            match FileKind::try_from(entry.kind) {
-                Ok(FileKind::Directory) => inner.push((here, entry.ino)),
-                Ok(FileKind::File) if inode.extent_count > 0 => {
-                    candidates.push((here, entry.ino, inode.size))
-                }
-                _ => {}
-            }
-        }
-        let held = held(&client, id, candidates.iter().map(|(_, ino, _)| *ino).collect()).await?;
-        let found = candidates.into_iter().filter(|(_, ino, _)| held.contains(ino));
-        items.extend(found.map(|(path, ino, size)| FileIn { path, ino, size }));
-        match listed.next {
-            Some(next) => {
-                // Directories found on the way come after the rest of this one.
-                let at = walk.todo.len() - 1;
-                walk.todo.splice(at..at, inner);
-                walk.after = page::marker(&next);
-            }
-            None => {
-                walk.todo.pop();
-                walk.todo.extend(inner);
-                walk.after = String::new();
-            }
-        }
-    }
-    let next = serde_json::to_vec(&walk).map_err(|error| Problem::internal(error.to_string()))?;
-    Ok(Page { items, next: (!walk.todo.is_empty()).then(|| page::marker(&next)) })
-}
-
-/// Which of some files have content in the group.
-async fn held(
-    client: &Client,
-    pg: u32,
-    mut inos: Vec<u64>,
-) -> Result<std::collections::BTreeSet<u64>, Problem> {
-    let (mut held, mut offset) = (std::collections::BTreeSet::new(), 0);
-    while !inos.is_empty() {
-        let asked: Vec<u64> = inos.iter().copied().take(AT_ONCE).collect();
-        let count = asked.len();
-        let reply = client.ask(Ask::FilesIn(FilesIn { pg, inos: asked, offset })).await?.reply;
-        held.extend(reply.inos);
-        if !reply.more {
-            inos.drain(..count);
-            offset = 0;
-            continue;
-        }
-        let next = String::from_utf8_lossy(&reply.next).into_owned();
-        let parsed =
-            next.split_once('/').and_then(|(a, b)| Some((a.parse::<usize>().ok()?, b.parse().ok()?)));
-        let (done, at) = parsed.ok_or_else(|| Problem::internal("the answer has no place to go on from"))?;
-        inos.drain(..done.min(inos.len()));
-        offset = at;
-    }
-    Ok(held)
-}
-
 /// Placement groups.
 #[utoipa::path(get, path = "/groups", tag = "groups", params(Filter),
     responses((status = 200, body = Page<GroupView>), Failures))]
@@ -468,16 +391,4 @@ async fn get_map(viewer: Viewer) -> Result<Json<GroupMapView>, Problem> {
     responses((status = 200, body = GroupView), Failures))]
 async fn get_group(viewer: Viewer, Path(id): Path<u32>) -> Result<Json<GroupView>, Problem> {
     group(&viewer.cluster, id).await.map(Json)
-}
-
-/// Files with content in a placement group. A page may be short, or empty, although there are more.
-#[utoipa::path(get, path = "/groups/{group}/files", tag = "groups", operation_id = "list_files_of_group",
-    params(("group" = u32, Path), Where), responses((status = 200, body = Page<FileIn>), Failures))]
-async fn list_files(
-    viewer: Viewer,
-    Path(id): Path<u32>,
-    Query(at): Query<Where>,
-) -> Result<Json<Page<FileIn>>, Problem> {
-    let most = page::limit(at.limit)?;
-    files(&viewer.cluster, id, at.after.as_deref(), most).await.map(Json)
 }

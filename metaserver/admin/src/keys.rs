@@ -142,6 +142,13 @@ pub async fn list(cluster: &Cluster) -> Result<Vec<Key>, Problem> {
 
 /// Makes a key.
 pub async fn create(cluster: &Cluster, spec: KeySpec) -> Result<NewKey, Problem> {
+    let key = draw(spec)?;
+    store(cluster, &key).await?;
+    Ok(key)
+}
+
+/// Thinks a key up, for who has to keep its secret before it is valid.
+pub fn draw(spec: KeySpec) -> Result<NewKey, Problem> {
     check(&spec)?;
     let key = PutKey {
         access_key: access_key(),
@@ -150,9 +157,21 @@ pub async fn create(cluster: &Cluster, spec: KeySpec) -> Result<NewKey, Problem>
         rules: spec.rules.unwrap_or_default().into_iter().map(record).collect(),
         disabled: spec.disabled.unwrap_or(false),
     };
-    cluster.change(Op::PutKey(key.clone())).await?;
     let secret_key = key.secret_key.clone();
     Ok(NewKey { key: view(key), secret_key })
+}
+
+/// Makes a key that was thought up valid.
+pub async fn store(cluster: &Cluster, new: &NewKey) -> Result<(), Problem> {
+    let NewKey { key, secret_key } = new.clone();
+    let op = PutKey {
+        access_key: key.access_key,
+        secret_key,
+        description: key.description,
+        rules: key.rules.into_iter().map(record).collect(),
+        disabled: key.disabled,
+    };
+    cluster.change(Op::PutKey(op)).await.map(drop)
 }
 
 /// Changes a key.

@@ -3,6 +3,7 @@
 
 use axum::Json;
 use holdfast_proto::admin::{ChangeMembership, MembershipChange, MetaStatus};
+use holdfast_proto::cluster::Peer;
 use holdfast_proto::method::Membership;
 use holdfast_proto::op::{Op, PutJoinToken};
 use http::StatusCode;
@@ -39,10 +40,46 @@ pub struct Meta {
     pub snapshot: u64,
     /// Entry up to which the log is purged.
     pub purged: u64,
+    /// The node that answered.
+    pub answered_by: u64,
+    /// Everybody in it.
+    pub members: Vec<MetaMember>,
+}
+
+/// A metaserver.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct MetaMember {
+    /// The node.
+    pub node: u64,
+    /// Its address.
+    pub address: String,
+    /// It votes; otherwise it follows.
+    pub voter: bool,
+    /// It leads.
+    pub leader: bool,
+    /// Last log entry that it is known to have.
+    pub matched: Option<u64>,
+    /// Since it last answered the leader; known to that one only.
+    pub silent_ms: Option<u64>,
 }
 
 fn view(status: &MetaStatus) -> Meta {
+    let member = |peer: &Peer, voter| {
+        let progress = status.progress.iter().find(|progress| progress.node == peer.node);
+        MetaMember {
+            node: peer.node,
+            address: peer.address.clone(),
+            voter,
+            leader: peer.node == status.leader,
+            matched: progress.map(|progress| progress.matched),
+            silent_ms: progress.and_then(|progress| progress.silent_ms),
+        }
+    };
+    let voters = status.voters.iter().map(|peer| member(peer, true));
+    let learners = status.learners.iter().map(|peer| member(peer, false));
     Meta {
+        answered_by: status.node,
+        members: voters.chain(learners).collect(),
         quorum: overview::quorum(status),
         last_log: status.last_log,
         applied: status.applied,
@@ -69,9 +106,19 @@ pub async fn change(
 
 /// Makes a token with which nodes join; one that was there before ends.
 pub async fn new_token(cluster: &Cluster) -> Result<String, Problem> {
-    let token = password::secret();
-    cluster.change(Op::PutJoinToken(PutJoinToken { digest: password::digest(&token) })).await?;
+    let token = draw_token();
+    store_token(cluster, &token).await?;
     Ok(token)
+}
+
+/// Thinks a token up, for who has to keep it before it is valid.
+pub fn draw_token() -> String {
+    password::secret()
+}
+
+/// Makes a token that was thought up valid; one that was there before ends.
+pub async fn store_token(cluster: &Cluster, token: &str) -> Result<(), Problem> {
+    cluster.change(Op::PutJoinToken(PutJoinToken { digest: password::digest(token) })).await.map(drop)
 }
 
 /// Takes the token back: no node joins.

@@ -17,6 +17,14 @@ pub fn standing(number: i32) -> &'static str {
     }
 }
 
+/// The standing of that name.
+pub fn standing_number(name: &str) -> Option<i32> {
+    [Standing::In, Standing::Draining, Standing::Out, Standing::Removed, Standing::Maintenance]
+        .into_iter()
+        .map(|one| one as i32)
+        .find(|number| standing(*number) == name)
+}
+
 /// How reachable it seems.
 pub fn liveness(number: i32) -> &'static str {
     match Liveness::try_from(number) {

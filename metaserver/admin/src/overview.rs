@@ -19,6 +19,7 @@ use crate::error::{Failures, Problem};
 use crate::history::{self, Forecast};
 use crate::http::App;
 use crate::procedures::Procedure;
+use crate::reason::Reason;
 use crate::who::Viewer;
 use crate::{moment, names};
 
@@ -66,6 +67,8 @@ pub struct Overview {
     pub jobs: Vec<Job>,
     /// There is no bucket yet.
     pub empty: bool,
+    /// Files whose content is being converted to their class.
+    pub files_converting: u64,
     /// Clients connected.
     pub sessions: u64,
     /// Epoch of the cluster map.
@@ -87,8 +90,12 @@ pub struct Issue {
     pub message: String,
     /// What the message says, by name.
     pub params: BTreeMap<String, String>,
+    /// Of a procedure under way: how far it is, then what it waits for.
+    pub reasons: Vec<Reason>,
     /// Since when, if that is known.
     pub since: Option<String>,
+    /// For how long, in milliseconds; 0: not known.
+    pub since_ms: u64,
 }
 
 /// The metadata group.
@@ -183,6 +190,14 @@ pub struct Redundancy {
     pub missing_chunks: u64,
     /// Chunks that wait for deletion.
     pub garbage_chunks: u64,
+    /// Repairs running.
+    pub repairs_running: u64,
+    /// Chunks repaired since this leader was elected.
+    pub repaired_chunks: u64,
+    /// Their bytes.
+    pub repaired_bytes: u64,
+    /// For how long something has been lacking, in milliseconds.
+    pub degraded_ms: u64,
     /// How much data bears how many further failures, fewest first.
     pub survives: Vec<Survives>,
     /// Since when something has been lacking.
@@ -264,10 +279,10 @@ pub struct Job {
     pub eta_seconds: Option<u64>,
     /// Since when.
     pub since: Option<String>,
-    /// In English: how far it is.
-    pub detail: String,
+    /// How far it is.
+    pub detail: Reason,
     /// What it waits for.
-    pub blocked: Vec<String>,
+    pub blocked: Vec<Reason>,
 }
 
 /// Looks at everything.
@@ -315,6 +330,24 @@ pub async fn overview(cluster: &Cluster) -> Result<Overview, Problem> {
     view.disks =
         DiskCounts { total: taking.len() as u64, alive: alive + full, full, failed: seen(Liveness::Failed) };
     Ok(view)
+}
+
+/// What one question tells: everything but what is under way, forecasts and details of redundancy, with what the leader
+/// does in the background and how far its log is. It answers, too, when the rest of the cluster hardly does.
+pub struct Glance {
+    /// Those fields of it that the one question tells.
+    pub overview: Overview,
+    /// What the leader does in the background.
+    pub loops: Vec<Loop>,
+    /// Last entry that is applied.
+    pub applied: u64,
+}
+
+/// Looks once.
+pub async fn glance(cluster: &Cluster) -> Result<Glance, Problem> {
+    let status = cluster.condition().await?;
+    let applied = status.meta.as_ref().map_or(0, |meta| meta.applied);
+    Ok(Glance { overview: partial(&status), applied, loops: loops(status) })
 }
 
 impl Overview {
@@ -375,6 +408,10 @@ fn partial(status: &ClusterStatus) -> Overview {
             pgs_unavailable: redundancy.pgs_unavailable,
             missing_chunks: redundancy.missing_chunks,
             garbage_chunks: redundancy.garbage_chunks,
+            repairs_running: redundancy.repairs_running,
+            repaired_chunks: redundancy.repaired_chunks,
+            repaired_bytes: redundancy.repaired_bytes,
+            degraded_ms: redundancy.degraded_ms,
             survives: Vec::new(),
             oldest_since: None,
             bytes_left: 0,
@@ -385,6 +422,7 @@ fn partial(status: &ClusterStatus) -> Overview {
         io: Rates::of(&status.io.unwrap_or_default()),
         jobs: Vec::new(),
         empty: false,
+        files_converting: status.converting,
         sessions: status.sessions,
         map_epoch: status.map_epoch,
         uptime_seconds: status.uptime_s,
@@ -398,7 +436,9 @@ fn issue(issue: &HealthIssue) -> Issue {
         severity: names::severity(issue.severity).to_owned(),
         message: issue.message.clone(),
         params: issue.params.iter().map(|pair| (pair.key.clone(), pair.value.clone())).collect(),
+        reasons: issue.reasons.iter().map(Reason::of).collect(),
         since: moment::ago_ms(issue.since_ms),
+        since_ms: issue.since_ms,
     }
 }
 
@@ -449,9 +489,15 @@ fn job(kind: &str) -> Job {
         rate: 0,
         eta_seconds: None,
         since: None,
-        detail: String::new(),
+        detail: Reason::default(),
         blocked: Vec::new(),
     }
+}
+
+/// How far a job is.
+fn far(code: &str, message: String, params: &[(&str, u64)]) -> Reason {
+    let reason = holdfast_proto::reason::Reason::new(code, message);
+    Reason::of(&params.iter().fold(reason, |reason, (key, value)| reason.with(key, value)))
 }
 
 fn repair_job(health: &HealthReply, status: &ClusterStatus) -> Option<Job> {
@@ -466,7 +512,7 @@ fn repair_job(health: &HealthReply, status: &ClusterStatus) -> Option<Job> {
         rate: health.rate,
         eta_seconds: health.eta_s,
         since: moment::known_ns(health.oldest_since_ns),
-        detail: format!("{groups} groups lack something"),
+        detail: far("job_repair", format!("{groups} groups lack something"), &[("groups", groups)]),
         ..job("repair")
     })
 }
@@ -480,7 +526,11 @@ fn balance_job(reply: &holdfast_proto::admin::BalanceReply) -> Option<Job> {
         rate: reply.rate,
         eta_seconds: reply.left.checked_div(reply.rate).filter(|_| run.state() == BalanceState::Running),
         since: moment::known_ns(run.began_ns),
-        detail: format!("{} members were moved, {} are under way", run.moves, reply.under_way),
+        detail: far(
+            "job_balance",
+            format!("{} members were moved, {} are under way", run.moves, reply.under_way),
+            &[("moves", run.moves), ("under_way", reply.under_way)],
+        ),
         ..job("balance")
     })
 }
@@ -526,7 +576,11 @@ fn scrub_job(reply: &holdfast_proto::admin::ScrubReply) -> Option<Job> {
         rate,
         eta_seconds: total.saturating_sub(done).checked_div(rate),
         since: began.and_then(moment::known_s),
-        detail: format!("{disks} disks are read back and checked"),
+        detail: far(
+            "job_scrub",
+            format!("{disks} disks are read back and checked"),
+            &[("disks", disks as u64)],
+        ),
         ..job("scrub")
     })
 }
@@ -534,7 +588,11 @@ fn scrub_job(reply: &holdfast_proto::admin::ScrubReply) -> Option<Job> {
 fn convert_job(status: &ClusterStatus) -> Option<Job> {
     (status.converting > 0).then(|| Job {
         title_params: BTreeMap::from([("files".to_owned(), status.converting.to_string())]),
-        detail: format!("{} files are converted to their class", status.converting),
+        detail: far(
+            "job_convert",
+            format!("{} files are converted to their class", status.converting),
+            &[("files", status.converting)],
+        ),
         ..job("convert")
     })
 }
@@ -564,13 +622,15 @@ pub struct Loops {
     pub items: Vec<Loop>,
 }
 
+fn loops(status: ClusterStatus) -> Vec<Loop> {
+    let loops = status.loops.into_iter();
+    loops.map(|l| Loop { name: l.name, state: l.state, detail: l.detail }).collect()
+}
+
 /// What the leader does in the background.
 #[utoipa::path(get, path = "/loops", tag = "cluster", responses((status = 200, body = Loops), Failures))]
 async fn get_loops(viewer: Viewer) -> Result<Json<Loops>, Problem> {
-    let status = viewer.cluster.condition().await?;
-    let items = status.loops.into_iter();
-    let items = items.map(|l| Loop { name: l.name, state: l.state, detail: l.detail }).collect();
-    Ok(Json(Loops { items }))
+    Ok(Json(Loops { items: loops(viewer.cluster.condition().await?) }))
 }
 
 #[cfg(test)]

@@ -50,8 +50,8 @@ pub(crate) fn limit(asked: Option<u32>) -> Result<u32, Problem> {
     }
 }
 
-/// Longest marker: the walk through all names for the files of a group remembers the directories ahead of it.
-const MOST_MARKER: usize = 48 << 10;
+/// Longest marker: a path.
+const MOST_MARKER: usize = 8192;
 
 /// As it is written, but reading does not look at the bits that the last letter has too many.
 const MARKERS: GeneralPurpose = GeneralPurpose::new(

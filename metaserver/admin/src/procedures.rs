@@ -5,6 +5,7 @@ use axum::Json;
 use holdfast_proto::admin::{
     HealthRequest, ProcedureAction, ProcedureReply, ProcedureRequest, ProcedureStatus,
 };
+use holdfast_proto::map::ProcedureKind;
 use holdfast_proto::method::{Health, Procedures};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -15,6 +16,7 @@ use crate::cluster::Cluster;
 use crate::error::{Failures, Problem};
 use crate::http::{App, Body, Path, Query};
 use crate::page::Page;
+use crate::reason::Reason;
 use crate::who::{Operator, Viewer};
 use crate::{moment, names};
 
@@ -52,10 +54,12 @@ pub struct Procedure {
     pub eta_seconds: Option<u64>,
     /// Of maintenance: seconds until it ends by itself.
     pub ends_in_seconds: Option<u64>,
-    /// What it waits for, in English.
-    pub blocked: Vec<String>,
-    /// How far it is, in English.
-    pub detail: String,
+    /// Groups that it has left and still has to let go of.
+    pub leaves: u64,
+    /// What it waits for.
+    pub blocked: Vec<Reason>,
+    /// How far it is.
+    pub detail: Reason,
     /// Nothing is left to do.
     pub done: bool,
 }
@@ -74,8 +78,12 @@ impl Procedure {
             rate: status.rate,
             eta_seconds: status.eta_s,
             ends_in_seconds: status.left_s,
-            blocked: status.blocked.clone(),
-            detail: status.detail.clone(),
+            leaves: status.leaves,
+            blocked: Reason::all(&status.blocked_reasons, &status.blocked),
+            detail: status
+                .detail_reason
+                .as_ref()
+                .map_or_else(|| Reason { message: status.detail.clone(), ..Reason::default() }, Reason::of),
             done: status.done,
         }
     }
@@ -88,8 +96,8 @@ pub struct ProcedureResult {
     pub groups: u64,
     /// Their bytes on it.
     pub bytes: u64,
-    /// What speaks against it, in English; begun all the same only if forced.
-    pub against: Vec<String>,
+    /// What speaks against it; begun all the same only if forced.
+    pub against: Vec<Reason>,
     /// It was so already.
     pub already: bool,
     /// Nothing was done: it was only judged.
@@ -107,6 +115,10 @@ pub struct ProcedureResult {
 pub struct Proof {
     /// The disk.
     pub disk: u32,
+    /// The life of it that was looked at.
+    pub incarnation: u64,
+    /// Log index of the state that was looked at.
+    pub index: u64,
     /// Groups that count on it: 0.
     pub groups: u64,
     /// Groups that it still has to let go of.
@@ -132,6 +144,20 @@ pub struct Terms {
     /// Of maintenance: for how long, 10 seconds to 30 days.
     #[schema(maximum = 2_592_000)]
     pub window_seconds: u64,
+    /// Of `resume`: end only a drain or replacement (`drain`), or only a maintenance (`maintenance`); whatever it is if this
+    /// is left out.
+    #[schema(value_type = Option<String>, pattern = "^(drain|maintenance)$")]
+    pub ends: Option<Ends>,
+}
+
+/// What is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ends {
+    /// A drain or replacement.
+    Drain,
+    /// A maintenance.
+    Maintenance,
 }
 
 /// Does it, or says what would come of it.
@@ -143,7 +169,7 @@ pub async fn act(cluster: &Cluster, request: ProcedureRequest) -> Result<Procedu
         groups: reply.groups,
         bytes: reply.bytes,
         allowed: reply.against.is_empty(),
-        against: reply.against,
+        against: Reason::all(&reply.against_reasons, &reply.against),
         already: reply.already,
         preview,
         proofs: reply
@@ -151,6 +177,8 @@ pub async fn act(cluster: &Cluster, request: ProcedureRequest) -> Result<Procedu
             .iter()
             .map(|proof| Proof {
                 disk: proof.disk,
+                incarnation: proof.incarnation,
+                index: proof.index,
                 groups: proof.groups,
                 leaves: proof.leaves,
                 answered: proof.answered,
@@ -169,9 +197,15 @@ pub async fn list(cluster: &Cluster) -> Result<Vec<Procedure>, Problem> {
     Ok(health.procedures.iter().map(Procedure::of).collect())
 }
 
-fn request(action: ProcedureAction, terms: Terms) -> ProcedureRequest {
+/// The order for an action on these terms; whose disk or node it is about is added.
+pub fn request(action: ProcedureAction, terms: Terms) -> ProcedureRequest {
+    let ends = terms.ends.map(|ends| match ends {
+        Ends::Drain => ProcedureKind::Drain,
+        Ends::Maintenance => ProcedureKind::Maintenance,
+    });
     ProcedureRequest {
         action: action as i32,
+        ends: ends.map(|kind| kind as i32),
         force: terms.force,
         window_s: terms.window_seconds,
         only_judge: terms.preview,

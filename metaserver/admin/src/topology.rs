@@ -332,23 +332,39 @@ pub struct NodeChange {
     /// Host label.
     #[schema(format = "label")]
     pub host: Option<String>,
+    /// `in`, `draining`, `out` or `maintenance`, whatever comes of it: drain and maintenance look first.
+    #[schema(pattern = "^(in|draining|out|maintenance)$")]
+    pub standing: Option<String>,
 }
 
 /// Changes of a disk.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DiskChange {
     /// Share of new data relative to its capacity, 0 to 100.
     #[schema(minimum = 0, maximum = 100)]
-    pub weight: f64,
+    pub weight: Option<f64>,
+    /// `in`, `draining`, `out` or `maintenance`, whatever comes of it: drain and replace look first.
+    #[schema(pattern = "^(in|draining|out|maintenance)$")]
+    pub standing: Option<String>,
 }
 
-/// Changes labels of a node.
-pub async fn label(cluster: &Cluster, id: u64, change: NodeChange) -> Result<(), Problem> {
+/// The number of a standing that somebody may give.
+fn standing_of(name: Option<&String>) -> Result<Option<i32>, Problem> {
+    let number = |name: &String| {
+        let found = names::standing_number(name).filter(|_| name != "removed");
+        found.ok_or_else(|| Problem::invalid("standing is one of in, draining, out, maintenance"))
+    };
+    name.map(number).transpose()
+}
+
+/// Changes labels and standing of a node.
+pub async fn change_of_node(cluster: &Cluster, id: u64, change: NodeChange) -> Result<(), Problem> {
     let labels = [&change.zone, &change.rack, &change.host];
-    if labels.iter().all(|label| label.is_none()) {
-        return Err(Problem::unfit("nothing to change: give zone, rack or host"));
+    if labels.iter().all(|label| label.is_none()) && change.standing.is_none() {
+        return Err(Problem::unfit("nothing to change: give standing, zone, rack or host"));
     }
+    let standing = standing_of(change.standing.as_ref())?;
     let plain = |label: &&String| {
         label.chars().count() <= MOST_LABEL && label.chars().all(|c| !c.is_control() && c != '/')
     };
@@ -357,17 +373,24 @@ pub async fn label(cluster: &Cluster, id: u64, change: NodeChange) -> Result<(),
             "a label has at most 64 characters, no control characters and no slash",
         ));
     }
-    let NodeChange { zone, rack, host } = change;
-    cluster.change(Op::SetNode(SetNode { id, zone, rack, host, ..SetNode::default() })).await.map(drop)
+    let NodeChange { zone, rack, host, .. } = change;
+    cluster
+        .change(Op::SetNode(SetNode { id, zone, rack, host, standing, ..SetNode::default() }))
+        .await
+        .map(drop)
 }
 
-/// Changes the weight of a disk.
-pub async fn weigh(cluster: &Cluster, id: u32, weight: f64) -> Result<(), Problem> {
-    if !(0.0..=100.0).contains(&weight) {
+/// Changes weight and standing of a disk.
+pub async fn change_of_disk(cluster: &Cluster, id: u32, change: &DiskChange) -> Result<(), Problem> {
+    if change.weight.is_none() && change.standing.is_none() {
+        return Err(Problem::unfit("nothing to change: give standing or weight"));
+    }
+    if change.weight.is_some_and(|weight| !(0.0..=100.0).contains(&weight)) {
         return Err(Problem::invalid("a weight lies between 0 and 100"));
     }
-    let weight = Some((weight * 1000.0).round() as u32);
-    cluster.change(Op::SetDisk(SetDisk { id, weight, ..SetDisk::default() })).await.map(drop)
+    let weight = change.weight.map(|weight| (weight * 1000.0).round() as u32);
+    let standing = standing_of(change.standing.as_ref())?;
+    cluster.change(Op::SetDisk(SetDisk { id, weight, standing, ..SetDisk::default() })).await.map(drop)
 }
 
 /// Nodes and disks, where they stand and how they are.
@@ -384,7 +407,7 @@ async fn get_node(viewer: Viewer, Path(id): Path<u64>) -> Result<Json<NodeDetail
     node(&viewer.cluster, id).await.map(Json)
 }
 
-/// Change the labels of a node.
+/// Change the labels of a node, or its standing without a look at what comes of it.
 #[utoipa::path(patch, path = "/nodes/{node}", tag = "topology", params(("node" = u64, Path)), request_body = NodeChange,
     responses((status = 200, body = NodeDetail), Failures))]
 async fn change_node(
@@ -392,7 +415,7 @@ async fn change_node(
     Path(id): Path<u64>,
     Body(change): Body<NodeChange>,
 ) -> Result<Json<NodeDetail>, Problem> {
-    label(&operator.cluster, id, change).await?;
+    change_of_node(&operator.cluster, id, change).await?;
     node(&operator.cluster, id).await.map(Json)
 }
 
@@ -403,7 +426,7 @@ async fn get_disk(viewer: Viewer, Path(id): Path<u32>) -> Result<Json<DiskDetail
     disk(&viewer.cluster, id).await.map(Json)
 }
 
-/// Change the weight of a disk.
+/// Change the weight of a disk, or its standing without a look at what comes of it.
 #[utoipa::path(patch, path = "/disks/{disk}", tag = "topology", params(("disk" = u32, Path)), request_body = DiskChange,
     responses((status = 200, body = DiskDetail), Failures))]
 async fn change_disk(
@@ -411,6 +434,6 @@ async fn change_disk(
     Path(id): Path<u32>,
     Body(change): Body<DiskChange>,
 ) -> Result<Json<DiskDetail>, Problem> {
-    weigh(&operator.cluster, id, change.weight).await?;
+    change_of_disk(&operator.cluster, id, &change).await?;
     disk(&operator.cluster, id).await.map(Json)
 }

@@ -1,6 +1,7 @@
 // A cluster that exists only here: nodes, disks and groups, and what happens to them second by second.
 
 import { randomOf, wanderer } from "./random.mjs";
+import { why } from "./reasons.mjs";
 
 export const TIB = 2 ** 40;
 export const GIB = 2 ** 30;
@@ -116,7 +117,7 @@ function trouble(cluster) {
   beginDrain(cluster, cluster.disks[2]);
   const node = cluster.nodes[3];
   node.standing = "maintenance";
-  node.procedure = procedure(cluster, "maintenance", null, node, { ends_in_seconds: 2_710, detail: "still here; its absence will cause no rebuild" });
+  node.procedure = procedure(cluster, "maintenance", null, node, { ends_in_seconds: 2_710, detail: why("maintenance_here") });
   for (const disk of disksOf(cluster, node.id)) disk.effective_standing = "maintenance";
   cluster.procedures.push(node.procedure);
 }
@@ -140,7 +141,7 @@ export function procedure(cluster, kind, disk, node, more = {}) {
     eta_seconds: null,
     ends_in_seconds: null,
     blocked: [],
-    detail: "",
+    detail: why(""),
     done: false,
     ...more,
   };
@@ -151,7 +152,7 @@ export function beginDrain(cluster, disk, share = 0.62) {
   disk.effective_standing = "draining";
   const node = cluster.nodes[disk.node - 1];
   const one = procedure(cluster, "drain", disk, node, {
-    blocked: share < 1 && share > 0 ? ["2 groups find no other disk that is apart enough and has room: add one, or give disks room"] : [],
+    blocked: share < 1 && share > 0 ? [why("waits_for_room", { groups: "2" })] : [],
   });
   one.bytes_left = Math.round(one.bytes_begun * share);
   one.groups_left = Math.round(one.groups_begun * share);

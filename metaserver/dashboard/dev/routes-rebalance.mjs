@@ -1,6 +1,7 @@
 // Rebalancing in the mock: a plan made from how full disks are, and a run that carries it out.
 
 import { log, MIB } from "./cluster.mjs";
+import { why } from "./reasons.mjs";
 
 const share = (disk) => disk.capacity_bytes * disk.weight;
 const iso = (ms) => new Date(ms).toISOString();
@@ -9,9 +10,9 @@ function balanceOf(cluster) {
   cluster.balance ??= {
     state: "idle", number: 4, automatic: true, began: iso(Date.now() - 86_400_000 * 6), changed: iso(Date.now() - 86_400_000 * 5.8),
     moves_done: 212, bytes_done: 3.1 * 2 ** 40, planned_bytes: 3.1 * 2 ** 40, moves_under_way: 0, bytes_left: 0, rate: 0, eta_seconds: null,
-    outcome: "done; disks differ by 4.2 %", measured: true, bytes_per_second: 0, automatic_on: true, threshold_percent: 10, parallel: 8,
+    outcome: why("balance_done", { percent: "4.2" }), measured: true, bytes_per_second: 0, automatic_on: true, threshold_percent: 10, parallel: 8,
   };
-  if (cluster.empty) Object.assign(cluster.balance, { began: null, number: 0, outcome: "", bytes_done: 0, moves_done: 0 });
+  if (cluster.empty) Object.assign(cluster.balance, { began: null, number: 0, outcome: why(""), bytes_done: 0, moves_done: 0 });
   return cluster.balance;
 }
 
@@ -57,12 +58,12 @@ function advance(cluster) {
     balance.moves_done = Math.floor(balance.bytes_done / (32 * 2 ** 30));
     balance.moves_under_way = 8;
     balance.eta_seconds = Math.round(balance.bytes_left / balance.rate);
-    if (balance.bytes_left === 0) Object.assign(balance, { state: "idle", outcome: "done; disks differ by 2.9 %", moves_under_way: 0, rate: 0 });
+    if (balance.bytes_left === 0) Object.assign(balance, { state: "idle", outcome: why("balance_done", { percent: "2.9" }), moves_under_way: 0, rate: 0 });
   } else {
     balance.rate = 0;
     balance.eta_seconds = null;
     if (balance.state === "paused") balance.moves_under_way = 0;
-    if (balance.state === "cancelling") Object.assign(balance, { state: "idle", outcome: "cancelled by an administrator", moves_under_way: 0, bytes_left: 0 });
+    if (balance.state === "cancelling") Object.assign(balance, { state: "idle", outcome: why("balance_cancelled"), moves_under_way: 0, bytes_left: 0 });
   }
   balance.changed = iso(Date.now());
   return balance;
@@ -75,8 +76,8 @@ export default (cluster) => ({
   "GET /balance/plan": () => plan(cluster),
   "GET /balance/history": () => ({
     items: cluster.empty ? [] : [
-      { number: 4, automatic: true, began: iso(Date.now() - 86_400_000 * 6), ended: iso(Date.now() - 86_400_000 * 5.8), moves: 212, bytes: 3.1 * 2 ** 40, planned_bytes: 3.1 * 2 ** 40, outcome: "done; disks differ by 4.2 %", by: "" },
-      { number: 3, automatic: false, began: iso(Date.now() - 86_400_000 * 31), ended: iso(Date.now() - 86_400_000 * 30.9), moves: 40, bytes: 0.4 * 2 ** 40, planned_bytes: 2 * 2 ** 40, outcome: "cancelled by an administrator", by: "lin.wei" },
+      { number: 4, automatic: true, began: iso(Date.now() - 86_400_000 * 6), ended: iso(Date.now() - 86_400_000 * 5.8), moves: 212, bytes: 3.1 * 2 ** 40, planned_bytes: 3.1 * 2 ** 40, outcome: why("balance_done", { percent: "4.2" }), by: "" },
+      { number: 3, automatic: false, began: iso(Date.now() - 86_400_000 * 31), ended: iso(Date.now() - 86_400_000 * 30.9), moves: 40, bytes: 0.4 * 2 ** 40, planned_bytes: 2 * 2 ** 40, outcome: why("balance_cancelled"), by: "lin.wei" },
     ],
   }),
   "PUT /balance/throttle": ({ body, actor }) => {
@@ -90,7 +91,7 @@ export default (cluster) => ({
     if (!next) return undefined;
     if (verb === "start") {
       const made = plan(cluster);
-      Object.assign(balance, { number: balance.number + 1, automatic: false, began: iso(Date.now()), bytes_done: 0, moves_done: 0, planned_bytes: made.bytes, bytes_left: made.bytes, outcome: "" });
+      Object.assign(balance, { number: balance.number + 1, automatic: false, began: iso(Date.now()), bytes_done: 0, moves_done: 0, planned_bytes: made.bytes, bytes_left: made.bytes, outcome: why("") });
     }
     balance.state = next;
     log(cluster, "change", `balance.${verb}`, "", actor);

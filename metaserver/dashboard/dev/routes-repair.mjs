@@ -8,7 +8,7 @@ const DAY = 86_400_000;
 function group(id, level, state, disks, left) {
   const failed = disks[0];
   return {
-    id, class: 1, class_name: "replicated-3", writable: "sealed", level, state, why: state, why_params: {}, since: iso(Date.now() - 1_740_000),
+    id, class: 1, class_name: "replicated-3", writable: "sealed", level, state, why: state, reasons: [], since: iso(Date.now() - 1_740_000),
     level_since: iso(Date.now() - 1_200_000), until: state === "waiting" ? iso(Date.now() + 130_000) : null, bytes: 31 * GIB, chunks: 4_100, spare: level === "at_risk" ? 0 : level === "unavailable" ? -1 : 1,
     bytes_left: left, epoch: 12,
     members: disks.map((disk, index) => ({ disk, node: Math.ceil(disk / 6), condition: disk === failed ? "failed" : index === 1 && level === "at_risk" ? "filling" : "whole", lacks: 0, temporary: false, shard: index, bytes_left: index === 1 ? left : 0 })),

@@ -1,6 +1,7 @@
 // What an administrator does to nodes and disks of the mock.
 
 import { beginDrain, disksOf, log, procedure } from "./cluster.mjs";
+import { why } from "./reasons.mjs";
 
 const MIB = 2 ** 20;
 
@@ -33,8 +34,8 @@ export function steerDisk(cluster, disk, verb, ask, actor) {
     log(cluster, "change", action, disk.id, actor);
   };
   if (verb === "drain") {
-    const against = disk.id % 7 === 0 ? ["12 of its 40 groups would find no other disk that is apart enough and has room, or have members that do not answer now"] : [];
-    if (!ask.preview && against.length > 0 && !ask.force) return refuse(`disk d${disk.id}: ${against[0]}`);
+    const against = disk.id % 7 === 0 ? [why("drain_stuck", { stuck: "12", groups: "40" })] : [];
+    if (!ask.preview && against.length > 0 && !ask.force) return refuse(`disk d${disk.id}: ${against[0].message}`);
     if (!ask.preview && !disk.procedure) {
       beginDrain(cluster, disk, process.env.FAST ? 0.0001 : 1);
       done("disk.drain");
@@ -53,7 +54,7 @@ export function steerDisk(cluster, disk, verb, ask, actor) {
     if (disk.liveness === "alive") return refuse(`disk d${disk.id} answers and ${disk.groups} groups count on it: drain it, or stop its node, before another disk takes its place`);
     if (!ask.preview) {
       disk.lost = true;
-      disk.procedure = procedure(cluster, "replacement", disk, cluster.nodes[disk.node - 1], { blocked: ["waits for an empty directory in the disk's place, and its node to be up"], detail: "lost; an empty disk may take its place" });
+      disk.procedure = procedure(cluster, "replacement", disk, cluster.nodes[disk.node - 1], { blocked: [why("waits_for_disk")], detail: why("replacement_awaited") });
       cluster.procedures.push(disk.procedure);
       done("disk.replace");
     }
@@ -82,11 +83,11 @@ export function steerNode(cluster, node, verb, ask, actor) {
     for (const disk of all) disk.effective_standing = standing === "in" ? disk.standing : standing;
   };
   if (verb === "maintenance") {
-    const against = node.voter && cluster.nodes.some((one) => one.procedure) ? ["without it 14 groups could not be read (together with n4, in maintenance already)"] : [];
-    if (!ask.preview && against.length > 0 && !ask.force) return refuse(`node n${node.id}: ${against[0]}`);
+    const against = node.voter && cluster.nodes.some((one) => one.procedure) ? [why("absence_unreadable", { groups: "14", others: "4" })] : [];
+    if (!ask.preview && against.length > 0 && !ask.force) return refuse(`node n${node.id}: ${against[0].message}`);
     if (!ask.preview) {
       stand("maintenance");
-      node.procedure = procedure(cluster, "maintenance", null, node, { began: new Date().toISOString(), ends_in_seconds: ask.window_seconds ?? 3_600, detail: "still here; its absence will cause no rebuild" });
+      node.procedure = procedure(cluster, "maintenance", null, node, { began: new Date().toISOString(), ends_in_seconds: ask.window_seconds ?? 3_600, detail: why("maintenance_here") });
       cluster.procedures.push(node.procedure);
       done("node.maintenance");
     }

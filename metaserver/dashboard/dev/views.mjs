@@ -1,6 +1,7 @@
 // What the cluster looks like through the admin API.
 
 import { GIB, TIB } from "./cluster.mjs";
+import { why } from "./reasons.mjs";
 
 /** What a node knows that does not lead. */
 const NOTHING = { raw_bytes: 0, raw_used_bytes: 0, stored_bytes: 0, available_bytes: 0, trash_bytes: 0, trash_files: 0, files: 0, chunks: 0, forecast: null };
@@ -35,7 +36,7 @@ function jobs(cluster) {
   const list = [];
   const { repair } = cluster;
   if (repair.left > 0) {
-    list.push({ kind: "repair", title_params: {}, state: "running", done_bytes: repair.total - repair.left, total_bytes: repair.total, rate: repair.rate ?? 0, eta_seconds: repair.rate ? Math.round(repair.left / repair.rate) : null, since: iso(cluster.start - 1_740_000), detail: "", blocked: [] });
+    list.push({ kind: "repair", title_params: {}, state: "running", done_bytes: repair.total - repair.left, total_bytes: repair.total, rate: repair.rate ?? 0, eta_seconds: repair.rate ? Math.round(repair.left / repair.rate) : null, since: iso(cluster.start - 1_740_000), detail: why(""), blocked: [] });
   }
   for (const one of cluster.procedures) {
     const title = one.disk === null ? { node: String(one.node) } : { disk: String(one.disk), node: String(one.node) };
@@ -44,10 +45,10 @@ function jobs(cluster) {
   }
   const { balance } = cluster;
   if (balance && balance.state !== "idle") {
-    list.push({ kind: "balance", title_params: {}, state: balance.state === "paused" ? "paused" : "running", done_bytes: balance.bytes_done, total_bytes: balance.planned_bytes, rate: balance.rate, eta_seconds: balance.eta_seconds, since: balance.began, detail: "", blocked: [] });
+    list.push({ kind: "balance", title_params: {}, state: balance.state === "paused" ? "paused" : "running", done_bytes: balance.bytes_done, total_bytes: balance.planned_bytes, rate: balance.rate, eta_seconds: balance.eta_seconds, since: balance.began, detail: why(""), blocked: [] });
   }
   if (!cluster.empty) {
-    list.push({ kind: "scrub", title_params: {}, state: "running", done_bytes: 31 * TIB, total_bytes: 74 * TIB, rate: 412 * 2 ** 20, eta_seconds: 108_400, since: iso(cluster.start - 86_400_000), detail: "", blocked: [] });
+    list.push({ kind: "scrub", title_params: {}, state: "running", done_bytes: 31 * TIB, total_bytes: 74 * TIB, rate: 412 * 2 ** 20, eta_seconds: 108_400, since: iso(cluster.start - 86_400_000), detail: why(""), blocked: [] });
   }
   return list;
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use holdfast_proto::map::{Member, Pg};
 use holdfast_proto::op::{Balance, BalanceAction, BalanceState, ChangePg, DiskRef, Op, SteerBalance};
+use holdfast_proto::reason;
 use holdfast_proto::status::Status;
 use holdfast_state::plan::balance::{self, Limits, Move, Plan};
 use holdfast_state::plan::cluster::Cluster;
@@ -264,7 +265,7 @@ async fn cancel<M: Metadata, C: Chunkservers>(
     }
     watch::refresh_map(leader).await?;
     if moving.is_empty() {
-        finish(leader, run, "cancelled by an administrator").await?;
+        finish(leader, run, &reason::balance_cancelled().message).await?;
     }
     Ok((Doing::Busy, format!("{} moves are given up", moving.len())))
 }
@@ -305,7 +306,7 @@ async fn go_on<M: Metadata, C: Chunkservers>(
         memory.queue = plan.moves.iter().filter(|m| !m.under_way).copied().collect();
         if plan.moves.is_empty() {
             let (spread, _) = plan.spread();
-            finish(leader, run, &format!("done; disks differ by {:.1} %", spread as f64 / 10_000.0)).await?;
+            finish(leader, run, &reason::balance_done(spread as f64 / 10_000.0).message).await?;
             return Ok((Doing::Idle, String::new()));
         }
     }

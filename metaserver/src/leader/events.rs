@@ -72,7 +72,7 @@ async fn begin<M: Metadata, C: Chunkservers>(
     leader: &Leader<M, C>,
 ) -> Result<BTreeMap<String, Noted>, Status> {
     let details = vec![pair("term", leader.term)];
-    note(leader, vec![event("meta.leader", format!("n{}", leader.node), details)]).await?;
+    note(leader, vec![event("meta.leader", leader.node.to_string(), details)]).await?;
     let before = leader
         .look(|index, view| {
             let ask =

@@ -20,6 +20,7 @@ use holdfast_proto::admin::{ProcedureAction, ProcedureReply, ProcedureRequest};
 use holdfast_proto::audit::{Actor, ActorKind};
 use holdfast_proto::map::{Disk, Liveness, Member, Node, ProcedureKind, Standing};
 use holdfast_proto::op::{Op, SetDisk, SetNode};
+use holdfast_proto::reason::{Reason, joined};
 use holdfast_proto::status::{Code, Status};
 use holdfast_state::plan::cluster::Cluster;
 use holdfast_state::plan::explain::{self, name};
@@ -138,17 +139,32 @@ fn standing(cluster: &Cluster, target: Target) -> (Standing, Option<ProcedureKin
     found.unwrap_or((Standing::Removed, None))
 }
 
+/// A refusal with what it says in codes.
+fn refusal(message: String, reasons: Vec<Reason>) -> Status {
+    Status { reasons, ..Status::new(Code::PreconditionFailed, message) }
+}
+
+/// A refusal for one reason, of which the message is the whole of it.
+fn refused(code: &str, message: String) -> Status {
+    refusal(message.clone(), vec![Reason::new(code, message)])
+}
+
 fn gone(what: &str) -> Status {
-    Status::new(Code::PreconditionFailed, format!("{what} was removed"))
+    refused("already_removed", format!("{what} was removed"))
+}
+
+/// Their sentences alone.
+fn sentences(reasons: &[Reason]) -> Vec<String> {
+    reasons.iter().map(|reason| reason.message.clone()).collect()
 }
 
 /// Refuses what something speaks against, unless it is forced.
-fn weigh(what: &str, against: &[String], ask: &ProcedureRequest) -> Result<(), Status> {
+fn weigh(what: &str, against: &[Reason], ask: &ProcedureRequest) -> Result<(), Status> {
     if against.is_empty() || ask.force || ask.only_judge {
         return Ok(());
     }
-    let why = format!("{what}: {}. Nothing was begun; --force begins it all the same", against.join("; "));
-    Err(Status::new(Code::PreconditionFailed, why))
+    let why = format!("{what}: {}. Nothing was begun; --force begins it all the same", joined(against));
+    Err(refusal(why, against.to_vec()))
 }
 
 /// For whom it is done. Nobody asks for a procedure but somebody.
@@ -219,21 +235,23 @@ async fn drain<M: Metadata, C: Chunkservers>(
         leader.meta.aside(plan).await.ok_or_else(|| Status::internal("planning a drain did not finish"))?;
     let mut against = Vec::new();
     if !plan.stuck.is_empty() {
-        against.push(format!(
-            "{} of its {} groups would find no other disk that is apart enough and has room, or have members that do not \
-             answer now",
-            plan.stuck.len(),
-            plan.groups
-        ));
+        let (stuck, groups) = (plan.stuck.len(), plan.groups);
+        let why = format!(
+            "{stuck} of its {groups} groups would find no other disk that is apart enough and has room, or have members that \
+             do not answer now"
+        );
+        against.push(Reason::new("drain_stuck", why).with("stuck", stuck).with("groups", groups));
     }
     if !plan.crowded.is_empty() {
-        against.push(format!(
-            "{} groups would have members that share a failure domain, and one failure could take both",
-            plan.crowded.len()
-        ));
+        let groups = plan.crowded.len();
+        let why = format!(
+            "{groups} groups would have members that share a failure domain, and one failure could take both"
+        );
+        against.push(Reason::new("drain_crowded", why).with("groups", groups));
     }
     if !measured && plan.groups > 0 {
-        against.push("how much lies in each group is still being counted; in a minute it is known".into());
+        let why = "how much lies in each group is still being counted; in a minute it is known";
+        against.push(Reason::new("not_measured", why));
     }
     let already = under_way == Some(ProcedureKind::Drain);
     if !already {
@@ -252,7 +270,8 @@ async fn drain<M: Metadata, C: Chunkservers>(
     Ok(ProcedureReply {
         groups: plan.groups,
         bytes: plan.bytes,
-        against,
+        against: sentences(&against),
+        against_reasons: against,
         already,
         ..ProcedureReply::default()
     })
@@ -280,12 +299,12 @@ async fn resume<M: Metadata, C: Chunkservers>(
         (Some(_), Some(true)) if !in_maintenance => {
             let why =
                 format!("{what} is not in maintenance but being emptied or replaced; undrain ends that");
-            return Err(Status::new(Code::PreconditionFailed, why));
+            return Err(refused("not_in_maintenance", why));
         }
         (Some(_), Some(false)) if in_maintenance => {
             let why =
                 format!("{what} is not being emptied but in maintenance; `maintenance --end` ends that");
-            return Err(Status::new(Code::PreconditionFailed, why));
+            return Err(refused("not_being_emptied", why));
         }
         _ => {}
     }
@@ -327,7 +346,7 @@ async fn maintain<M: Metadata + Council, C: Chunkservers>(
         Standing::Removed => return Err(gone(&what)),
         Standing::Draining | Standing::Out if !ask.force => {
             let why = format!("{what} is being emptied or was given up: take it back first (undrain)");
-            return Err(Status::new(Code::PreconditionFailed, why));
+            return Err(refused("being_emptied", why));
         }
         _ => {}
     }
@@ -342,11 +361,18 @@ async fn maintain<M: Metadata + Council, C: Chunkservers>(
         tracing::info!(node, seconds = ask.window_s, "maintenance of a node begins");
     }
     let already = under_way == Some(ProcedureKind::Maintenance);
-    Ok(ProcedureReply { groups, bytes, against, already, ..ProcedureReply::default() })
+    Ok(ProcedureReply {
+        groups,
+        bytes,
+        against: sentences(&against),
+        against_reasons: against,
+        already,
+        ..ProcedureReply::default()
+    })
 }
 
 /// What the absence of a node, together with all that are in maintenance, would make unavailable.
-fn absence<M, C>(leader: &Leader<M, C>, node: u64) -> Vec<String> {
+fn absence<M, C>(leader: &Leader<M, C>, node: u64) -> Vec<Reason> {
     let sizes = leader.sizes.load_full();
     let short = leader.outlook.lock().short.clone();
     let cluster = leader.cluster.lock();
@@ -361,20 +387,23 @@ fn absence<M, C>(leader: &Leader<M, C>, node: u64) -> Vec<String> {
     // What was counted and is empty cannot become unreadable.
     let counts = |pg: u32| sizes.chunks.get(&pg) != Some(&0);
     let found = leave::judge_absence(&cluster, &absent, lacks, counts);
-    let others: Vec<String> = cluster
+    let others: Vec<u64> = cluster
         .nodes
         .keys()
         .filter(|id| **id != node && explain::maintenance_of(&cluster, **id).is_some())
-        .map(|id| format!("n{id}"))
+        .copied()
         .collect();
-    let together = match others.is_empty() {
+    let names: Vec<String> = others.iter().map(|id| format!("n{id}")).collect();
+    let together = match names.is_empty() {
         true => String::new(),
-        false => format!(" (together with {}, in maintenance already)", others.join(", ")),
+        false => format!(" (together with {}, in maintenance already)", names.join(", ")),
     };
     let mut against = Vec::new();
     if !found.unreadable.is_empty() {
         let groups = found.unreadable.len();
-        against.push(format!("without it {groups} groups could not be read{together}"));
+        let why = format!("without it {groups} groups could not be read{together}");
+        let why = Reason::new("absence_unreadable", why).with("groups", groups);
+        against.push(why.with_all("others", &others));
     }
     if !found.unwritable.is_empty() {
         let names: Vec<&str> = found
@@ -383,13 +412,16 @@ fn absence<M, C>(leader: &Leader<M, C>, node: u64) -> Vec<String> {
             .filter_map(|class| cluster.classes.get(class))
             .map(|class| class.name.as_str())
             .collect();
-        against.push(format!("without it nothing could be written in class {}{together}", names.join(", ")));
+        let classes = names.join(", ");
+        let why = format!("without it nothing could be written in class {classes}{together}");
+        let why = Reason::new("absence_unwritable", why).with("classes", classes);
+        against.push(why.with_all("others", &others));
     }
     against
 }
 
 /// Whether the metadata group would lose its majority.
-fn lost_majority<M: Council, C>(leader: &Leader<M, C>, node: u64) -> Option<String> {
+fn lost_majority<M: Council, C>(leader: &Leader<M, C>, node: u64) -> Option<Reason> {
     let voters: Vec<u64> = leader.meta.status().voters.iter().map(|peer| peer.node).collect();
     if !voters.contains(&node) {
         return None;
@@ -406,10 +438,11 @@ fn lost_majority<M: Council, C>(leader: &Leader<M, C>, node: u64) -> Option<Stri
     };
     let left = voters.iter().filter(|id| !away(id)).count();
     (left * 2 <= voters.len()).then(|| {
-        format!(
-            "only {left} of {} metaservers would be there, and a majority is needed for every change",
-            voters.len()
-        )
+        let voters = voters.len();
+        let why = format!(
+            "only {left} of {voters} metaservers would be there, and a majority is needed for every change"
+        );
+        Reason::new("absence_majority", why).with("left", left).with("voters", voters)
     })
 }
 
@@ -433,7 +466,8 @@ async fn replace<M: Metadata, C: Chunkservers>(
         let why = format!(
             "{what} answers and {groups} groups count on it: drain it, or stop its node, before another disk takes its place"
         );
-        return Err(Status::new(Code::PreconditionFailed, why));
+        let reason = Reason::new("still_answers", why.clone()).with("groups", groups);
+        return Err(refusal(why, vec![reason]));
     }
     let against = only_there(leader, id);
     let already = record.lost;
@@ -445,11 +479,18 @@ async fn replace<M: Metadata, C: Chunkservers>(
             tracing::warn!(what, groups, bytes, "a disk is lost for good; an empty one may take its place");
         }
     }
-    Ok(ProcedureReply { groups, bytes, against, already, ..ProcedureReply::default() })
+    Ok(ProcedureReply {
+        groups,
+        bytes,
+        against: sentences(&against),
+        against_reasons: against,
+        already,
+        ..ProcedureReply::default()
+    })
 }
 
 /// What may only be on a disk: groups of which too few other members hold everything and answer.
-fn only_there<M, C>(leader: &Leader<M, C>, disk: u32) -> Vec<String> {
+fn only_there<M, C>(leader: &Leader<M, C>, disk: u32) -> Vec<Reason> {
     let sizes = leader.sizes.load_full();
     let short: BTreeMap<u32, BTreeSet<u32>> = leader.outlook.lock().short.clone();
     let cluster = leader.cluster.lock();
@@ -485,5 +526,7 @@ fn only_there<M, C>(leader: &Leader<M, C>, disk: u32) -> Vec<String> {
         true => "no other disk has it whole".to_owned(),
         false => format!("what else has it does not answer now ({})", name(&silent)),
     };
-    vec![format!("{groups} groups with {bytes} bytes may be lost with it: {hope}")]
+    let why = format!("{groups} groups with {bytes} bytes may be lost with it: {hope}");
+    let why = Reason::new("replace_only_there", why).with("groups", groups).with("bytes", bytes);
+    vec![why.with_all("disks", &silent)]
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use holdfast_proto::admin::MetaStatus;
 use holdfast_proto::ids::NodeId;
 use holdfast_proto::map::{Node, Standing, roles};
+use holdfast_proto::reason::Reason;
 use holdfast_proto::status::Status;
 use holdfast_state::plan::cluster::Cluster;
 use tokio::time::Instant;
@@ -117,7 +118,7 @@ pub(super) fn answers(status: &MetaStatus, node: u64) -> bool {
 }
 
 /// Why a member cannot be let go of: a change of members needs a majority of those before it and of those after it.
-pub(super) fn holds_up_removal(status: &MetaStatus, node: u64) -> Option<String> {
+pub(super) fn holds_up_removal(status: &MetaStatus, node: u64) -> Option<Reason> {
     let voters: Vec<u64> = status.voters.iter().map(|peer| peer.node).collect();
     if !voters.contains(&node) {
         return None;
@@ -126,15 +127,16 @@ pub(super) fn holds_up_removal(status: &MetaStatus, node: u64) -> Option<String>
     let rest: Vec<u64> = voters.iter().copied().filter(|id| *id != node).collect();
     let majority = |of: &[u64]| there(of) * 2 > of.len();
     if rest.is_empty() {
-        return Some("it is the only metaserver: nothing could be changed without it".into());
+        let what = "it is the only metaserver: nothing could be changed without it";
+        return Some(Reason::new("only_metaserver", what));
     }
     (!majority(&rest) || !majority(&voters)).then(|| {
-        format!(
-            "only {} of the {} metaservers that would be left answer, and without a majority nothing could be changed any \
-             more: bring back those that are silent, or remove them first",
-            there(&rest),
-            rest.len()
-        )
+        let (left, voters) = (there(&rest), rest.len());
+        let what = format!(
+            "only {left} of the {voters} metaservers that would be left answer, and without a majority nothing could be \
+             changed any more: bring back those that are silent, or remove them first"
+        );
+        Reason::new("removal_majority", what).with("left", left).with("voters", voters)
     })
 }
 

@@ -84,6 +84,7 @@ pub(super) fn look(services: &Services) -> Result<ClusterStatus, Status> {
         if notice.disk != 0 {
             found = found.with("disk", notice.disk);
         }
+        found.reasons = notice.reasons;
         let found = found.with("groups", notice.groups_left).with("bytes", notice.bytes_left);
         issues.push(notice.left_s.map(|left| found.clone().with("left_seconds", left)).unwrap_or(found));
     }
@@ -113,7 +114,7 @@ pub(super) fn look(services: &Services) -> Result<ClusterStatus, Status> {
 }
 
 pub(super) fn issue(code: &str, severity: u32, message: String, since_ms: u64) -> HealthIssue {
-    HealthIssue { code: code.into(), severity, message, since_ms, params: Vec::new() }
+    HealthIssue { code: code.into(), severity, message, since_ms, ..HealthIssue::default() }
 }
 
 /// The same with what the message says, one by one, for who says it in another language.

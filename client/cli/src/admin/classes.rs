@@ -1,18 +1,14 @@
 //! `holdfast admin classes`: storage classes, how they keep data safe.
 
 use clap::{Args, Subcommand, ValueEnum};
-use holdfast_client::DEFAULT_CLASS;
+use holdfast_admin::classes::{self, ClassSpec, ClassView};
 use holdfast_proto::map::redundancy::Kind;
-use holdfast_proto::map::{Erasure, FailureDomain, Redundancy, StorageClass};
-use holdfast_proto::op::{Op, PutClass};
-use serde::Serialize;
+use holdfast_proto::map::{Erasure, Redundancy};
 
+use super::operator;
 use crate::failure::{Doing, Failure, Outcome};
 use crate::output::{Output, Table, size};
 use crate::remote::Remote;
-
-/// Usual length of a chunk.
-const CHUNK_BYTES: u64 = 8 << 20;
 
 #[derive(Args, Debug)]
 pub(crate) struct ClassesArgs {
@@ -91,55 +87,42 @@ enum DomainArg {
     Zone,
 }
 
-#[derive(Serialize)]
-pub(super) struct ClassView {
-    id: u32,
-    epoch: u64,
-    name: String,
-    redundancy: String,
-    domain: &'static str,
-    inline_limit_bytes: u64,
-    chunk_bytes: u64,
-    companion: u32,
+impl DomainArg {
+    fn name(self) -> String {
+        match self {
+            Self::Disk => "disk",
+            Self::Host => "host",
+            Self::Rack => "rack",
+            Self::Zone => "zone",
+        }
+        .to_owned()
+    }
 }
 
-pub(super) fn view(class: &StorageClass) -> ClassView {
-    let redundancy = match class.redundancy.as_ref().and_then(|r| r.kind.as_ref()) {
-        Some(Kind::Replicated(r)) => format!("{} copies, at least {}", r.copies, r.min_copies),
-        Some(Kind::Erasure(e)) => format!("{}+{}, cells of {}", e.data, e.parity, size(e.cell_bytes)),
-        None => "none".to_owned(),
-    };
-    ClassView {
-        id: class.id,
-        epoch: class.epoch,
-        name: class.name.clone(),
-        redundancy,
-        domain: match FailureDomain::try_from(class.domain) {
-            Ok(FailureDomain::Disk) => "disk",
-            Ok(FailureDomain::Host) => "host",
-            Ok(FailureDomain::Rack) => "rack",
-            Ok(FailureDomain::Zone) => "zone",
-            Err(_) => "unknown",
-        },
-        inline_limit_bytes: class.inline_limit,
-        chunk_bytes: class.chunk_bytes,
-        companion: class.companion,
+/// How it keeps data safe, in words.
+fn redundancy(class: &ClassView) -> String {
+    match (class.copies, class.min_copies, class.data, class.parity) {
+        (Some(copies), Some(least), ..) => format!("{copies} copies, at least {least}"),
+        (.., Some(data), Some(parity)) => {
+            format!("{data}+{parity}, cells of {}", size(class.cell_bytes.unwrap_or(0)))
+        }
+        _ => "none".to_owned(),
     }
 }
 
 pub(super) async fn run(remote: &Remote, args: &ClassesArgs, output: Output) -> Outcome<()> {
-    let classes = super::whole_map(remote).await?.classes;
+    let cluster = operator::cluster(remote);
+    let views = classes::list(&cluster).await?;
     let Some(command) = &args.command else {
-        let views: Vec<ClassView> = classes.iter().map(view).collect();
         return output.show(&views, |out| {
             let mut table = Table::new(&["class", "name", "redundancy", "across", ">inline", ">chunk"]);
             for view in &views {
                 table.row(vec![
                     view.id.to_string(),
                     view.name.clone(),
-                    view.redundancy.clone(),
-                    view.domain.to_owned(),
-                    size(view.inline_limit_bytes),
+                    redundancy(view),
+                    view.domain.clone(),
+                    size(view.inline_limit),
                     size(view.chunk_bytes),
                 ]);
             }
@@ -157,87 +140,32 @@ pub(super) async fn run(remote: &Remote, args: &ClassesArgs, output: Output) -> 
         inline_limit,
         chunk_bytes,
     } = command;
-    let old = classes.iter().find(|c| c.name == *name);
-    let op = match erasure {
-        Some(shape) => {
-            let companion = match companion {
-                Some(name) => classes.iter().find(|c| c.name == *name).map(|c| c.id),
-                None => Some(DEFAULT_CLASS.0),
-            };
-            let companion =
-                companion.ok_or_else(|| Failure::refused("there is no class of the companion's name"))?;
-            coded(name, old, *shape, *cell_bytes, companion)?
+    let named = |name: &String| views.iter().find(|class| class.name == *name).map(|class| class.id);
+    let companion = match companion {
+        Some(name) => {
+            let found = named(name);
+            Some(found.ok_or_else(|| Failure::refused("there is no class of the companion's name"))?)
         }
-        None => changed(name, old, *copies, *min_copies)?,
+        None => None,
     };
-    let op = PutClass {
-        domain: domain.map_or(op.domain, |d| match d {
-            DomainArg::Disk => FailureDomain::Disk as i32,
-            DomainArg::Host => FailureDomain::Host as i32,
-            DomainArg::Rack => FailureDomain::Rack as i32,
-            DomainArg::Zone => FailureDomain::Zone as i32,
-        }),
-        inline_limit: inline_limit.unwrap_or(op.inline_limit),
-        chunk_bytes: chunk_bytes.unwrap_or(op.chunk_bytes),
-        ..op
-    };
-    remote.mutate(Op::PutClass(op)).await.doing(format_args!("store class {name}"))?;
-    Ok(())
-}
-
-/// The command for an erasure class. Its usual chunks are as many whole stripes as the default class's.
-fn coded(
-    name: &str,
-    old: Option<&StorageClass>,
-    shape: Shape,
-    cell_bytes: u64,
-    companion: u32,
-) -> Outcome<PutClass> {
-    if cell_bytes == 0 || !cell_bytes.is_multiple_of(4096) {
-        return Err(Failure::usage("--cell-bytes must be a multiple of 4096"));
-    }
-    let stripe = u64::from(shape.data).saturating_mul(cell_bytes);
-    Ok(PutClass {
-        id: old.map_or(0, |c| c.id),
-        name: name.to_owned(),
-        redundancy: Some(shape.redundancy(cell_bytes)),
-        domain: old.map_or(FailureDomain::Host as i32, |c| c.domain),
-        inline_limit: old.map_or(4096, |c| c.inline_limit),
-        chunk_bytes: old.map_or((CHUNK_BYTES / stripe).max(1) * stripe, |c| c.chunk_bytes),
+    let replicated = copies.is_some() || min_copies.is_some();
+    let spec = ClassSpec {
+        name: Some(name.clone()),
+        kind: match (erasure, replicated) {
+            (Some(_), _) => Some("erasure".to_owned()),
+            (None, true) => Some("replicated".to_owned()),
+            (None, false) => None,
+        },
+        copies: *copies,
+        min_copies: *min_copies,
+        data: erasure.map(|shape| shape.data),
+        parity: erasure.map(|shape| shape.parity),
+        domain: domain.map(DomainArg::name),
+        inline_limit: *inline_limit,
+        chunk_bytes: *chunk_bytes,
+        cell_bytes: erasure.map(|_| *cell_bytes),
         companion,
-        if_epoch: old.map_or(0, |c| c.epoch),
-    })
-}
-
-/// The command for a class with other copies: from the old one, or from the usual values.
-fn changed(
-    name: &str,
-    old: Option<&StorageClass>,
-    copies: Option<u32>,
-    min: Option<u32>,
-) -> Outcome<PutClass> {
-    let (old_copies, old_min) = match old.and_then(|c| c.redundancy.as_ref()).and_then(|r| r.kind.as_ref()) {
-        Some(Kind::Replicated(r)) => (r.copies, r.min_copies),
-        Some(Kind::Erasure(_)) => {
-            return Err(Failure::refused("an erasure class cannot be changed into copies"));
-        }
-        None => (3, 2),
     };
-    let copies = copies.unwrap_or(old_copies);
-    let min = min.unwrap_or_else(|| old_min.min(copies));
-    if copies == 0 || min == 0 || min > copies {
-        return Err(Failure::usage(
-            "--copies and --min-copies must be at least 1, and --min-copies at most --copies",
-        ));
-    }
-    Ok(PutClass {
-        id: old.map_or(0, |c| c.id),
-        name: name.to_owned(),
-        redundancy: Some(Redundancy::replicated(copies, min)),
-        domain: old.map_or(FailureDomain::Host as i32, |c| c.domain),
-        inline_limit: old.map_or(4096, |c| c.inline_limit),
-        chunk_bytes: old.map_or(CHUNK_BYTES, |c| c.chunk_bytes),
-        companion: old.map_or(0, |c| c.companion),
-        if_epoch: old.map_or(0, |c| c.epoch),
-    })
+    classes::put(&cluster, named(name), &spec).await.doing(format_args!("store class {name}"))?;
+    Ok(())
 }

@@ -1,10 +1,10 @@
 //! `holdfast admin keys`: S3 access keys. A secret is shown once, when it is made, or written into a file.
 
 use clap::{Args, Subcommand};
-use holdfast_proto::op::{DeleteKey, KeyRule, Op, PutKey};
-use holdfast_proto::query::{ListKeys, Query};
+use holdfast_admin::keys::{self, KeySpec, Rule};
 use serde::Serialize;
 
+use super::operator;
 use crate::args::SecretOut;
 use crate::failure::{Doing, Failure, Outcome};
 use crate::output::{Output, Table};
@@ -38,15 +38,7 @@ enum KeysCommand {
 }
 
 #[derive(Serialize)]
-struct View {
-    access_key: String,
-    description: String,
-    rules: Vec<String>,
-    disabled: bool,
-}
-
-#[derive(Serialize)]
-struct NewKey {
+struct Shown {
     access_key: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     secret_key: Option<String>,
@@ -60,28 +52,21 @@ pub(super) async fn run(remote: &Remote, args: KeysArgs, output: Output) -> Outc
         }
         Some(KeysCommand::Rm { access_key }) => {
             let what = format!("delete key {access_key}");
-            remote.mutate(Op::DeleteKey(DeleteKey { access_key })).await.doing(what)?;
-            Ok(())
+            keys::delete(&operator::cluster(remote), &access_key).await.doing(what)
         }
     }
 }
 
 async fn list(remote: &Remote, output: Output) -> Outcome<()> {
-    let reply = remote.ask(Query::ListKeys(ListKeys {})).await?;
-    let views: Vec<View> = reply
-        .keys
-        .into_iter()
-        .map(|key| View {
-            access_key: key.access_key,
-            description: key.description,
-            rules: key.rules.iter().map(rule_text).collect(),
-            disabled: key.disabled,
-        })
-        .collect();
+    let views = keys::list(&operator::cluster(remote)).await?;
     output.show(&views, |out| {
         let mut table = Table::new(&["access key", "may", "description"]);
         for view in &views {
-            let may = if view.disabled { "nothing: disabled".to_owned() } else { view.rules.join(" ") };
+            let may = if view.disabled {
+                "nothing: disabled".to_owned()
+            } else {
+                view.rules.iter().map(rule_text).collect::<Vec<_>>().join(" ")
+            };
             table.row(vec![view.access_key.clone(), may, view.description.clone()]);
         }
         table.write(out)
@@ -96,20 +81,15 @@ async fn add(
     output: Output,
 ) -> Outcome<()> {
     let rules = allow.iter().map(|text| parse_rule(text)).collect::<Outcome<Vec<_>>>()?;
-    let (access_key, secret_key) = (secrets::access_key(), secrets::secret_key());
+    let spec = KeySpec { description: Some(description), rules: Some(rules), disabled: None };
+    let new = keys::draw(spec)?;
     if let Some(path) = &out.secret_file {
         // First the file: a key whose secret nobody has would be useless.
-        secrets::write_file(path, &format!("{secret_key}\n"))?;
+        secrets::write_file(path, &format!("{}\n", new.secret_key))?;
     }
-    let op = PutKey {
-        access_key: access_key.clone(),
-        secret_key: secret_key.clone(),
-        description,
-        rules,
-        disabled: false,
-    };
-    remote.mutate(Op::PutKey(op)).await.doing("make a key")?;
-    let shown = NewKey { access_key, secret_key: out.secret_file.is_none().then_some(secret_key) };
+    keys::store(&operator::cluster(remote), &new).await.doing("make a key")?;
+    let (access_key, secret_key) = (new.key.access_key, new.secret_key);
+    let shown = Shown { access_key, secret_key: out.secret_file.is_none().then_some(secret_key) };
     output.show(&shown, |w| {
         writeln!(w, "access key: {}", shown.access_key)?;
         match (&shown.secret_key, &out.secret_file) {
@@ -120,17 +100,17 @@ async fn add(
     })
 }
 
-fn parse_rule(text: &str) -> Outcome<KeyRule> {
+fn parse_rule(text: &str) -> Outcome<Rule> {
     let complain = || Failure::usage(format!("'{text}': write BUCKET:RIGHTS, rights being letters of rwm"));
     let (bucket, rights) = text.rsplit_once(':').ok_or_else(complain)?;
     if bucket.is_empty() || rights.is_empty() || rights.chars().any(|c| !"rwm".contains(c)) {
         return Err(complain());
     }
     let may = |c| rights.contains(c);
-    Ok(KeyRule { bucket: bucket.to_owned(), read: may('r'), write: may('w'), manage: may('m') })
+    Ok(Rule { bucket: bucket.to_owned(), read: may('r'), write: may('w'), manage: may('m') })
 }
 
-fn rule_text(rule: &KeyRule) -> String {
+fn rule_text(rule: &Rule) -> String {
     let rights: String = [(rule.read, 'r'), (rule.write, 'w'), (rule.manage, 'm')]
         .iter()
         .filter(|(on, _)| *on)

@@ -1,11 +1,10 @@
 //! `holdfast admin meta`: who votes on metadata, and changing that at run time.
 
 use clap::{Args, Subcommand};
-use holdfast_proto::admin::{ChangeMembership, MembershipChange, MetaStatus};
-use holdfast_proto::cluster::Peer;
-use holdfast_proto::method::Membership;
-use serde::Serialize;
+use holdfast_admin::meta::{self, Meta};
+use holdfast_proto::admin::MembershipChange;
 
+use super::operator;
 use crate::failure::{Doing, Outcome};
 use crate::output::{Output, Table, span_ms};
 use crate::remote::Remote;
@@ -42,34 +41,10 @@ enum MetaCommand {
     },
 }
 
-#[derive(Serialize)]
-struct View {
-    answered_by: u64,
-    leader: u64,
-    term: u64,
-    last_log: u64,
-    applied: u64,
-    snapshot: u64,
-    purged: u64,
-    quorum_age_ms: u64,
-    members: Vec<Member>,
-}
-
-#[derive(Serialize)]
-struct Member {
-    node: u64,
-    address: String,
-    voter: bool,
-    leader: bool,
-    matched: Option<u64>,
-    /// Since it last answered the leader; known to that one only.
-    silent_ms: Option<u64>,
-}
-
 pub(super) async fn run(remote: &Remote, args: &MetaArgs, output: Output) -> Outcome<()> {
+    let cluster = operator::cluster(remote);
     let Some(command) = &args.command else {
-        let status = super::condition(remote).await?.meta.unwrap_or_default();
-        return show(&status, output);
+        return show(&meta::status(&cluster).await?, output);
     };
     let (change, node, replaces, what) = match *command {
         MetaCommand::Add { node } => (MembershipChange::Add, node, 0, format!("add n{node}")),
@@ -81,48 +56,22 @@ pub(super) async fn run(remote: &Remote, args: &MetaArgs, output: Output) -> Out
             (MembershipChange::Transfer, node.unwrap_or(0), 0, "hand leadership over".to_owned())
         }
     };
-    let request =
-        ChangeMembership { change: change as i32, node, replaces, actor: Some(super::operator::actor()) };
-    let status = remote.ask_leader::<Membership>(&request).await.doing(what)?;
-    show(&status, output)
+    let view = meta::change(&cluster, change, node, replaces).await.doing(what)?;
+    show(&view, output)
 }
 
-fn show(status: &MetaStatus, output: Output) -> Outcome<()> {
-    let member = |peer: &Peer, voter| {
-        let progress = status.progress.iter().find(|p| p.node == peer.node);
-        Member {
-            node: peer.node,
-            address: peer.address.clone(),
-            voter,
-            leader: peer.node == status.leader,
-            matched: progress.map(|p| p.matched),
-            silent_ms: progress.and_then(|p| p.silent_ms),
-        }
-    };
-    let voters = status.voters.iter().map(|peer| member(peer, true));
-    let learners = status.learners.iter().map(|peer| member(peer, false));
-    let view = View {
-        answered_by: status.node,
-        leader: status.leader,
-        term: status.term,
-        last_log: status.last_log,
-        applied: status.applied,
-        snapshot: status.snapshot,
-        purged: status.purged,
-        quorum_age_ms: status.quorum_age_ms,
-        members: voters.chain(learners).collect(),
-    };
-    output.show(&view, |out| {
+fn show(view: &Meta, output: Output) -> Outcome<()> {
+    output.show(view, |out| {
         writeln!(
             out,
             "leader n{}, term {}, log {}, applied {}, snapshot {}, purged {}, last quorum {} ago\n",
-            view.leader,
-            view.term,
+            view.quorum.leader.unwrap_or(0),
+            view.quorum.term,
             view.last_log,
             view.applied,
             view.snapshot,
             view.purged,
-            span_ms(view.quorum_age_ms)
+            span_ms(view.quorum.quorum_age_ms)
         )?;
         let mut table = Table::new(&["node", "address", "part", ">log", "heard"]);
         for member in &view.members {

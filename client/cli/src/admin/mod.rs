@@ -13,6 +13,8 @@ mod map;
 mod meta;
 mod nodes;
 mod operator;
+#[cfg(test)]
+mod parity;
 mod pgs;
 mod quotas;
 mod scrub;
@@ -26,7 +28,7 @@ pub(crate) use group_files::files_in;
 use clap::{Subcommand, ValueEnum};
 use holdfast_proto::admin::{ClusterStatus, StatusRequest};
 use holdfast_proto::ids::NodeId;
-use holdfast_proto::map::{Liveness, MapReply, MapRequest, Standing};
+use holdfast_proto::map::{MapReply, MapRequest};
 use holdfast_proto::method::{Condition, GetMap};
 use holdfast_rpc::Endpoint;
 
@@ -130,51 +132,19 @@ enum StandingArg {
 }
 
 impl StandingArg {
-    fn number(self) -> i32 {
-        let standing = match self {
-            Self::In => Standing::In,
-            Self::Drain => Standing::Draining,
-            Self::Out => Standing::Out,
-            Self::Maintenance => Standing::Maintenance,
-        };
-        standing as i32
+    /// What the admin API calls it.
+    fn name(self) -> String {
+        match self {
+            Self::In => "in",
+            Self::Drain => "draining",
+            Self::Out => "out",
+            Self::Maintenance => "maintenance",
+        }
+        .to_owned()
     }
 }
 
-fn standing_name(number: i32) -> &'static str {
-    match Standing::try_from(number) {
-        Ok(Standing::In) => "in",
-        Ok(Standing::Draining) => "draining",
-        Ok(Standing::Out) => "out",
-        Ok(Standing::Removed) => "removed",
-        Ok(Standing::Maintenance) => "maintenance",
-        Err(_) => "unknown",
-    }
-}
-
-fn liveness_name(number: i32) -> &'static str {
-    match Liveness::try_from(number) {
-        Ok(Liveness::Alive) => "alive",
-        Ok(Liveness::Suspect) => "suspect",
-        Ok(Liveness::Down) => "down",
-        Ok(Liveness::Failed) => "failed",
-        Ok(Liveness::Full) => "full",
-        Err(_) => "unknown",
-    }
-}
-
-fn role_names(bits: u32) -> String {
-    use holdfast_proto::map::roles;
-    [
-        (roles::META, "meta"),
-        (roles::CHUNK, "chunk"),
-        (roles::GATEWAY, "gateway"),
-        (roles::WORKER, "worker"),
-        (roles::WITNESS, "witness"),
-    ]
-    .iter()
-    .filter(|(bit, _)| bits & bit != 0)
-    .map(|(_, name)| *name)
-    .collect::<Vec<_>>()
-    .join(",")
+/// `d3`, or `n2` when no disk is meant.
+fn disk_or_node(disk: Option<u32>, node: u64) -> String {
+    disk.map_or_else(|| format!("n{node}"), |disk| format!("d{disk}"))
 }

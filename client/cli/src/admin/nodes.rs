@@ -1,14 +1,13 @@
 //! `holdfast admin nodes`: who takes part; labels and standing of one.
 
 use clap::{Args, Subcommand};
+use holdfast_admin::procedures::{Ends, Terms};
+use holdfast_admin::topology::{self, NodeChange};
 use holdfast_proto::admin::ProcedureAction;
-use holdfast_proto::map::ProcedureKind;
-use holdfast_proto::op::{Op, SetNode};
 use holdfast_support::config::Period;
-use serde::Serialize;
 
-use super::drains::{self, Order};
-use super::{StandingArg, liveness_name, role_names, standing_name};
+use super::drains::{self, What};
+use super::{StandingArg, operator};
 use crate::failure::{Doing, Failure, Outcome};
 use crate::output::{Output, Table, span_ms};
 use crate::remote::Remote;
@@ -84,21 +83,6 @@ enum NodesCommand {
     },
 }
 
-#[derive(Serialize)]
-struct View {
-    id: u64,
-    address: String,
-    s3_address: String,
-    admin_address: String,
-    roles: String,
-    zone: String,
-    rack: String,
-    host: String,
-    standing: &'static str,
-    liveness: &'static str,
-    silent_ms: u64,
-}
-
 pub(super) async fn run(remote: &Remote, args: &NodesArgs, output: Output) -> Outcome<()> {
     match &args.command {
         None => list(remote, output).await,
@@ -106,65 +90,45 @@ pub(super) async fn run(remote: &Remote, args: &NodesArgs, output: Output) -> Ou
             if standing.is_none() && zone.is_none() && rack.is_none() && host.is_none() {
                 return Err(Failure::usage("nothing to change: give --standing, --zone, --rack or --host"));
             }
-            let op = SetNode {
-                id: *id,
-                standing: standing.map(StandingArg::number),
+            let change = NodeChange {
                 zone: zone.clone(),
                 rack: rack.clone(),
                 host: host.clone(),
-                ..SetNode::default()
+                standing: standing.map(StandingArg::name),
             };
-            remote.mutate(Op::SetNode(op)).await.doing(format_args!("change node n{id}"))?;
-            Ok(())
+            let cluster = operator::cluster(remote);
+            topology::change_of_node(&cluster, *id, change).await.doing(format_args!("change node n{id}"))
         }
         Some(NodesCommand::Drain { id, force, check, watch }) => {
-            let order = Order { node: *id, force: *force, only_judge: *check, ..Order::default() };
-            drains::order(remote, ProcedureAction::Drain, order, output, "is being emptied").await?;
-            if *watch && !*check { drains::watch_one(remote, output, 0, *id).await } else { Ok(()) }
+            let (what, terms) =
+                (What::Node(*id), Terms { force: *force, preview: *check, ..Terms::default() });
+            drains::order(remote, ProcedureAction::Drain, what, terms, output, "is being emptied").await?;
+            if *watch && !*check { drains::watch_one(remote, output, what).await } else { Ok(()) }
         }
         Some(NodesCommand::Undrain { id }) => {
-            let order = Order { node: *id, ends: Some(ProcedureKind::Drain), ..Order::default() };
-            drains::order(remote, ProcedureAction::Resume, order, output, "takes part again").await
+            let (what, terms) = (What::Node(*id), Terms { ends: Some(Ends::Drain), ..Terms::default() });
+            drains::order(remote, ProcedureAction::Resume, what, terms, output, "takes part again").await
         }
         Some(NodesCommand::Maintenance { id, end: true, .. }) => {
-            let order = Order { node: *id, ends: Some(ProcedureKind::Maintenance), ..Order::default() };
-            drains::order(remote, ProcedureAction::Resume, order, output, "takes part again").await
+            let (what, terms) =
+                (What::Node(*id), Terms { ends: Some(Ends::Maintenance), ..Terms::default() });
+            drains::order(remote, ProcedureAction::Resume, what, terms, output, "takes part again").await
         }
         Some(NodesCommand::Maintenance { id, window, force, check, .. }) => {
-            let window_s = window.map_or(0, |window| window.0.as_secs());
-            let order = Order { node: *id, force: *force, window_s, only_judge: *check, ..Order::default() };
-            drains::order(remote, ProcedureAction::Maintain, order, output, "is in maintenance").await
+            let window_seconds = window.map_or(0, |window| window.0.as_secs());
+            let terms = Terms { force: *force, window_seconds, preview: *check, ends: None };
+            let what = What::Node(*id);
+            drains::order(remote, ProcedureAction::Maintain, what, terms, output, "is in maintenance").await
         }
         Some(NodesCommand::Remove { id, check }) => {
-            let order = Order { node: *id, only_judge: *check, ..Order::default() };
-            drains::order(remote, ProcedureAction::Remove, order, output, "is removed").await
+            let (what, terms) = (What::Node(*id), Terms { preview: *check, ..Terms::default() });
+            drains::order(remote, ProcedureAction::Remove, what, terms, output, "is removed").await
         }
     }
 }
 
 async fn list(remote: &Remote, output: Output) -> Outcome<()> {
-    let map = super::whole_map(remote).await?;
-    let status = super::condition(remote).await?;
-    let views: Vec<View> = map
-        .nodes
-        .into_iter()
-        .map(|node| {
-            let seen = status.nodes.iter().find(|n| n.node == node.id);
-            View {
-                id: node.id,
-                roles: role_names(node.roles),
-                standing: standing_name(node.standing),
-                liveness: seen.map_or("unknown", |n| liveness_name(n.liveness)),
-                silent_ms: seen.map_or(0, |n| n.silent_ms),
-                address: node.address,
-                s3_address: node.s3_address,
-                admin_address: node.admin_address,
-                zone: node.zone,
-                rack: node.rack,
-                host: node.host,
-            }
-        })
-        .collect();
+    let views = topology::topology(&operator::cluster(remote)).await?.nodes;
     output.show(&views, |out| {
         let mut table =
             Table::new(&["node", "address", "roles", "standing", "state", "heard", "zone/rack/host", "s3"]);
@@ -172,9 +136,9 @@ async fn list(remote: &Remote, output: Output) -> Outcome<()> {
             table.row(vec![
                 format!("n{}", view.id),
                 view.address.clone(),
-                view.roles.clone(),
-                view.standing.to_owned(),
-                view.liveness.to_owned(),
+                view.roles.join(","),
+                view.standing.clone(),
+                view.liveness.clone(),
                 format!("{} ago", span_ms(view.silent_ms)),
                 format!("{}/{}/{}", view.zone, view.rack, view.host),
                 view.s3_address.clone(),

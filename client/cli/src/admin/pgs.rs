@@ -1,10 +1,9 @@
 //! `holdfast admin pgs`: placement groups and where their members are.
 
 use clap::{Args, Subcommand};
-use holdfast_proto::map::{Pg, PgState};
-use serde::Serialize;
+use holdfast_admin::{groups, map};
 
-use super::{group_files, health};
+use super::{group_files, health, operator};
 use crate::failure::Outcome;
 use crate::output::{Output, Table};
 use crate::remote::Remote;
@@ -38,49 +37,6 @@ enum PgsCommand {
     Files(group_files::FilesArgs),
 }
 
-#[derive(Serialize)]
-pub(super) struct PgView {
-    id: u32,
-    epoch: u64,
-    class: u32,
-    state: &'static str,
-    members: Vec<MemberView>,
-}
-
-#[derive(Serialize)]
-struct MemberView {
-    disk: u32,
-    incarnation: u64,
-    joined: u64,
-    clean: bool,
-    temporary: bool,
-}
-
-pub(super) fn view(pg: &Pg) -> PgView {
-    PgView {
-        id: pg.id,
-        epoch: pg.epoch,
-        class: pg.class,
-        state: match PgState::try_from(pg.state) {
-            Ok(PgState::Writable) => "writable",
-            Ok(PgState::Sealed) => "sealed",
-            Ok(PgState::Retired) => "retired",
-            Err(_) => "unknown",
-        },
-        members: pg
-            .members
-            .iter()
-            .map(|m| MemberView {
-                disk: m.disk,
-                incarnation: m.incarnation,
-                joined: m.joined,
-                clean: m.clean,
-                temporary: m.temporary,
-            })
-            .collect(),
-    }
-}
-
 pub(super) async fn run(remote: &Remote, args: &PgsArgs, output: Output) -> Outcome<()> {
     if let Some(PgsCommand::Files(args)) = &args.command {
         return group_files::run(remote, args, output).await;
@@ -88,14 +44,9 @@ pub(super) async fn run(remote: &Remote, args: &PgsArgs, output: Output) -> Outc
     if args.why {
         return why(remote, args.pg, output).await;
     }
-    let map = super::whole_map(remote).await?;
-    let views: Vec<PgView> = map
-        .pgs
-        .iter()
-        .filter(|pg| !args.incomplete || pg.members.iter().any(|m| !m.clean || m.temporary))
-        .filter(|pg| args.disk.is_none_or(|disk| pg.members.iter().any(|m| m.disk == disk)))
-        .map(view)
-        .collect();
+    let mut views = map::map(&operator::cluster(remote)).await?.pgs;
+    views.retain(|pg| !args.incomplete || pg.members.iter().any(|m| !m.clean || m.temporary));
+    views.retain(|pg| args.disk.is_none_or(|disk| pg.members.iter().any(|m| m.disk == disk)));
     output.show(&views, |out| {
         let mut table = Table::new(&["group", "class", "state", ">epoch", "members"]);
         for view in &views {
@@ -107,7 +58,7 @@ pub(super) async fn run(remote: &Remote, args: &PgsArgs, output: Output) -> Outc
             table.row(vec![
                 format!("pg{}", view.id),
                 view.class.to_string(),
-                view.state.to_owned(),
+                view.state.clone(),
                 view.epoch.to_string(),
                 members.collect::<Vec<_>>().join(" "),
             ]);
@@ -118,12 +69,10 @@ pub(super) async fn run(remote: &Remote, args: &PgsArgs, output: Output) -> Outc
 }
 
 async fn why(remote: &Remote, pg: Option<u32>, output: Output) -> Outcome<()> {
+    let cluster = operator::cluster(remote);
     let groups = match pg {
-        Some(pg) => {
-            let reply = health::ask(remote, 0, 1, pg).await?;
-            reply.groups.iter().map(|group| health::view(group, &reply)).collect()
-        }
-        None => health::groups(remote, u32::MAX).await?.1,
+        Some(pg) => vec![groups::group(&cluster, pg).await?],
+        None => health::ailing(&cluster, usize::MAX).await?.0,
     };
     output.show(&groups, |out| match groups.is_empty() {
         true => writeln!(out, "all groups are whole"),

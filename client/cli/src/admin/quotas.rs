@@ -3,12 +3,11 @@
 use std::ffi::OsString;
 
 use clap::Args;
-use holdfast_proto::op::{Op, SetQuota};
-use holdfast_proto::query::{GetQuota, Query, Quota};
+use holdfast_admin::files;
 use holdfast_support::config::Size;
-use serde::Serialize;
 
-use crate::failure::{Doing, Failure, Outcome};
+use super::operator;
+use crate::failure::{Doing, Outcome};
 use crate::output::{Output, size};
 use crate::place::RemotePath;
 use crate::remote::Remote;
@@ -31,58 +30,31 @@ pub(crate) struct QuotaArgs {
     remove: bool,
 }
 
-#[derive(Serialize)]
-struct View {
-    /// Inode of the directory that has the quota: this one or one above.
-    root: u64,
-    bytes: u64,
-    files: u64,
-    used_bytes: u64,
-    used_files: u64,
-    counting: bool,
-}
-
 pub(super) async fn run(remote: &Remote, args: &QuotaArgs, output: Output) -> Outcome<()> {
+    let cluster = operator::cluster(remote);
     let path = RemotePath::parse(&args.path)?;
-    let found = remote.find(&path, true).await?;
-    let found = found.ok_or_else(|| Failure::not_found(format!("{path} does not exist")))?;
-    let ino = found.inode.ino;
-    let now = remote.ask(Query::GetQuota(GetQuota { ino })).await?.quota;
     if args.remove || args.bytes.is_some() || args.files.is_some() {
         // What is not named stays.
-        let old = now.filter(|quota| quota.root == ino).unwrap_or_default();
         let (bytes, files) = match args.remove {
-            true => (0, 0),
-            false => (args.bytes.map_or(old.bytes, |size| size.0), args.files.unwrap_or(old.files)),
+            true => (Some(0), Some(0)),
+            false => (args.bytes.map(|size| size.0), args.files),
         };
-        let op = Op::SetQuota(SetQuota { ino, bytes, files });
-        remote.mutate(op).await.doing(format_args!("set the quota of {path}"))?;
-        return Ok(());
+        let set = files::limit(&cluster, &path.to_bytes(), bytes, files).await;
+        return set.map(drop).doing(format_args!("set the quota of {path}"));
     }
-    show(&path, ino, now, output)
-}
-
-fn show(path: &RemotePath, ino: u64, quota: Option<Quota>, output: Output) -> Outcome<()> {
-    let Some(quota) = quota else {
+    let quota = files::detail(&cluster, &path.to_bytes()).await?.quota;
+    let Some(view) = quota else {
         return output.show(&serde_json::Value::Null, |out| writeln!(out, "{path} has no quota"));
     };
-    let view = View {
-        root: quota.root,
-        bytes: quota.bytes,
-        files: quota.files,
-        used_bytes: quota.used_bytes,
-        used_files: quota.used_files,
-        counting: quota.counting,
-    };
     output.show(&view, |out| {
-        if quota.root != ino {
-            writeln!(out, "{path} lies in a directory with a quota (inode {})", quota.root)?;
+        if !view.path_is_root {
+            writeln!(out, "{path} lies in a directory with a quota (inode {})", view.root)?;
         }
-        if quota.counting {
+        if view.counting {
             writeln!(out, "What was there before is being counted; until that is done nothing is refused.")?;
         }
         let limit = |limit: u64, text: String| if limit == 0 { "no limit".to_owned() } else { text };
-        writeln!(out, "Bytes: {:>10} of {}", size(quota.used_bytes), limit(quota.bytes, size(quota.bytes)))?;
-        writeln!(out, "Files: {:>10} of {}", quota.used_files, limit(quota.files, quota.files.to_string()))
+        writeln!(out, "Bytes: {:>10} of {}", size(view.used_bytes), limit(view.bytes, size(view.bytes)))?;
+        writeln!(out, "Files: {:>10} of {}", view.used_files, limit(view.files, view.files.to_string()))
     })
 }

@@ -1,11 +1,10 @@
 //! `holdfast admin set`: cluster settings, kept in the metadata and the same for all nodes.
 
 use clap::Args;
-use holdfast_proto::op::{Op, PutSetting};
-use holdfast_proto::query::{ListSettings, Query};
+use holdfast_admin::settings as admin;
 use holdfast_state::settings;
-use serde::Serialize;
 
+use super::operator;
 use crate::failure::{Doing, Failure, Outcome};
 use crate::output::{Output, Table};
 use crate::remote::Remote;
@@ -27,30 +26,20 @@ pub(crate) struct SetArgs {
     value: Option<String>,
 }
 
-#[derive(Serialize)]
-struct View {
-    name: String,
-    value: String,
-}
-
 pub(super) async fn run(remote: &Remote, args: &SetArgs, output: Output) -> Outcome<()> {
+    let cluster = operator::cluster(remote);
     if let (Some(name), Some(value)) = (&args.name, &args.value) {
-        let value = if value == "default" { String::new() } else { value.clone() };
-        let op = PutSetting { name: name.clone(), value };
-        remote.mutate(Op::PutSetting(op)).await.doing(format_args!("set {name}"))?;
+        let value = if value == "default" { "" } else { value };
+        admin::put(&cluster, name, value).await.doing(format_args!("set {name}"))?;
         return Ok(());
     }
-    let reply = remote.ask(Query::ListSettings(ListSettings {})).await?;
-    let views: Vec<View> = reply
-        .settings
-        .into_iter()
-        .filter(|s| args.name.as_ref().is_none_or(|name| *name == s.key))
-        .map(|s| View { name: s.key, value: s.value })
-        .collect();
-    if let (Some(name), true) = (&args.name, views.is_empty()) {
-        return Err(Failure::not_found(format!(
-            "there is no setting '{name}'; `holdfast admin set` lists them"
-        )));
+    let mut views = admin::list(&cluster).await?;
+    if let Some(name) = &args.name {
+        views.retain(|setting| setting.name == *name);
+        if views.is_empty() {
+            let what = format!("there is no setting '{name}'; `holdfast admin set` lists them");
+            return Err(Failure::not_found(what));
+        }
     }
     output.show(&views, |out| {
         let mut table = Table::new(&["setting", "value"]);

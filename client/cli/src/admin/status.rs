@@ -2,17 +2,17 @@
 
 use std::io::{self, Write};
 
-use holdfast_proto::admin::{ClusterStatus, RedundancyStatus};
-use holdfast_proto::map::Liveness;
+use holdfast_admin::overview::{self, Glance, Issue, Loop, Redundancy};
 use serde::Serialize;
 
+use super::operator;
 use crate::failure::Outcome;
 use crate::output::{Output, Table, size, span_ms};
 use crate::remote::Remote;
 
 #[derive(Serialize)]
 struct View {
-    health: &'static str,
+    health: String,
     /// The leader answered: everything below is filled.
     complete: bool,
     leader: u64,
@@ -21,9 +21,9 @@ struct View {
     quorum_age_ms: u64,
     voters: Vec<u64>,
     learners: Vec<u64>,
-    nodes: usize,
-    nodes_alive: usize,
-    disks: usize,
+    nodes: u64,
+    nodes_alive: u64,
+    disks: u64,
     map_epoch: u64,
     sessions: u64,
     stored_bytes: u64,
@@ -41,106 +41,41 @@ struct View {
     loops: Vec<Loop>,
 }
 
-#[derive(Serialize, Default)]
-struct Redundancy {
-    pgs_healthy: u64,
-    pgs_degraded: u64,
-    pgs_at_risk: u64,
-    pgs_unavailable: u64,
-    missing_chunks: u64,
-    garbage_chunks: u64,
-    repairs_running: u64,
-    repaired_chunks: u64,
-    repaired_bytes: u64,
-    degraded_ms: u64,
-}
-
-#[derive(Serialize)]
-struct Issue {
-    code: String,
-    severity: &'static str,
-    message: String,
-    since_ms: u64,
-}
-
-#[derive(Serialize)]
-struct Loop {
-    name: String,
-    state: String,
-    detail: String,
-}
-
 pub(super) async fn run(remote: &Remote, output: Output) -> Outcome<()> {
-    let view = view(&super::condition(remote).await?);
+    let view = view(overview::glance(&operator::cluster(remote)).await?);
     output.show(&view, |out| human(&view, out))
 }
 
-fn view(status: &ClusterStatus) -> View {
-    let meta = status.meta.clone().unwrap_or_default();
-    let totals = status.totals.unwrap_or_default();
-    let worst = status.issues.iter().map(|issue| issue.severity).max().unwrap_or(0);
+/// The same in one level, as this command has always told it.
+fn view(glance: Glance) -> View {
+    let Glance { overview, loops, applied } = glance;
+    let capacity = overview.capacity;
     View {
-        health: match worst {
-            0 | 1 => "healthy",
-            2 => "warning",
-            _ => "danger",
-        },
-        complete: status.leader_view,
-        leader: meta.leader,
-        term: meta.term,
-        applied: meta.applied,
-        quorum_age_ms: meta.quorum_age_ms,
-        voters: meta.voters.iter().map(|peer| peer.node).collect(),
-        learners: meta.learners.iter().map(|peer| peer.node).collect(),
-        nodes: status.nodes.len(),
-        nodes_alive: status.nodes.iter().filter(|n| n.liveness == Liveness::Alive as i32).count(),
-        disks: status.disks.len(),
-        map_epoch: status.map_epoch,
-        sessions: status.sessions,
-        stored_bytes: totals.bytes,
-        available_bytes: totals.available,
-        raw_capacity_bytes: totals.raw_capacity,
-        raw_used_bytes: totals.raw_used,
-        trash_files: totals.trash_items,
-        trash_bytes: totals.trash_bytes,
-        files: totals.inodes,
-        chunks: totals.chunks,
-        files_converting: status.converting,
-        redundancy: status.redundancy.as_ref().map(redundancy).unwrap_or_default(),
-        issues: status
-            .issues
-            .iter()
-            .map(|issue| Issue {
-                code: issue.code.clone(),
-                severity: match issue.severity {
-                    0 | 1 => "note",
-                    2 => "warning",
-                    _ => "danger",
-                },
-                message: issue.message.clone(),
-                since_ms: issue.since_ms,
-            })
-            .collect(),
-        loops: status
-            .loops
-            .iter()
-            .map(|l| Loop { name: l.name.clone(), state: l.state.clone(), detail: l.detail.clone() })
-            .collect(),
-    }
-}
-
-fn redundancy(r: &RedundancyStatus) -> Redundancy {
-    Redundancy {
-        pgs_healthy: r.pgs_healthy,
-        pgs_degraded: r.pgs_degraded,
-        pgs_at_risk: r.pgs_at_risk,
-        pgs_unavailable: r.pgs_unavailable,
-        missing_chunks: r.missing_chunks,
-        garbage_chunks: r.garbage_chunks,
-        repairs_running: r.repairs_running,
-        repaired_chunks: r.repaired_chunks,
-        repaired_bytes: r.repaired_bytes,
-        degraded_ms: r.degraded_ms,
+        health: overview.health,
+        complete: overview.complete,
+        leader: overview.meta.leader.unwrap_or(0),
+        term: overview.meta.term,
+        applied,
+        quorum_age_ms: overview.meta.quorum_age_ms,
+        voters: overview.meta.voters.iter().map(|voter| voter.node).collect(),
+        learners: overview.meta.learners,
+        nodes: overview.nodes.total,
+        nodes_alive: overview.nodes.alive,
+        disks: overview.disks.total,
+        map_epoch: overview.map_epoch,
+        sessions: overview.sessions,
+        stored_bytes: capacity.stored_bytes,
+        available_bytes: capacity.available_bytes,
+        raw_capacity_bytes: capacity.raw_bytes,
+        raw_used_bytes: capacity.raw_used_bytes,
+        trash_files: capacity.trash_files,
+        trash_bytes: capacity.trash_bytes,
+        files: capacity.files,
+        chunks: capacity.chunks,
+        files_converting: overview.files_converting,
+        redundancy: overview.redundancy,
+        issues: overview.issues,
+        loops,
     }
 }
 

@@ -2,9 +2,10 @@
 //! token cannot be shown again: a new one replaces it.
 
 use clap::{Args, Subcommand};
-use holdfast_proto::op::{Op, PutJoinToken};
+use holdfast_admin::meta;
 use serde::Serialize;
 
+use super::operator;
 use crate::args::SecretOut;
 use crate::failure::{Doing, Outcome};
 use crate::output::Output;
@@ -35,19 +36,15 @@ struct NewToken {
 }
 
 pub(super) async fn run(remote: &Remote, args: &TokenArgs, output: Output) -> Outcome<()> {
+    let cluster = operator::cluster(remote);
     match &args.command {
-        TokenCommand::Revoke => {
-            let op = PutJoinToken { digest: bytes::Bytes::new() };
-            remote.mutate(Op::PutJoinToken(op)).await.doing("revoke the join token")?;
-            Ok(())
-        }
+        TokenCommand::Revoke => meta::delete_token(&cluster).await.doing("revoke the join token"),
         TokenCommand::New { out } => {
-            let token = secrets::join_token();
+            let token = meta::draw_token();
             if let Some(path) = &out.secret_file {
                 secrets::write_file(path, &format!("{token}\n"))?;
             }
-            let op = PutJoinToken { digest: secrets::token_digest(&token) };
-            remote.mutate(Op::PutJoinToken(op)).await.doing("make a join token")?;
+            meta::store_token(&cluster, &token).await.doing("make a join token")?;
             let shown = NewToken { token: out.secret_file.is_none().then_some(token) };
             output.show(&shown, |w| match (&shown.token, &out.secret_file) {
                 (Some(token), _) => writeln!(w, "{token}"),

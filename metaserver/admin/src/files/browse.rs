@@ -14,6 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::path::{self, FilePath, PathQuery, parameter};
+use crate::cluster::Cluster;
 use crate::error::{Failures, Problem};
 use crate::http::App;
 use crate::page;
@@ -78,6 +79,8 @@ pub struct Listing {
 /// A limit on what a directory holds.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Quota {
+    /// Inode of the directory that has it.
+    pub root: u64,
     /// It is this directory's own; otherwise one's above.
     pub path_is_root: bool,
     /// Most bytes; 0: no limit.
@@ -274,6 +277,7 @@ pub(crate) async fn stat(client: &Client, path: &FilePath) -> Result<EntryDetail
         entry: entry(&inode, path, &name_of(path)),
         class_name,
         quota: quota.map(|quota| Quota {
+            root: quota.root,
             path_is_root: quota.root == inode.ino,
             bytes: quota.bytes,
             files: quota.files,
@@ -284,6 +288,11 @@ pub(crate) async fn stat(client: &Client, path: &FilePath) -> Result<EntryDetail
         trash_seconds: inode.trash_seconds,
         converting: inode.converting,
     })
+}
+
+/// Everything about the name at a path.
+pub async fn detail(cluster: &Cluster, path: &[u8]) -> Result<EntryDetail, Problem> {
+    stat(&cluster.client().await?, &FilePath::of(path)?).await
 }
 
 /// Everything about one name; with `maybe`, `null` instead of a failure when there is nothing: whoever only wants to know

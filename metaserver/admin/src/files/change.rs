@@ -16,6 +16,7 @@ use utoipa_axum::routes;
 
 use super::browse::{self, EntryDetail};
 use super::path::{self, FilePath, PathQuery, parameter};
+use crate::cluster::Cluster;
 use crate::error::{Failures, Problem};
 use crate::http::{App, Body, Path};
 use crate::who::Operator;
@@ -220,11 +221,32 @@ struct QuotaChange {
 #[utoipa::path(put, path = "/files/quota", tag = "files", request_body = QuotaChange,
     responses((status = 200, body = EntryDetail), Failures))]
 async fn set_quota(operator: Operator, Body(ask): Body<QuotaChange>) -> Result<Json<EntryDetail>, Problem> {
-    let client = operator.cluster.client().await?;
-    let inode = directory(&client, &ask.path).await?;
-    let op = SetQuota { ino: inode.ino, bytes: ask.bytes, files: ask.files };
-    client.mutate(Op::SetQuota(op)).await?;
-    told(&client, &ask.path).await
+    put_quota(&operator.cluster, &ask.path, Some(ask.bytes), Some(ask.files)).await.map(Json)
+}
+
+/// Limits what a bucket or directory may hold; `None` stays as it is, 0 is no limit.
+pub async fn limit(
+    cluster: &Cluster,
+    path: &[u8],
+    bytes: Option<u64>,
+    files: Option<u64>,
+) -> Result<EntryDetail, Problem> {
+    put_quota(cluster, &FilePath::of(path)?, bytes, files).await
+}
+
+async fn put_quota(
+    cluster: &Cluster,
+    path: &FilePath,
+    bytes: Option<u64>,
+    files: Option<u64>,
+) -> Result<EntryDetail, Problem> {
+    let client = cluster.client().await?;
+    let inode = directory(&client, path).await?;
+    let old = super::browse::stat(&client, path).await?.quota.filter(|quota| quota.path_is_root);
+    let (old_bytes, old_files) = old.map_or((0, 0), |quota| (quota.bytes, quota.files));
+    let (bytes, files) = (bytes.unwrap_or(old_bytes), files.unwrap_or(old_files));
+    client.mutate(Op::SetQuota(SetQuota { ino: inode.ino, bytes, files })).await?;
+    super::browse::stat(&client, path).await
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -7,14 +7,15 @@
 mod browse;
 mod change;
 mod content;
-mod path;
+pub(crate) mod path;
 mod share;
 mod trash;
 mod upload;
 
 use utoipa_axum::router::OpenApiRouter;
 
-pub use browse::{Entry, EntryDetail, Listing, Quota};
+pub use browse::{Entry, EntryDetail, Listing, Quota, detail};
+pub use change::limit;
 pub(crate) use path::read;
 pub(crate) use share::shared;
 

@@ -134,6 +134,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(crate::topology::routes())
         .merge(crate::procedures::routes())
         .merge(crate::groups::routes())
+        .merge(crate::map::routes())
         .merge(crate::balance::routes())
         .merge(crate::repair::routes())
         .merge(crate::scrub::routes())

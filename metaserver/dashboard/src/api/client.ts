@@ -1,6 +1,6 @@
 // Requests to the admin API: typed, with the CSRF token, with one kind of failure. Only GET is ever repeated.
 
-import type { ApiError } from "./types";
+import type { ApiError, Reason } from "./types";
 
 const BASE = "/api/v1";
 const GET_TIMEOUT_MS = 20_000;
@@ -17,6 +17,7 @@ export class Failure extends Error {
     readonly retry: "never" | "later" | "refresh" = "never",
     readonly retryAfterMs: number | undefined = undefined,
     readonly requestId = "",
+    readonly reasons: Reason[] = [],
   ) {
     super(message);
   }
@@ -61,6 +62,7 @@ export async function failureOf(response: Response): Promise<Failure> {
       error.retry ?? "never",
       error.retry_after_ms,
       error.request_id ?? "",
+      error.reasons ?? [],
     );
   } catch {
     const id = response.headers.get("x-request-id") ?? "";

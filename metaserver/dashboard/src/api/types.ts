@@ -6,6 +6,7 @@ export interface ApiError {
     code: string;
     message: string;
     params: Record<string, string>;
+    reasons?: Reason[];
     retry: "never" | "later" | "refresh";
     retry_after_ms?: number;
     request_id: string;
@@ -38,11 +39,19 @@ export interface Me {
 
 // ---- overview
 
+/** Why something is so, cannot be done, or how far it is. `code` is empty when the leader gave none. */
+export interface Reason {
+  code: string;
+  params: Record<string, string>;
+  message: string;
+}
 export interface Issue {
   code: string;
   severity: Severity;
   message: string;
   params: Record<string, string>;
+  /** Of a procedure under way: how far it is, then what it waits for. */
+  reasons?: Reason[];
   since: string | null;
 }
 export type Health = "healthy" | "warning" | "danger" | "unknown";
@@ -114,8 +123,8 @@ export interface Job {
   rate: number;
   eta_seconds: number | null;
   since: string | null;
-  detail: string;
-  blocked: string[];
+  detail: Reason;
+  blocked: Reason[];
 }
 export interface Overview {
   health: Health;
@@ -170,8 +179,9 @@ export interface Procedure {
   rate: number;
   eta_seconds: number | null;
   ends_in_seconds: number | null;
-  blocked: string[];
-  detail: string;
+  leaves: number;
+  blocked: Reason[];
+  detail: Reason;
   done: boolean;
 }
 export type NodeRole = "meta" | "chunk" | "gateway" | "worker" | "witness";
@@ -239,7 +249,7 @@ export type DiskDetail = DiskView & { node_view: NodeView; scrub: ScrubDisk | nu
 export interface ProcedureResult {
   groups: number;
   bytes: number;
-  against: string[];
+  against: Reason[];
   already: boolean;
   preview: boolean;
   allowed: boolean;
@@ -275,7 +285,7 @@ export interface GroupView {
   level: Level;
   state: string;
   why: string;
-  why_params: Record<string, string>;
+  reasons: Reason[];
   since: string | null;
   level_since: string | null;
   until: string | null;
@@ -319,7 +329,7 @@ export interface Balance {
   bytes_left: number;
   rate: number;
   eta_seconds: number | null;
-  outcome: string;
+  outcome: Reason;
   measured: boolean;
   bytes_per_second: number;
   automatic_on: boolean;
@@ -334,7 +344,7 @@ export interface BalanceRun {
   moves: number;
   bytes: number;
   planned_bytes: number;
-  outcome: string;
+  outcome: Reason;
   by: string;
 }
 export interface BalanceMove {

@@ -1,18 +1,18 @@
 // Texts of the server in the language spoken: by code and parameters where it gives them, by the form of the English
-// sentence where it gives nothing else (reasons against a procedure, what one waits for), else as they came.
+// sentence where it gives nothing else (refusals of files and accounts, loops), else as they came.
 
 import type { Failure } from "../api/client";
-import type { AuditEntry, Issue } from "../api/types";
+import type { AuditEntry, Issue, Reason } from "../api/types";
 import { getLanguage, useLanguage, type Language } from "./language";
 import { actions as actionsEn } from "./en/actions";
 import { errors as errorsEn } from "./en/errors";
 import { issues as issuesEn } from "./en/issues";
-import { procedures as procedureEn } from "./en/procedures";
+import { reasons as reasonsEn } from "./en/reasons";
 import { phrasesZh } from "./zh/phrases";
-import { procedures as procedureZh } from "./zh/procedures";
 import { actions as actionsZh } from "./zh/actions";
 import { errors as errorsZh } from "./zh/errors";
 import { issues as issuesZh } from "./zh/issues";
+import { reasons as reasonsZh } from "./zh/reasons";
 
 const own = <T>(table: Record<string, T>, key: string): T | undefined =>
   Object.hasOwn(table, key) ? table[key] : undefined;
@@ -39,33 +39,30 @@ export function issueIn(language: Language, issue: Issue): IssueShown {
   const text = own(language === "zh" ? issuesZh : issuesEn, issue.code);
   try {
     const params = filled(issue.params);
-    if (text) return { what: text.what(params), means: text.means(params) };
+    const said = issue.reasons ?? [];
+    if (text) return { what: text.what(params), means: said.length > 0 ? reasonsIn(language, said) : text.means(params) };
   } catch (cause) {
     if (!(cause instanceof Missing)) throw cause;
   }
-  const procedure = /^procedure/.test(issue.code) ? procedureIn(language, issue.message) : null;
-  if (procedure) return procedure;
   const [what = "", ...means] = issue.message.split(/[:;] /);
   return { what: capital(what), means: capital(means.join("; ")) };
 }
 
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
-/** A procedure under way is told as one sentence: of what, what is done, how far it is, what it waits for. */
-function procedureIn(language: Language, message: string): IssueShown | null {
-  const found =
-    /^(?:disk d(\d+) on )?node n(\d+) is (being emptied|being replaced|in maintenance)(?: for (\d+) more minutes| until somebody ends it)?: (.*)$/.exec(
-      message,
-    );
-  if (!found) return null;
-  const [, disk, node = "", doing = "", minutes, rest = ""] = found;
-  const words = (language === "zh" ? procedureZh : procedureEn)[doing as keyof typeof procedureEn];
-  const means = rest
-    .split(/; (?=\d+ groups (?:find|cannot)|waits for)/)
-    .map((part) => phraseIn(language, part))
-    .join(language === "zh" ? "；" : ". ");
-  return { what: words(disk ?? "", node, minutes ?? ""), means };
+/** Why something is so: by its code, or in the server's words when this build does not know it. */
+export function reasonIn(language: Language, reason: Reason): string {
+  const text = own(language === "zh" ? reasonsZh : reasonsEn, reason.code);
+  try {
+    if (text) return text(filled(reason.params));
+  } catch (cause) {
+    if (!(cause instanceof Missing)) throw cause;
+  }
+  return phraseIn(language, reason.message);
 }
+
+const reasonsIn = (language: Language, reasons: Reason[]): string =>
+  reasons.map((reason) => reasonIn(language, reason)).join(language === "zh" ? "；" : ". ");
 
 export function phraseIn(language: Language, text: string): string {
   if (language === "zh") {
@@ -78,6 +75,7 @@ export function phraseIn(language: Language, text: string): string {
 }
 
 export function failureIn(language: Language, failure: Failure): string {
+  if (failure.reasons.length > 0) return reasonsIn(language, failure.reasons);
   const table = language === "zh" ? errorsZh : errorsEn;
   const text = own(table, failure.code)?.(failure.params);
   return text || phraseIn(language, failure.message);
@@ -85,7 +83,7 @@ export function failureIn(language: Language, failure: Failure): string {
 
 /** "d7" and "n3" are disk 7 and node 3 where the action says which it is. */
 const bare = (entry: AuditEntry): string =>
-  /^(disk|node|meta|scrub)\./.test(entry.action) ? entry.target.replace(/^[dn](?=\d+$)/, "") : entry.target;
+  /^(disk|node|meta|scrub)\./.test(entry.action) ? entry.target.replace(/^(?:d|n+)(?=\d+$)/, "") : entry.target;
 
 export function actionIn(language: Language, entry: AuditEntry): string {
   const text = own(language === "zh" ? actionsZh : actionsEn, entry.action);
@@ -101,6 +99,7 @@ export const knownActions = (): string[] => Object.keys(actionsEn);
 export interface ServerTexts {
   issue: (issue: Issue) => IssueShown;
   phrase: (text: string) => string;
+  reason: (reason: Reason) => string;
   failure: (failure: Failure) => string;
   action: (entry: AuditEntry) => string;
 }
@@ -109,6 +108,7 @@ function textsIn(language: Language): ServerTexts {
   return {
     issue: (issue) => issueIn(language, issue),
     phrase: (text) => phraseIn(language, text),
+    reason: (reason) => reasonIn(language, reason),
     failure: (failure) => failureIn(language, failure),
     action: (entry) => actionIn(language, entry),
   };

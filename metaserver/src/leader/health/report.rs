@@ -14,6 +14,7 @@ use holdfast_proto::admin::{
 };
 use holdfast_proto::map::{Disk, Member, Node, Pg, Procedure, ProcedureKind, Standing};
 use holdfast_proto::op::{Ailment, DiskRef};
+use holdfast_proto::reason::Reason;
 use holdfast_proto::status::{Code, Status};
 use holdfast_state::plan::cluster::Cluster;
 use holdfast_state::plan::explain::{self, Terms, Words};
@@ -269,6 +270,7 @@ fn told(lens: &Lens<'_>, one: &Seen, ailing: Option<Ailing>, lacks: &[u64], now_
         ailment: explain::ailment(one.found.risk) as i32,
         state: one.words.state.into(),
         why: one.words.why.clone(),
+        reasons: one.words.reasons.clone(),
         since_ns: ailing.map_or(0, |ailing| ailing.since_ns),
         level_since_ns: ailing.map_or(0, |ailing| ailing.level_since_ns),
         bytes: one.bytes,
@@ -536,6 +538,7 @@ pub fn notices<M, C>(leader: &Leader<M, C>) -> Vec<Notice> {
         };
         Notice {
             held_up: !status.blocked.is_empty() && one.procedure.kind() == ProcedureKind::Drain,
+            reasons: status.detail_reason.iter().chain(&status.blocked_reasons).cloned().collect(),
             what: match status.blocked.is_empty() {
                 true => doing,
                 false => format!("{doing}; {}", status.blocked.join("; ")),
@@ -557,6 +560,8 @@ pub struct Notice {
     pub kind: &'static str,
     /// For people.
     pub what: String,
+    /// How far it is and what it waits for, with codes.
+    pub reasons: Vec<Reason>,
     /// It cannot go on.
     pub held_up: bool,
     /// The disk; 0: the whole node.
@@ -580,6 +585,7 @@ impl UnderWay {
         let groups = self.groups.len() as u64;
         let done = kind == ProcedureKind::Drain && groups == 0 && leaves == Some(0);
         let moves = kind != ProcedureKind::Maintenance;
+        let (blocked, detail) = (self.blocked(), self.detail(groups, leaves, done));
         ProcedureStatus {
             kind: kind as i32,
             disk: if let Target::Disk(disk) = self.target { disk } else { 0 },
@@ -592,58 +598,77 @@ impl UnderWay {
             rate: if moves { rate } else { 0 },
             eta_s: if moves { eta_s(self.bytes_left, rate).filter(|_| groups > 0 || done) } else { None },
             left_s,
-            blocked: self.blocked(),
-            detail: self.detail(groups, leaves, done),
+            blocked: blocked.iter().map(|reason| reason.message.clone()).collect(),
+            blocked_reasons: blocked,
+            detail: detail.message.clone(),
+            detail_reason: Some(detail),
             done,
             leaves: leaves.unwrap_or(0),
         }
     }
 
-    fn blocked(&self) -> Vec<String> {
+    fn blocked(&self) -> Vec<Reason> {
         let mut blocked = Vec::new();
         if self.awaited {
-            blocked.push("waits for an empty directory in the disk's place, and its node to be up".into());
+            let what = "waits for an empty directory in the disk's place, and its node to be up";
+            blocked.push(Reason::new("waits_for_disk", what));
         }
         if self.procedure.kind() == ProcedureKind::Maintenance {
             return blocked;
         }
-        if self.no_room > 0 {
-            blocked.push(format!(
-                "{} groups find no other disk that is apart enough and has room: add one, or give disks room",
-                self.no_room
-            ));
+        let groups = self.no_room;
+        if groups > 0 {
+            let what = format!(
+                "{groups} groups find no other disk that is apart enough and has room: add one, or give disks room"
+            );
+            blocked.push(Reason::new("waits_for_room", what).with("groups", groups));
         }
-        if self.unreadable > 0 {
-            blocked.push(format!(
-                "{} groups cannot be read whole now: too few of their disks answer",
-                self.unreadable
-            ));
+        let groups = self.unreadable;
+        if groups > 0 {
+            let what = format!("{groups} groups cannot be read whole now: too few of their disks answer");
+            blocked.push(Reason::new("waits_for_members", what).with("groups", groups));
         }
         blocked
     }
 
-    fn detail(&self, groups: u64, leaves: Option<u64>, done: bool) -> String {
+    fn detail(&self, groups: u64, leaves: Option<u64>, done: bool) -> Reason {
+        let silent = !self.silent.is_empty();
         match self.procedure.kind() {
-            ProcedureKind::Drain if done => "empty; it may be removed".into(),
+            ProcedureKind::Drain if done => Reason::new("drain_done", "empty; it may be removed"),
             ProcedureKind::Drain if groups == 0 => match leaves {
                 Some(leaves) => {
-                    format!("no group counts on it any more; it still has to let go of {leaves} groups")
+                    let what =
+                        format!("no group counts on it any more; it still has to let go of {leaves} groups");
+                    Reason::new("drain_letting_go", what).with("groups", leaves)
                 }
-                None => "no group counts on it any more".into(),
+                None => Reason::new("drain_uncounted", "no group counts on it any more"),
             },
-            ProcedureKind::Drain if !self.silent.is_empty() => format!(
-                "{groups} groups still count on it; {} {} not answer, and what lies there is rebuilt from other members",
-                explain::name(&self.silent),
-                if self.silent.len() == 1 { "does" } else { "do" }
-            ),
-            ProcedureKind::Drain => format!("{groups} groups still count on it"),
-            ProcedureKind::Maintenance if self.silent.len() == self.disks.len() && !self.disks.is_empty() => {
-                "away; nothing is rebuilt for that".into()
+            ProcedureKind::Drain if silent => {
+                let what = format!(
+                    "{groups} groups still count on it; {} {} not answer, and what lies there is rebuilt from other members",
+                    explain::name(&self.silent),
+                    if self.silent.len() == 1 { "does" } else { "do" }
+                );
+                Reason::new("drain_silent", what).with("groups", groups).with_all("disks", &self.silent)
             }
-            ProcedureKind::Maintenance => "still here; its absence will cause no rebuild".into(),
-            ProcedureKind::Replacement if self.awaited => "lost; an empty disk may take its place".into(),
+            ProcedureKind::Drain => {
+                let what = format!("{groups} groups still count on it");
+                Reason::new("drain_left", what).with("groups", groups)
+            }
+            ProcedureKind::Maintenance if silent && self.silent.len() == self.disks.len() => {
+                Reason::new("maintenance_away", "away; nothing is rebuilt for that")
+            }
+            ProcedureKind::Maintenance => {
+                Reason::new("maintenance_here", "still here; its absence will cause no rebuild")
+            }
+            ProcedureKind::Replacement if self.awaited => {
+                Reason::new("replacement_awaited", "lost; an empty disk may take its place")
+            }
             ProcedureKind::Replacement => {
-                format!("an empty disk took its place; {groups} groups are to be filled or placed elsewhere")
+                let what = format!(
+                    "an empty disk took its place; {groups} groups are to be filled or placed elsewhere"
+                );
+                Reason::new("replacement_filling", what).with("groups", groups)
             }
         }
     }

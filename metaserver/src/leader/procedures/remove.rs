@@ -15,6 +15,7 @@ use holdfast_proto::chunk::ListRecords;
 use holdfast_proto::ids::NodeId;
 use holdfast_proto::map::{Pg, Standing, StorageClass};
 use holdfast_proto::op::DiskRef;
+use holdfast_proto::reason::Reason;
 use holdfast_proto::status::{Code, Status};
 use holdfast_rpc::Endpoint;
 use holdfast_state::keys;
@@ -37,8 +38,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Disks that still have to let go of a group, looked at.
 const MOST_LEAVES: usize = 100_000;
 
-fn refused(why: String) -> Status {
-    Status::new(Code::PreconditionFailed, why)
+fn refused(what: &str, why: Reason) -> Status {
+    super::refusal(format!("{what}: {}", why.message), vec![why])
 }
 
 /// Removes a disk, or a node with all its disks.
@@ -57,18 +58,18 @@ pub(super) async fn remove<M: Metadata + Council, C: Chunkservers>(
     }
     if target == Target::Node(leader.node.0) {
         let why = "it leads the metadata group: hand over first with `holdfast admin meta transfer`";
-        return Err(refused(format!("{what}: {why}")));
+        return Err(refused(&what, Reason::new("leads_metadata", why)));
     }
     // Something that takes part could get new data between the proof and the removal.
     if !leaves(leader, &disks) {
         let why =
             "it takes part: drain it first, and wait until `holdfast admin drains` says that it is empty";
-        return Err(refused(format!("{what}: {why}")));
+        return Err(refused(&what, Reason::new("takes_part", why)));
     }
     if let Target::Node(node) = target
         && let Some(why) = holds_up_removal(&leader.meta.status(), node)
     {
-        return Err(refused(format!("{what}: {why}")));
+        return Err(refused(&what, why));
     }
     // All of them are looked at before the first is removed.
     let mut proofs = Vec::new();
@@ -126,16 +127,16 @@ async fn prove<M: Metadata, C: Chunkservers>(
         .await?;
     if groups > 0 {
         let why = "drain it first, and wait until `holdfast admin drains` says that it is empty";
-        return Err(refused(format!("{groups} groups count on {what}: {why}")));
+        let why = Reason::new("still_counted", format!("{groups} groups count on it: {why}"));
+        return Err(refused(&what, why.with("groups", groups)));
     }
     let mut proof = RemovalProof { disk, incarnation, index, groups, leaves, ..RemovalProof::default() };
     let Some(to) = leader.reach(disk, incarnation) else { return Ok(proof) };
     if leaves > 0 {
         let why =
             "it does so as soon as nobody reads there any more and they are whole without it; try again then";
-        return Err(refused(format!(
-            "{what} has left {leaves} groups and still has to let go of them: {why}"
-        )));
+        let why = format!("it has left {leaves} groups and still has to let go of them: {why}");
+        return Err(refused(&what, Reason::new("still_to_let_go", why).with("groups", leaves)));
     }
     proof.answered = true;
     look_through(leader, &to, &mut proof, deadline).await?;
@@ -161,10 +162,10 @@ async fn look_through<M: Metadata, C: Chunkservers>(
         proof.records += numbers.len() as u64;
         let (elsewhere, unknown) =
             leader.look(move |_, view| judge(view, pg, &numbers)).await?.map_err(|number| {
-                refused(format!(
-                    "chunk pg{pg}/{number:x} lies on disk d{} and is not whole elsewhere",
-                    disk.disk
-                ))
+                let (chunk, disk) = (format!("pg{pg}/{number:x}"), disk.disk);
+                let why = format!("chunk {chunk} lies on it and is not whole elsewhere");
+                let why = Reason::new("not_whole_elsewhere", why).with("chunk", chunk).with("disk", disk);
+                refused(&format!("disk d{disk}"), why)
             })?;
         proof.elsewhere += elsewhere;
         proof.unknown += unknown;

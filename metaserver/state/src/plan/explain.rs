@@ -8,6 +8,7 @@
 
 use holdfast_proto::map::{Liveness, Member, Pg, ProcedureKind, Standing};
 use holdfast_proto::op::Ailment;
+use holdfast_proto::reason::{Reason, joined};
 
 use super::cluster::{Cluster, DiskFacts};
 use super::repair::{Assessment, Risk, Step, Why};
@@ -67,6 +68,8 @@ pub struct Words {
     pub state: &'static str,
     /// For people.
     pub why: String,
+    /// The same piece by piece, with codes.
+    pub reasons: Vec<Reason>,
     /// Of each member, in order.
     pub members: Vec<Condition>,
     /// Milliseconds until something else is done; `None`: nothing is waited for, or nobody knows for how long.
@@ -104,11 +107,8 @@ pub fn explain(
         pg.members.iter().map(|member| condition(cluster, member, lacks(member))).collect();
     let case = Case { cluster, pg, found, members: &members, terms };
     let (state, doing, until_ms) = case.doing();
-    let why = match case.standing_words() {
-        level if level.is_empty() => doing,
-        level => format!("{level}; {doing}"),
-    };
-    Words { state, why, members, until_ms }
+    let reasons: Vec<Reason> = case.standing_words().into_iter().chain([doing]).collect();
+    Words { state, why: joined(&reasons), reasons, members, until_ms }
 }
 
 fn condition(cluster: &Cluster, member: &Member, lacks: bool) -> Condition {
@@ -135,7 +135,7 @@ struct Case<'a> {
     terms: Terms,
 }
 
-type Doing = (&'static str, String, Option<u64>);
+type Doing = (&'static str, Reason, Option<u64>);
 
 impl Case<'_> {
     fn disks(&self, of: impl Fn(Condition, &Member) -> bool) -> Vec<u32> {
@@ -172,19 +172,26 @@ impl Case<'_> {
         count < self.needed() && self.terms.has_chunks != Some(false)
     }
 
-    /// How close to loss.
-    fn standing_words(&self) -> String {
+    /// How close to loss, if it is.
+    fn standing_words(&self) -> Option<Reason> {
         let missing = self.disks(|c, m| c != Condition::Whole && c != Condition::Leaving && !m.temporary);
         let regular = self.pg.members.iter().filter(|member| !member.temporary).count();
         let short = self.wanted().saturating_sub(regular);
-        let on = format!("data is missing on {} of {} disks", missing.len() + short, self.wanted());
-        match self.found.risk {
-            Risk::Unavailable if self.terms.has_chunks == Some(false) => "empty".into(),
-            Risk::Unavailable => "cannot be read whole".into(),
-            Risk::AtRisk => format!("one failure from loss: {on}"),
-            Risk::Degraded => format!("{on}, {} more may fail", self.found.spare.max(0)),
-            Risk::Misplaced | Risk::Healthy => String::new(),
-        }
+        let (missing, members) = (missing.len() + short, self.wanted());
+        let on = format!("data is missing on {missing} of {members} disks");
+        let on_some = |code: &str, message: String| {
+            Reason::new(code, message).with("missing", missing).with("members", members)
+        };
+        Some(match self.found.risk {
+            Risk::Unavailable if self.terms.has_chunks == Some(false) => Reason::new("group_empty", "empty"),
+            Risk::Unavailable => Reason::new("group_unreadable", "cannot be read whole"),
+            Risk::AtRisk => on_some("group_at_risk", format!("one failure from loss: {on}")),
+            Risk::Degraded => {
+                let spare = self.found.spare.max(0);
+                on_some("group_degraded", format!("{on}, {spare} more may fail")).with("spare", spare)
+            }
+            Risk::Misplaced | Risk::Healthy => return None,
+        })
     }
 
     /// What is being done or waited for, the most important first.
@@ -193,7 +200,7 @@ impl Case<'_> {
             if self.is_lost() {
                 let gone = self.disks(|c, _| c == Condition::Gone || c == Condition::Filling);
                 let what = format!("lost: {} are beyond what can be rebuilt", name(&gone));
-                return ("lost", what, None);
+                return ("lost", Reason::new("group_lost", what).with_all("disks", &gone), None);
             }
             return ("unavailable", self.waits_for_return(), None);
         }
@@ -202,27 +209,33 @@ impl Case<'_> {
         }
         if self.found.no_room {
             let what = "waits for room: no other disk that is apart enough has room for it";
-            return ("no_room", what.into(), None);
+            return ("no_room", Reason::new("group_no_room", what), None);
         }
         let lacking = self.disks(|c, _| c == Condition::Lacks);
         if !lacking.is_empty() {
-            return ("mending", format!("single chunks are copied anew to {}", name(&lacking)), None);
+            let what = format!("single chunks are copied anew to {}", name(&lacking));
+            return ("mending", Reason::new("group_mending", what).with_all("disks", &lacking), None);
         }
         if let Some(wait) = self.waiting() {
             return wait;
         }
         match self.found.risk {
-            Risk::Healthy => ("whole", "nothing is lacking".into(), None),
-            _ => ("waiting", "the next step of its repair is being chosen".into(), None),
+            Risk::Healthy => ("whole", Reason::new("group_whole", "nothing is lacking"), None),
+            _ => {
+                let what = "the next step of its repair is being chosen";
+                ("waiting", Reason::new("group_next_step", what), None)
+            }
         }
     }
 
-    fn waits_for_return(&self) -> String {
+    fn waits_for_return(&self) -> Reason {
         let away = self.disks(|c, _| matches!(c, Condition::Silent | Condition::Away | Condition::Failed));
         if away.is_empty() {
-            return "single chunks have no readable copy now; every member is asked again".into();
+            let what = "single chunks have no readable copy now; every member is asked again";
+            return Reason::new("group_lacks_copies", what);
         }
-        format!("waits for {} to come back; nothing is given up", name(&away))
+        let what = format!("waits for {} to come back; nothing is given up", name(&away));
+        Reason::new("group_waits_for_all", what).with_all("disks", &away)
     }
 
     fn rebuilding(&self) -> Option<Doing> {
@@ -230,20 +243,33 @@ impl Case<'_> {
         if !filled.is_empty() && self.found.risk == Risk::Misplaced {
             let what =
                 format!("nothing is lacking; {} {} filled to take a place", name(&filled), are(&filled));
-            return Some(("moving", what, None));
+            return Some(("moving", Reason::new("group_moving", what).with_all("disks", &filled), None));
         }
         if !filled.is_empty() {
-            return Some(("rebuilding", format!("being rebuilt onto {}", name(&filled)), None));
+            let what = format!("being rebuilt onto {}", name(&filled));
+            return Some((
+                "rebuilding",
+                Reason::new("group_rebuilding", what).with_all("disks", &filled),
+                None,
+            ));
         }
         let disk_of = |disk: u32| format!("d{disk}");
         let what = match self.found.step? {
             Step::Add { disk, why: Why::Domain, .. } => {
-                format!("members share a failure domain; {} is to join", disk_of(disk.disk))
+                let what = format!("members share a failure domain; {} is to join", disk_of(disk.disk));
+                Reason::new("group_shares_domain", what).with("disk", disk.disk)
             }
-            Step::Add { disk, .. } => format!("{} is to join and to be filled", disk_of(disk.disk)),
-            Step::Drop { member, .. } => format!("{} is let go of", disk_of(member.disk)),
+            Step::Add { disk, .. } => {
+                let what = format!("{} is to join and to be filled", disk_of(disk.disk));
+                Reason::new("group_join", what).with("disk", disk.disk)
+            }
+            Step::Drop { member, .. } => {
+                let what = format!("{} is let go of", disk_of(member.disk));
+                Reason::new("group_let_go", what).with("disk", member.disk)
+            }
             Step::Replace { member, disk } => {
-                format!("{} takes the place of {}", disk_of(disk.disk), disk_of(member.disk))
+                let what = format!("{} takes the place of {}", disk_of(disk.disk), disk_of(member.disk));
+                Reason::new("group_replace", what).with("disk", disk.disk).with("member", member.disk)
             }
         };
         Some((if self.found.risk == Risk::Misplaced { "moving" } else { "rebuilding" }, what, None))
@@ -256,7 +282,8 @@ impl Case<'_> {
         if !away.is_empty() && silent.is_empty() {
             let what =
                 format!("{} {} away for maintenance; nothing is rebuilt for that", name(&away), are(&away));
-            return Some(("maintenance", what, None));
+            let why = Reason::new("group_maintenance", what).with_all("disks", &away);
+            return Some(("maintenance", why, None));
         }
         if silent.is_empty() {
             return None;
@@ -266,16 +293,19 @@ impl Case<'_> {
                 "waits for {} to come back: too many disks vanished at once to give any up by itself",
                 name(&silent)
             );
-            return Some(("held", what, None));
+            return Some(("held", Reason::new("group_held", what).with_all("disks", &silent), None));
         }
         let left = |disk: &DiskFacts| self.terms.grace_ms.saturating_sub(disk.silent_ms);
         let in_grace = silent.iter().filter_map(|disk| self.cluster.disks.get(disk));
         let until_ms = in_grace.filter(|disk| disk.standing == Standing::In).map(left).min();
-        let what = match until_ms {
-            Some(_) => format!("waits for {} to come back before it is rebuilt elsewhere", name(&silent)),
-            None => format!("waits for {} to come back", name(&silent)),
+        let (code, what) = match until_ms {
+            Some(_) => (
+                "group_grace",
+                format!("waits for {} to come back before it is rebuilt elsewhere", name(&silent)),
+            ),
+            None => ("group_waits", format!("waits for {} to come back", name(&silent))),
         };
-        Some(("waiting", what, until_ms))
+        Some(("waiting", Reason::new(code, what).with_all("disks", &silent), until_ms))
     }
 }
 

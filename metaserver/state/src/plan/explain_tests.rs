@@ -36,6 +36,15 @@ fn a_silent_disk_is_waited_for_until_its_grace_is_over() {
         now.why,
         "data is missing on 1 of 3 disks, 1 more may fail; waits for d3 to come back before it is rebuilt elsewhere"
     );
+    let pieces = now.reasons.iter().map(|reason| {
+        let params = reason.params.iter().map(|pair| format!(" {}={}", pair.key, pair.value));
+        format!("{}{}", reason.code, params.collect::<String>())
+    });
+    assert_eq!(
+        pieces.collect::<Vec<_>>(),
+        ["group_degraded missing=1 members=3 spare=1", "group_grace disks=3"],
+        "what it says is there without English, too"
+    );
     assert_eq!(now.members, [Condition::Whole, Condition::Whole, Condition::Silent]);
     assert_eq!(words(&c, &[], Terms { held: true, ..TERMS }).state, "held");
     c.disks.get_mut(&3).unwrap().standing = Standing::Out;

@@ -105,4 +105,17 @@ export const issues: Record<string, IssueText> = {
     what: (p) => `The metadata's file system on node ${p["node"]} is full`,
     means: () => "Give it room. When it leads, only what frees room is taken.",
   },
+  drain: { what: (p) => `${target(p)} is being drained`, means: (p) => `${p["groups"]} placement groups still count on it.` },
+  drain_held_up: { what: (p) => `The drain of ${target(p, true)} is held up`, means: (p) => `${p["groups"]} placement groups still count on it.` },
+  maintenance: {
+    what: (p) => `${target(p)} is in maintenance${"left_seconds" in p ? ` for ${Math.ceil(Number(p["left_seconds"]) / 60)} more minutes` : ""}`,
+    means: () => "Nothing is rebuilt for its absence.",
+  },
+  replacement: { what: (p) => `${target(p)} is being replaced`, means: (p) => `${p["groups"]} placement groups are to be filled.` },
 };
+
+/** A disk with its node, or a node. */
+function target(p: Record<string, string>, inside = false): string {
+  const text = "disk" in p ? `disk ${p["disk"]} on node ${p["node"]}` : `node ${p["node"]}`;
+  return inside ? text : text.charAt(0).toUpperCase() + text.slice(1);
+}

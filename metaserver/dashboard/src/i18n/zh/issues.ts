@@ -94,4 +94,13 @@ export const issues: typeof original = {
     what: (p) => `节点 ${p["node"]} 的元数据文件系统已满`,
     means: () => "请腾出空间。若由它担任主节点，只接受释放空间的操作。",
   },
+  drain: { what: (p) => `${target(p)} 正在排空`, means: (p) => `仍有 ${p["groups"]} 个归置组依赖它。` },
+  drain_held_up: { what: (p) => `${target(p)} 的排空受阻`, means: (p) => `仍有 ${p["groups"]} 个归置组依赖它。` },
+  maintenance: {
+    what: (p) => `${target(p)} 正在维护${"left_seconds" in p ? `，还剩 ${Math.ceil(Number(p["left_seconds"]) / 60)} 分钟` : ""}`,
+    means: () => "不会因其离线触发重建。",
+  },
+  replacement: { what: (p) => `${target(p)} 正在更换`, means: (p) => `还有 ${p["groups"]} 个归置组待回填。` },
 };
+
+const target = (p: Record<string, string>): string => ("disk" in p ? `节点 ${p["node"]} 的磁盘 ${p["disk"]}` : `节点 ${p["node"]}`);

@@ -19,6 +19,9 @@ const SUBJECTS: Record<string, string[]> = {
   moving: ["filling"],
 };
 
+/** Reasons that only say how close to loss a group is, as the first words here do. */
+const LEVELS = new Set(["group_empty", "group_unreadable", "group_at_risk", "group_degraded"]);
+
 export function disksOf(members: GroupMember[], conditions: string[], t: Words, disk: (id: number) => string): string {
   const names = members.filter((member) => conditions.includes(member.condition)).map((member) => disk(member.disk));
   const last = names.pop();
@@ -34,6 +37,8 @@ export function why(group: GroupView, t: Words, server: ServerTexts, disk: (id: 
   if (group.level === "at_risk") said.push(t.why.level.at_risk());
   if (group.level === "unavailable") said.push(t.why.level.unavailable());
   if (group.level !== "whole" && ill.length > 0) said.push(t.why.missing(String(ill.length), String(regular.length)));
+  const told = group.reasons.filter((reason) => reason.code !== "" && !LEVELS.has(reason.code));
+  if (told.length > 0) return [...said, ...told.map(server.reason)];
   const who = disksOf(group.members, SUBJECTS[group.state] ?? [], t, disk);
   said.push(doing(group.state, who, t) ?? server.phrase(group.why));
   return said;

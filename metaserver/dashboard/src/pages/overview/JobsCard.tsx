@@ -42,7 +42,7 @@ function JobRow({ job }: { job: Job }) {
   const t = words().jobs;
   const shared = common();
   const f = useFormat();
-  const { phrase } = useServerTexts();
+  const { reason: say } = useServerTexts();
   const { disk, node } = job.title_params;
   const where = disk ? t.onDisk(disk, node ?? "?") : node ? t.onNode(node) : "";
   const [tone, icon] = STATES[job.state];
@@ -71,11 +71,11 @@ function JobRow({ job }: { job: Job }) {
           tone={job.state === "done" ? "ok" : job.blocked.length > 0 ? "warn" : "accent"}
         />
       )}
-      {job.detail && job.blocked.length === 0 ? <p className="small muted">{phrase(job.detail)}</p> : null}
+      {job.detail.message && job.blocked.length === 0 ? <p className="small muted">{say(job.detail)}</p> : null}
       {job.blocked.map((reason) => (
-        <p key={reason} className="small tone-warn blocked">
+        <p key={reason.message} className="small tone-warn blocked">
           <WarningIcon size={13} />
-          <span>{t.heldUp(phrase(reason))}</span>
+          <span>{t.heldUp(say(reason))}</span>
         </p>
       ))}
     </li>

@@ -17,7 +17,7 @@ import { words } from "./text";
 export function HistoryCard() {
   const t = words().history;
   const f = useFormat();
-  const { phrase } = useServerTexts();
+  const { reason: say } = useServerTexts();
   const { data, error, refetch } = useGet<List<BalanceRun>>("/balance/history", {}, { every: 60_000 });
   const columns = useMemo((): Column<BalanceRun>[] => {
     const took = (run: BalanceRun) => (run.ended ? (Date.parse(run.ended) - Date.parse(run.began)) / 1000 : null);
@@ -33,9 +33,9 @@ export function HistoryCard() {
         sort: (run) => run.by,
         cell: (run) => (run.automatic ? <span className="muted">{t.itself}</span> : <SafeText value={run.by} most={24} />),
       },
-      { id: "outcome", title: t.outcome, width: "minmax(200px, 1.6fr)", cell: (run) => <span title={phrase(run.outcome)}>{phrase(run.outcome)}</span> },
+      { id: "outcome", title: t.outcome, width: "minmax(200px, 1.6fr)", cell: (run) => <span title={say(run.outcome)}>{say(run.outcome)}</span> },
     ];
-  }, [t, f, phrase]);
+  }, [t, f, say]);
   return (
     <Card title={t.title} flush>
       {error && !data ? <FailureNote failure={error} onRetry={() => void refetch()} /> : null}

@@ -13,7 +13,7 @@ import { words } from "./text";
 export function RunCard({ balance, className }: { balance: Balance; className: string }) {
   const t = words().run;
   const f = useFormat();
-  const { phrase } = useServerTexts();
+  const { reason: say } = useServerTexts();
   const idle = balance.state === "idle";
   if (idle && !balance.began) {
     return (
@@ -50,9 +50,9 @@ export function RunCard({ balance, className }: { balance: Balance; className: s
           {idle ? null : <Stat label={t.underWay} value={f.count(balance.moves_under_way)} />}
           {idle ? null : <Stat label={t.left} value={left.number} unit={left.unit} />}
         </Stats>
-        {idle && balance.outcome ? (
+        {idle && balance.outcome.message ? (
           <p>
-            <span className="muted">{t.outcome}</span> {phrase(balance.outcome)}
+            <span className="muted">{t.outcome}</span> {say(balance.outcome)}
           </p>
         ) : null}
       </div>

@@ -19,7 +19,7 @@ export function RiskCard({ repair }: { repair: Repair }) {
   const r = t.risk;
   const shared = common();
   const f = useFormat();
-  const { phrase } = useServerTexts();
+  const { reason: say } = useServerTexts();
   const [, go] = useLocation();
   const linked = pages.some((page) => page.id === "groups");
   const columns = useMemo(
@@ -32,7 +32,7 @@ export function RiskCard({ repair }: { repair: Repair }) {
         title: r.doing,
         width: "minmax(210px, 1.8fr)",
         cell: (group) => {
-          const text = t.doing[group.state] ?? phrase(group.why);
+          const text = t.doing[group.state] ?? group.reasons.map(say).join(" · ");
           return (
             <span title={text}>
               {text}
@@ -45,7 +45,7 @@ export function RiskCard({ repair }: { repair: Repair }) {
       { id: "left", title: r.left, width: "90px", number: true, sort: (group) => group.bytes_left, cell: (group) => f.bytes(group.bytes_left) },
       { id: "since", title: r.since, width: "120px", number: true, sort: (group) => group.level_since ?? group.since, cell: (group) => (group.level_since ? f.ago(group.level_since) : "–") },
     ],
-    [r, t, shared, f, phrase],
+    [r, t, shared, f, say],
   );
   return (
     <Card title={r.title} note={r.note} flush>

@@ -116,7 +116,7 @@ export function ProcedureDialog({ target, verb, onClose }: { target: Target; ver
 function Preview({ preview, verb }: { preview: ProcedureResult; verb: Verb }) {
   const t = words().dialogs;
   const f = useFormat();
-  const { phrase } = useServerTexts();
+  const { reason: say } = useServerTexts();
   const moves = verb === "drain" || verb === "decommission" || verb === "replace";
   const rows: [string, string][] = [];
   if (preview.bytes > 0) rows.push([moves ? t.moves : t.affects, f.bytes(preview.bytes)]);
@@ -136,7 +136,7 @@ function Preview({ preview, verb }: { preview: ProcedureResult; verb: Verb }) {
         <Note tone="warn" title={t.against}>
           <ul className="bullets">
             {preview.against.map((reason) => (
-              <li key={reason}>{phrase(reason)}</li>
+              <li key={reason.message}>{say(reason)}</li>
             ))}
           </ul>
         </Note>

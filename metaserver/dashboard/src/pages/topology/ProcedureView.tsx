@@ -12,7 +12,7 @@ export function ProcedureView({ procedure }: { procedure: Procedure }) {
   const t = words().procedures;
   const shared = common();
   const f = useFormat();
-  const { phrase } = useServerTexts();
+  const { reason: say } = useServerTexts();
   const lasts = procedure.kind === "maintenance";
   const facts = [t.began(f.ago(procedure.began))];
   if (!lasts && !procedure.done) {
@@ -34,12 +34,12 @@ export function ProcedureView({ procedure }: { procedure: Procedure }) {
         />
       )}
       <p className="small muted">{facts.join(" · ")}</p>
-      {procedure.detail ? <p className="small">{phrase(procedure.detail)}</p> : null}
+      {procedure.detail.message ? <p className="small">{say(procedure.detail)}</p> : null}
       {procedure.blocked.length > 0 && !procedure.done ? (
         <Note tone="warn" title={t.waits}>
           <ul className="bullets">
             {procedure.blocked.map((reason) => (
-              <li key={reason}>{phrase(reason)}</li>
+              <li key={reason.message}>{say(reason)}</li>
             ))}
           </ul>
         </Note>
