@@ -148,8 +148,6 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.waiting.set(0.0);
-        self.queue_bytes.set(0);
-        self.queue_records.set(0);
     }
 }
 

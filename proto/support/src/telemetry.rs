@@ -35,13 +35,21 @@ pub fn registry() -> &'static Registry {
     &REGISTRY
 }
 
+/// So many looks are kept before it is asked which are over.
+const MOST_LOOKS: usize = 256;
+
 /// What is looked at only when somebody scrapes.
 static LOOKS: Mutex<Vec<Box<dyn Fn() -> bool + Send>>> = Mutex::new(Vec::new());
 
 /// Has `look` bring metrics up to date each time before they are told, until it says that there is nothing to look at any
 /// more. It must neither wait nor register anything of this kind.
 pub fn at_each_scrape(look: impl Fn() -> bool + Send + 'static) {
-    LOOKS.lock().push(Box::new(look));
+    let mut looks = LOOKS.lock();
+    // Where nobody scrapes, nobody else finds out which are over.
+    if looks.len() >= MOST_LOOKS {
+        looks.retain(|look| look());
+    }
+    looks.push(Box::new(look));
 }
 
 /// Everything registered, in Prometheus' text format.
