@@ -1,8 +1,11 @@
 //! What is in `deploy/` for those who watch a cluster: the Grafana board and the Prometheus rules load, and every metric
 //! that they name is one that a real cluster shows, with a help text.
 //!
-//! Families that exist only once something happened (a refused signature, a node that is down) are provoked; the few that
-//! cannot be provoked at will are looked up in the source ([`RARE`]).
+//! Families that exist only once something happened (a refused request, a node that is down) are provoked. The list of all
+//! metrics, `METRICS.md`, is compared both ways ([`reference`]).
+
+#[path = "metrics/reference.rs"]
+mod reference;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -21,12 +24,6 @@ use serde_json::Value;
 
 /// Longest time until everything has happened that families wait for: a killed node counts as down after 10 s.
 const SOON: Duration = Duration::from_secs(90);
-
-/// Families that show up only when a node is overloaded or a member is slow: where they are made, and the words there.
-const RARE: [(&str, &str, &str); 2] = [
-    ("holdfast_rpc_shed_total", "proto/rpc/src/metrics.rs", "\"holdfast_rpc_shed_total\""),
-    ("holdfast_client_second_reads_total", "client/src/metrics.rs", "\"second_reads_total\""),
-];
 
 /// Large enough to become a chunk.
 const CHUNK: usize = 200_000;
@@ -297,6 +294,8 @@ async fn provoke(cluster: &mut Cluster) -> Result<()> {
         s3::Credentials { secret_key: "not the secret".to_owned(), ..cluster.credentials().clone() };
     let stranger = s3::Client::new(vec![spec.s3.to_string()], credentials, Duration::from_secs(10));
     ensure!(stranger.get("bkt", "1").await.is_err(), "a wrong signature is taken");
+    let me = format!("http://{}/api/v1/auth/me", spec.admin);
+    ensure!(cluster.s3().plain(&me).await.is_err(), "nobody is logged in");
     raw::say(spec.rpc, &[b'x'; 200], Then::Ends).await?;
     Ok(())
 }
@@ -314,10 +313,9 @@ async fn work(s3: &s3::Client, round: usize) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_board_and_the_rules_name_is_there() -> Result<()> {
     let mut names = named()?;
-    for (name, file, words) in RARE {
-        ensure!(read(&source(file))?.contains(words), "{name} is not made in {file} any more");
-        names.remove(name);
-    }
+    let list = reference::rows(&read(&source("deploy/prometheus/METRICS.md"))?)?;
+    // What is there only while there is something to tell (quotas, tokens that end) is named by rules, too.
+    names.retain(|name| !list.get(name).is_some_and(reference::Row::may_be_absent));
     // Of mounts: the next test.
     names.retain(|name| !name.starts_with("holdfast_mount_"));
 
@@ -351,13 +349,25 @@ async fn what_the_board_and_the_rules_name_is_there() -> Result<()> {
         let shown: BTreeMap<String, Family> =
             texts.iter().chain(&whole).flat_map(|text| families(text)).collect();
         let missing = absent(&names, &shown);
-        if missing.is_empty() {
+        let scraped: Result<Vec<_>> = texts.iter().chain(&whole).map(|text| reference::shown(text)).collect();
+        let scraped = scraped.map_err(|error| format!("{error:#}"))?;
+        let promised = reference::missing(&list, false, &scraped);
+        if missing.is_empty() && promised.is_empty() {
             Ok(texts)
         } else {
-            Err(format!("{missing:?} are not shown, or without help"))
+            Err(format!(
+                "{missing:?} are not shown, or without help; {promised:?} are promised and not there"
+            ))
         }
     })
     .await?;
+    for text in whole.iter().chain(&scrapes) {
+        let shown = reference::shown(text)?;
+        let wrong = reference::undocumented(&list, &shown);
+        ensure!(wrong.is_empty(), "{wrong:#?}");
+        let stale = reference::of_the_leader(&list, &shown);
+        ensure!(reference::leads(text) != stale.is_empty(), "who does not lead shows {stale:?}");
+    }
 
     cluster.restart(victim).await?;
     let home = cluster.scratch()?.join("home");
@@ -367,7 +377,29 @@ async fn what_the_board_and_the_rules_name_is_there() -> Result<()> {
         }
     }
     cluster.wait_redundant(SOON).await?;
+    what_the_leader_knows_goes_with_it(&mut cluster, &list).await?;
     cluster.finish().await
+}
+
+/// Leadership moves: who led before shows nothing any more of what only a leader knows.
+async fn what_the_leader_knows_goes_with_it(
+    cluster: &mut Cluster,
+    list: &BTreeMap<String, reference::Row>,
+) -> Result<()> {
+    let before = cluster.leader().await?;
+    cluster.expect(&["admin", "meta", "transfer"]).await?;
+    let http = cluster.s3();
+    let url = format!("http://{}/metrics", cluster.node(before).spec().admin);
+    wait::until("the old leader to forget", Duration::from_secs(10), || async {
+        let text = scraped(&http, &url).await.map_err(|error| format!("{error:#}"))?;
+        let shown = reference::shown(&text).map_err(|error| format!("{error:#}"))?;
+        let stale = reference::of_the_leader(list, &shown);
+        match stale.is_empty() && !reference::leads(&text) {
+            true => Ok(()),
+            false => Err(format!("it still shows {stale:?}")),
+        }
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -387,6 +419,12 @@ async fn what_the_board_names_of_mounts_is_there() -> Result<()> {
     let shown = families(&text);
     let missing = absent(&names, &shown);
     ensure!(missing.is_empty(), "{missing:?} are not shown, or without help");
+    let list = reference::rows(&read(&source("deploy/prometheus/METRICS.md"))?)?;
+    let seen = reference::shown(&text)?;
+    let wrong = reference::undocumented(&list, &seen);
+    ensure!(wrong.is_empty(), "{wrong:#?}");
+    let missing = reference::missing(&list, true, &[seen]);
+    ensure!(missing.is_empty(), "{missing:?} are promised and not there");
     if let Some(promtool) = promtool(&cluster.scratch()?.join("home")).await? {
         promtool.feed(&["check", "metrics"], text.as_bytes()).await?;
     }

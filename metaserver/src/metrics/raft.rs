@@ -1,10 +1,10 @@
 //! Metrics of the metadata group: terms, members, log, snapshots, commands.
 
-use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use holdfast_proto::admin::MetaStatus;
+use holdfast_proto::cluster::Peer;
 use holdfast_support::shown::Shown;
 use holdfast_support::telemetry::{counter, counters, gauge, histogram, histograms, shown, times};
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge};
@@ -83,12 +83,12 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics {
     lag: shown(
         "holdfast_meta_member_lag_entries",
         "Entries of the log that a member does not have yet; only on the leader.",
-        &["member"],
+        &["member", "role"],
     ),
     silent: shown(
         "holdfast_meta_member_silent_seconds",
         "Time since a member last answered; only on the leader, and only of members that ever answered it.",
-        &["member"],
+        &["member", "role"],
     ),
     elections: counter("holdfast_meta_elections_total", "Changes of the term that this node saw."),
     won: counter("holdfast_meta_leader_changes_total", "Times that this node became the leader."),
@@ -213,15 +213,24 @@ pub(crate) fn set_group(status: &MetaStatus, log_bytes: u64, snapshot_bytes: u64
 pub(crate) fn set_members(status: &MetaStatus) {
     let seconds = |ms: u64| ms as f64 / 1000.0;
     METRICS.quorum_age.set(seconds(status.quorum_age_ms));
-    let members: BTreeSet<u64> = status.voters.iter().chain(&status.learners).map(|peer| peer.node).collect();
-    let others: Vec<(String, u64, Option<u64>)> = status
+    let others: Vec<(String, &str, u64, Option<u64>)> = status
         .progress
         .iter()
-        .filter(|one| one.node != status.node && members.contains(&one.node))
-        .map(|one| (format!("n{}", one.node), status.last_log.saturating_sub(one.matched), one.silent_ms))
+        .filter(|one| one.node != status.node)
+        .filter_map(|one| {
+            let among = |peers: &[Peer]| peers.iter().any(|peer| peer.node == one.node);
+            let role = match (among(&status.voters), among(&status.learners)) {
+                (true, _) => "voter",
+                (false, true) => "learner",
+                (false, false) => return None,
+            };
+            Some((format!("n{}", one.node), role, status.last_log.saturating_sub(one.matched), one.silent_ms))
+        })
         .collect();
-    METRICS.lag.show_by(others.iter().map(|(member, lag, _)| (member.as_str(), *lag as f64)));
-    METRICS
-        .silent
-        .show_by(others.iter().filter_map(|(member, _, ms)| Some((member.as_str(), seconds((*ms)?)))));
+    METRICS.lag.show(others.iter().map(|(member, role, lag, _)| (vec![member.as_str(), *role], *lag as f64)));
+    METRICS.silent.show(
+        others.iter().filter_map(|(member, role, _, silent)| {
+            Some((vec![member.as_str(), *role], seconds((*silent)?)))
+        }),
+    );
 }

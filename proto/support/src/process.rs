@@ -4,6 +4,7 @@
 //! What always holds: what cannot be read is left as it was, and nothing fails for it.
 
 use std::fs;
+use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ struct Figures {
     most_open: IntGauge,
     threads: IntGauge,
     started: Gauge,
+    memory_limit: IntGauge,
     /// Who scrapes at the same time adds the same seconds once.
     counting: Mutex<()>,
 }
@@ -38,6 +40,11 @@ static FIGURES: LazyLock<Figures> = LazyLock::new(|| Figures {
     most_open: gauge("process_max_fds", "File descriptors that it may have open"),
     threads: gauge("process_threads", "Threads of this process"),
     started: real_gauge("process_start_time_seconds", "When this process started, unix time"),
+    memory_limit: gauge(
+        "holdfast_memory_limit_bytes",
+        "Memory that this process may use, together with others of its control group: the group's limit, or what the \
+         machine has",
+    ),
     counting: Mutex::new(()),
 });
 
@@ -81,6 +88,19 @@ fn boot_seconds() -> Option<f64> {
     BOOT.map(|seconds| seconds as f64)
 }
 
+/// The least limit of the control group that the process is in and of those around it; what the machine has, if that is
+/// less, or if nothing limits it.
+fn memory_limit() -> Option<i64> {
+    let machine = line(&fs::read_to_string("/proc/meminfo").ok()?, "MemTotal:")?.saturating_mul(1024);
+    let group = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let Some(group) = group.lines().find_map(|line| line.strip_prefix("0::/")) else { return Some(machine) };
+    let limit = |group: &Path| {
+        let file = Path::new("/sys/fs/cgroup").join(group).join("memory.max");
+        fs::read_to_string(file).ok()?.trim().parse::<i64>().ok()
+    };
+    Path::new(group).ancestors().filter_map(limit).chain([machine]).min()
+}
+
 /// Brings all figures up to date.
 pub(crate) fn refresh() {
     let figures = &*FIGURES;
@@ -103,6 +123,9 @@ pub(crate) fn refresh() {
                 figure.set(value.saturating_mul(unit));
             }
         }
+    }
+    if let Some(limit) = memory_limit() {
+        figures.memory_limit.set(limit);
     }
     if let Ok(open) = fs::read_dir("/proc/self/fd") {
         // The directory itself is open while it is read.
@@ -131,6 +154,7 @@ mod tests {
         assert!(figures.cpu.get() >= 0.02, "{}", figures.cpu.get());
         assert!(figures.resident.get() > 1 << 20 && figures.virtual_memory.get() > figures.resident.get());
         assert!(figures.open.get() >= 3 && figures.most_open.get() >= figures.open.get());
+        assert!(figures.memory_limit.get() > figures.resident.get());
         assert!(figures.threads.get() >= 1);
         let age = wall_ms() as f64 / 1000.0 - figures.started.get();
         assert!((-2.0..3600.0).contains(&age), "{age}");
