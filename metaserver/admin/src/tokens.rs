@@ -2,7 +2,7 @@
 
 use axum::Json;
 use holdfast_proto::access::{Credential, CredentialKind, Role};
-use holdfast_proto::op::{Op, PutCredential};
+use holdfast_proto::op::{DeleteCredential, Op, PutCredential};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -126,6 +126,19 @@ pub async fn create(
     let expires_ns = if lasts_s == 0 { 0 } else { now.saturating_add(ends) };
     let about = view(Credential { created_ns: now, expires_ns, ..credential });
     Ok(NewToken { about, token: format!("{TOKEN_PREFIX}{account}.{secret}") })
+}
+
+/// Takes a token back, whosever it is. `id` is its id, or the beginning of it that no other one has.
+pub async fn revoke(cluster: &Cluster, id: &str) -> Result<(), Problem> {
+    let its = |c: &Credential| c.kind() == CredentialKind::Token && hex::encode(&c.digest).starts_with(id);
+    let mut found = accounts::credentials(cluster, "").await?.into_iter().filter(its);
+    let credential = match (found.next(), found.next()) {
+        (Some(one), None) if !id.is_empty() => one,
+        (None, _) => return Err(Problem::not_found(format!("there is no token {id:?}"))),
+        _ => return Err(Problem::unfit(format!("several tokens begin with {id:?}: give more of it"))),
+    };
+    let op = DeleteCredential { account: credential.account, digest: credential.digest, expired: false };
+    cluster.change(Op::DeleteCredential(op)).await.map(drop)
 }
 
 /// API tokens: one's own; an admin sees all.

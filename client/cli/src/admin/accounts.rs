@@ -85,6 +85,11 @@ enum AccountsCommand {
         /// Of this account only
         name: Option<String>,
     },
+    /// Take an API token back
+    Revoke {
+        /// Its id as `accounts tokens` shows it
+        token: String,
+    },
     /// Make an API token for an account
     Token {
         /// The account
@@ -149,6 +154,7 @@ pub(super) async fn run(remote: &Remote, args: AccountsArgs, output: Output) -> 
         Some(AccountsCommand::Tokens { name }) => {
             list_tokens(remote, &name.unwrap_or_default(), output).await
         }
+        Some(AccountsCommand::Revoke { token }) => Ok(tokens::revoke(&cluster, &token).await?),
         Some(AccountsCommand::Token { name, role, description, lasts, out }) => {
             let expires_in_seconds = lasts.map(|period| period.0.as_secs());
             let spec = TokenSpec { description, role: role.name(), expires_in_seconds };

@@ -30,6 +30,23 @@ enum KeysCommand {
         #[command(flatten)]
         out: SecretOut,
     },
+    /// Change a key; its secret stays
+    Set {
+        /// Access key id
+        access_key: String,
+        /// For people
+        #[arg(long)]
+        description: Option<String>,
+        /// What it may do where, instead of what it might before: `bucket:rwm`; a bucket may end in `*`
+        #[arg(long = "allow", value_name = "BUCKET:RIGHTS")]
+        allow: Vec<String>,
+        /// It cannot be used
+        #[arg(long, conflicts_with = "enable")]
+        disable: bool,
+        /// It can be used again
+        #[arg(long)]
+        enable: bool,
+    },
     /// Delete a key
     Rm {
         /// Access key id
@@ -49,6 +66,19 @@ pub(super) async fn run(remote: &Remote, args: KeysArgs, output: Output) -> Outc
         None => list(remote, output).await,
         Some(KeysCommand::Add { description, allow, out }) => {
             add(remote, description, &allow, &out, output).await
+        }
+        Some(KeysCommand::Set { access_key, description, allow, disable, enable }) => {
+            let rules = allow.iter().map(|text| parse_rule(text)).collect::<Outcome<Vec<_>>>()?;
+            let rules = (!rules.is_empty()).then_some(rules);
+            let disabled = (disable || enable).then_some(disable);
+            if description.is_none() && rules.is_none() && disabled.is_none() {
+                let what = "nothing to change: give --description, --allow, --disable or --enable";
+                return Err(Failure::usage(what));
+            }
+            let spec = KeySpec { description, rules, disabled };
+            let what = format!("change key {access_key}");
+            keys::change(&operator::cluster(remote), &access_key, spec).await.doing(what)?;
+            Ok(())
         }
         Some(KeysCommand::Rm { access_key }) => {
             let what = format!("delete key {access_key}");

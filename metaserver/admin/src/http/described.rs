@@ -288,7 +288,9 @@ mod tests {
         let refused = [
             ("DiskChange", json!({ "weight": 100.5 }), "weight is a number from 0 to 100"),
             ("DiskChange", json!([1]), "is a JSON object"),
-            ("DiskChange", json!({}), "weight is missing"),
+            ("BucketSpec", json!({}), "name is missing"),
+            ("DiskChange", json!({ "standing": "removed" }), "standing is one of"),
+            ("Terms", json!({ "ends": "replacement" }), "ends is one of"),
             ("Which", json!({ "disks": [51.5] }), "disks[0] is a whole number"),
             ("Which", json!({ "disks": [1e30] }), "disks[0] is a whole number"),
             ("LetGo", json!({ "items": [] }), "items has from 1 to 1000 items"),
