@@ -35,7 +35,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("accounts tokens", &["list_tokens"]),
     ("accounts token", &["create_token"]),
     ("accounts revoke", &["delete_token"]),
-    ("audit", &["list_audit"]),
+    ("audit", &["list_audit", "get_audit_entry"]),
     ("audit verify", &["verify_audit"]),
     ("audit head", &["get_audit_head"]),
     ("audit export", &["export_audit"]),
