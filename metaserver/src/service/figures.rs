@@ -17,6 +17,7 @@ use holdfast_state::records::{self, Quota, Trashed};
 use holdfast_state::table::{Broken, View};
 use holdfast_state::{keys, path_of};
 use holdfast_support::clock::wall_ms;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Services, condition};
@@ -43,6 +44,7 @@ const MOST_QUOTAS: usize = 20;
 pub(crate) async fn run(services: Arc<Services>, stop: CancellationToken) {
     let mut term = 0;
     let mut led = false;
+    let mut looking: Option<JoinHandle<()>> = None;
     for number in 0u64.. {
         let status = services.group.status();
         raft::set_group(&status, services.group.log_bytes(), services.group.snapshot_bytes(), &mut term);
@@ -57,17 +59,17 @@ pub(crate) async fn run(services: Arc<Services>, stop: CancellationToken) {
         // A new leader is not waited for.
         let now_leads = leader.is_some();
         let rare = number.is_multiple_of(RARE) || (now_leads && !led);
-        if rare || number.is_multiple_of(WIDE) {
+        // One look at a time, which nobody waits for: a disk may take its time to answer.
+        let idle = looking.as_ref().is_none_or(JoinHandle::is_finished);
+        if idle && (rare || number.is_multiple_of(WIDE)) {
             let services = services.clone();
-            let looked = tokio::task::spawn_blocking(move || wide(&services, leader.as_deref(), rare)).await;
-            if let Ok(Err(error)) = looked {
-                tracing::debug!(%error, "the figures of the metadata are not shown anew");
-            }
+            looking = Some(tokio::task::spawn_blocking(move || {
+                if let Err(error) = wide(&services, leader.as_deref(), rare) {
+                    tracing::debug!(%error, "the figures of the metadata are not shown anew");
+                }
+            }));
         }
         led = now_leads;
-        if services.leader().is_err() {
-            metrics::forget();
-        }
         if tokio::time::timeout(ROUND, stop.cancelled()).await.is_ok() {
             return metrics::forget();
         }
