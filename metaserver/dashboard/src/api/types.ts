@@ -23,7 +23,8 @@ export interface List<T> {
 
 export type Role = "viewer" | "operator" | "admin";
 export type Severity = "note" | "warning" | "danger";
-export type Liveness = "alive" | "suspect" | "down" | "failed" | "full";
+/** "unknown": of nodes without disks that are no metadata servers, which tell the leader nothing. */
+export type Liveness = "alive" | "suspect" | "down" | "failed" | "full" | "unknown";
 export type Standing = "in" | "draining" | "out" | "removed" | "maintenance";
 
 export interface Me {

@@ -56,6 +56,7 @@ export const toneOfLiveness: Record<Liveness, Tone> = {
   down: "danger",
   failed: "danger",
   full: "warn",
+  unknown: "idle",
 };
 export const toneOfLevel: Record<Level, Tone> = {
   whole: "ok",

@@ -61,6 +61,7 @@ export const common = {
     down: "Down",
     failed: "Failed",
     full: "Full",
+    unknown: "Not known",
   },
   livenessMeans: {
     alive: "Answers heartbeats.",
@@ -68,6 +69,7 @@ export const common = {
     down: "Does not answer. Its data is rebuilt elsewhere after the grace period.",
     failed: "Reported an I/O error and takes no more data. Replace it.",
     full: "Takes no new chunks.",
+    unknown: "Keeps no data here and takes no part in the metadata: nobody watches it.",
   },
   standing: {
     in: "In service",

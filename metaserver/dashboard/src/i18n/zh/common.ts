@@ -54,13 +54,14 @@ export const common: Translation<typeof original> = {
     stalled: "当前没有进展",
     counting: "仍在统计",
   },
-  liveness: { alive: "在线", suspect: "疑似失联", down: "离线", failed: "故障", full: "已满" },
+  liveness: { alive: "在线", suspect: "疑似失联", down: "离线", failed: "故障", full: "已满", unknown: "未知" },
   livenessMeans: {
     alive: "心跳正常。",
     suspect: "数秒没有心跳，新写入会避开它。",
     down: "没有响应。超过宽限期后，其数据将在其他磁盘上重建。",
     failed: "报告了 I/O 错误，不再接收数据。请更换。",
     full: "不再接收新的数据块。",
+    unknown: "不保存数据，也不参与元数据：没有心跳可供判断。",
   },
   standing: { in: "在役", draining: "排空中", out: "已剔除", removed: "已移除", maintenance: "维护中" },
   standingMeans: {

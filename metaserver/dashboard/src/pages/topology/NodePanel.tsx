@@ -59,8 +59,8 @@ function NodeBody({ node }: { node: NodeView }) {
           <StatusBadge tone="info">{p.voter}</StatusBadge>
         ) : null}
       </div>
-      {node.liveness === "alive" || node.liveness === "unknown" ? null : (
-        <Note tone={node.liveness === "suspect" ? "warn" : "danger"}>{shared.livenessMeans[node.liveness]}</Note>
+      {node.liveness === "alive" ? null : (
+        <Note tone={node.liveness === "unknown" ? "info" : node.liveness === "suspect" ? "warn" : "danger"}>{shared.livenessMeans[node.liveness]}</Note>
       )}
       <Offers target={{ kind: "node", id: node.id }} offers={offers} />
       {procedure ? (
