@@ -174,7 +174,7 @@ async fn the_api_is_as_described() -> Result<()> {
 
 #[tokio::test]
 async fn nobody_in_particular_gets_nowhere() -> Result<()> {
-    let (mut cluster, root) = start("contract-nobody").await?;
+    let (cluster, root) = start("contract-nobody").await?;
     let document = root.get("/openapi.json").await?;
     let nobody = root.without("cookie").without("x-holdfast-csrf");
     let forged = nobody.token("hft_admin.0123456789abcdefghijklmnopqrstuvwxyzABCD");

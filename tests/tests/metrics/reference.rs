@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 /// A row of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub(crate) struct Row {
     kind: String,
     labels: BTreeSet<String>,
     place: String,
@@ -16,20 +16,20 @@ pub struct Row {
 
 impl Row {
     /// It is there only while there is something to tell.
-    pub fn may_be_absent(&self) -> bool {
+    pub(crate) fn may_be_absent(&self) -> bool {
         self.sometimes
     }
 }
 
 /// What is shown of a family.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Shown {
+pub(crate) struct Shown {
     kind: String,
     labels: BTreeSet<String>,
 }
 
 /// The list by name.
-pub fn rows(text: &str) -> Result<BTreeMap<String, Row>> {
+pub(crate) fn rows(text: &str) -> Result<BTreeMap<String, Row>> {
     let mut found = BTreeMap::new();
     for line in text.lines().filter(|line| line.starts_with("| `")) {
         let cells: Vec<&str> = line.split(" | ").map(|cell| cell.trim_matches(['|', ' ', '`'])).collect();
@@ -50,7 +50,7 @@ pub fn rows(text: &str) -> Result<BTreeMap<String, Row>> {
 }
 
 /// The families of a text of `/metrics` with the labels of their samples. A value that is no number is an error.
-pub fn shown(text: &str) -> Result<BTreeMap<String, Shown>> {
+pub(crate) fn shown(text: &str) -> Result<BTreeMap<String, Shown>> {
     let mut found: BTreeMap<String, Shown> = BTreeMap::new();
     for line in text.lines() {
         if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
@@ -88,7 +88,7 @@ fn names(labels: &str) -> Vec<String> {
 }
 
 /// What is shown and is not in the list, or is something else there.
-pub fn undocumented(rows: &BTreeMap<String, Row>, shown: &BTreeMap<String, Shown>) -> Vec<String> {
+pub(crate) fn undocumented(rows: &BTreeMap<String, Row>, shown: &BTreeMap<String, Shown>) -> Vec<String> {
     let wrong = |(name, seen): (&String, &Shown)| match rows.get(name) {
         None => Some(format!("{name} is not in METRICS.md")),
         Some(row) if row.kind != seen.kind => Some(format!("{name} is a {}, not a {}", seen.kind, row.kind)),
@@ -101,7 +101,7 @@ pub fn undocumented(rows: &BTreeMap<String, Row>, shown: &BTreeMap<String, Shown
 }
 
 /// What the list promises of processes of one kind (mounts, or nodes) and none of these texts shows.
-pub fn missing<'r>(
+pub(crate) fn missing<'r>(
     rows: &'r BTreeMap<String, Row>,
     mounts: bool,
     shown: &[BTreeMap<String, Shown>],
@@ -113,13 +113,13 @@ pub fn missing<'r>(
 }
 
 /// What only the leader may show and this text shows.
-pub fn of_the_leader(rows: &BTreeMap<String, Row>, shown: &BTreeMap<String, Shown>) -> Vec<String> {
+pub(crate) fn of_the_leader(rows: &BTreeMap<String, Row>, shown: &BTreeMap<String, Shown>) -> Vec<String> {
     let only = |name: &&String| rows.get(*name).is_some_and(|row| row.place == "leader");
     shown.keys().filter(only).cloned().collect()
 }
 
 /// Whether the process leads, as it says.
-pub fn leads(text: &str) -> bool {
+pub(crate) fn leads(text: &str) -> bool {
     text.lines().any(|line| line == "holdfast_meta_leading 1")
 }
 
