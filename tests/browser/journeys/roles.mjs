@@ -106,7 +106,7 @@ async function arrive(journey, account) {
   await fill("not the password", OWN[account]);
   await seen(page.getByRole("alert").getByText("The account or the password is wrong."), "that the old one is wrong");
   await fill(FIRST, `${account} ${OWN[account]}`);
-  await seen(page.getByRole("alert").getByText("must not contain the account's name"), "that the account's name is in it");
+  await seen(page.getByText("It must not contain the name of your account."), "that the account's name is in it");
   await fill(FIRST, OWN[account]);
   await seen(page.locator("main#main h1"), "the dashboard after the change");
   watch.clean(`the first login of ${account}`);

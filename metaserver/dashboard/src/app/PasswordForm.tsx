@@ -33,9 +33,10 @@ function Form({ onDone }: { onDone: () => void }) {
 
   const submit = async () => {
     setTried(true);
-    if (wrong || differs || busy) return;
-    setBusy(true);
+    if (busy) return;
     setFailure(null);
+    if (wrong || differs) return;
+    setBusy(true);
     try {
       await changePassword(old, next);
       toast.ok(t.done);
