@@ -163,7 +163,7 @@ async fn the_api_is_as_described() -> Result<()> {
     let first = token(&root).await?;
     let told = join_all(shares.iter().map(|share| run(&program, &cluster, &first, share))).await;
     let told = told.into_iter().chain([run(&program, &cluster, &first, &last).await]);
-    for told in told.collect::<Result<Vec<_>>>()?.into_iter().flatten() {
+    if let Some(told) = told.collect::<Result<Vec<_>>>()?.into_iter().flatten().next() {
         cluster.abandon();
         anyhow::bail!("schemathesis found something:\n{told}");
     }
