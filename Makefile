@@ -28,7 +28,7 @@ build: dashboard ## Build the `holdfast` binary
 
 test: ## Install what is missing, build, run every test
 	@deploy/setup.sh build test
-	@deploy/dashboard.sh
+	@deploy/dashboard.sh check
 	$(CARGO) build --release --workspace
 	@$(MAKE) --no-print-directory test-only
 

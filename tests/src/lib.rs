@@ -31,6 +31,7 @@ pub mod raw;
 pub mod rpc;
 pub mod s3;
 pub mod skip;
+pub mod source;
 pub mod suite;
 pub mod tool;
 pub mod tree;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures::future::join_all;
 use holdfast_tests::admin::Api;
 use holdfast_tests::cluster::{Builder, Cluster};
-use holdfast_tests::skip;
+use holdfast_tests::{skip, source};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -78,7 +78,7 @@ fn schemathesis(test: &str) -> Result<Option<PathBuf>> {
 }
 
 fn here() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("contract")
+    source::file("tests/contract")
 }
 
 fn chosen(variable: &str, usual: &str) -> String {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use holdfast_tests::cluster::{Builder, Cluster};
 use holdfast_tests::mount::{Mount, missing};
-use holdfast_tests::skip;
+use holdfast_tests::{skip, source};
 use tokio::process::Command;
 
 /// What a script may take before it counts as hung.
@@ -60,7 +60,7 @@ impl App {
     async fn run_beside(&self, under: &Path, other: &Path) -> Result<()> {
         let dir = under.join(self.name);
         std::fs::create_dir_all(&dir)?;
-        let script = Path::new(&std::env::var("CARGO_MANIFEST_DIR")?).join(format!("apps/{}.sh", self.name));
+        let script = source::file(&format!("tests/apps/{}.sh", self.name));
         let output = Command::new("timeout")
             .args(["--kill-after=5", MOST, "sh"])
             .args([&script, &dir])

@@ -12,7 +12,7 @@ use holdfast_tests::oracle::Content;
 use holdfast_tests::s3;
 use holdfast_tests::skip::announce_missing;
 use holdfast_tests::tool::Tool;
-use holdfast_tests::tree;
+use holdfast_tests::{source, tree};
 
 /// Larger than every client's limit for one PUT, and no multiple of anything.
 const BIG: Content = Content { seed: 77, size: (20 << 20) + 17 };
@@ -306,12 +306,11 @@ async fn boto3() -> Result<()> {
         [&["python3", "-c", "import boto3"], &["/usr/bin/python3", "-c", "import boto3"]];
     let Some(mut t) = Trial::start("boto3", "python3-boto3", &candidates).await? else { return Ok(()) };
     let credentials = t.cluster.credentials().clone();
-    let source = std::env::var("CARGO_MANIFEST_DIR").context("tests are run by cargo")?;
-    let script = format!("{source}/s3/roundtrip.py");
+    let script = source::file("tests/s3/roundtrip.py");
     let (one, two) = (t.url(1), t.url(2));
     let keys = [&credentials.access_key, &credentials.secret_key, &credentials.region];
     let args = ["--access-key", keys[0], "--secret-key", keys[1], "--region", keys[2]];
-    let ends = [script.as_str(), "--endpoint", &one, "--second-endpoint", &two];
+    let ends = [holdfast_tests::outcome::text(&script)?, "--endpoint", &one, "--second-endpoint", &two];
     println!("{}", t.tool.text(&[&ends[..], &args[..]].concat()).await?);
     t.cluster.s3().create_bucket("bkt").await?;
     t.finish().await

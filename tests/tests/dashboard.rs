@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use holdfast_tests::cluster::{Builder, Cluster};
-use holdfast_tests::skip;
+use holdfast_tests::{skip, source};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -85,7 +85,7 @@ fn journeys() -> Result<PathBuf> {
     std::fs::create_dir_all(&cache)?;
     let one_at_a_time = File::create(cache.join("lock"))?;
     one_at_a_time.lock().context("wait for another test that installs")?;
-    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("browser"), &cache)?;
+    copy(&source::file("tests/browser"), &cache)?;
     let wanted = std::fs::read(cache.join("package-lock.json"))?;
     let stamp = cache.join("node_modules/.lock-stamp");
     if std::fs::read(&stamp).is_ok_and(|there| there == wanted) {

@@ -19,7 +19,7 @@ use holdfast_tests::cluster::{Builder, Cluster};
 use holdfast_tests::mount::Mount;
 use holdfast_tests::raw::{self, Then};
 use holdfast_tests::tool::Tool;
-use holdfast_tests::{addresses, s3, skip, skip_unless_mounts, wait};
+use holdfast_tests::{addresses, s3, skip, skip_unless_mounts, source, wait};
 use serde_json::Value;
 
 /// Longest time until everything has happened that families wait for: a killed node counts as down after 10 s.
@@ -28,11 +28,6 @@ const SOON: Duration = Duration::from_secs(90);
 /// Large enough to become a chunk.
 const CHUNK: usize = 200_000;
 
-/// A file of the source tree.
-fn source(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
-}
-
 fn read(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))
 }
@@ -40,7 +35,7 @@ fn read(path: &Path) -> Result<String> {
 /// All files of a directory that end like this, in order.
 fn files(dir: &str, ending: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(source(dir)).with_context(|| format!("list {dir}"))? {
+    for entry in std::fs::read_dir(source::file(dir)).with_context(|| format!("list {dir}"))? {
         let path = entry?.path();
         if path.to_string_lossy().ends_with(ending) {
             found.push(path);
@@ -76,7 +71,7 @@ fn rules_text() -> Result<String> {
 }
 
 fn board() -> Result<Value> {
-    Ok(serde_json::from_str(&read(&source("deploy/grafana/holdfast.json"))?)?)
+    Ok(serde_json::from_str(&read(&source::file("deploy/grafana/holdfast.json"))?)?)
 }
 
 /// The texts of the board that are asked of Prometheus: of panels, annotations and variables.
@@ -204,7 +199,7 @@ fn every_alert_says_what_to_do_and_counts_on_what_is_recorded() -> Result<()> {
         lines.map(|rest| rest.trim().to_owned()).collect()
     };
     let alerts = after("- alert:");
-    let runbook = read(&source("deploy/prometheus/runbook.md"))?;
+    let runbook = read(&source::file("deploy/prometheus/runbook.md"))?;
     ensure!(alerts.len() > 30, "only these alerts: {alerts:?}");
     for mark in ["severity:", "summary:", "description:", "action:", "runbook:"] {
         ensure!(after(mark).len() == alerts.len(), "not every alert has '{mark}'");
@@ -279,7 +274,7 @@ async fn prometheus_takes_the_rules() -> Result<()> {
     for rules in files("deploy/prometheus/rules", ".yml")? {
         promtool.run(&["check", "rules", "--lint-fatal", &text(&rules)?]).await?;
     }
-    promtool.run(&["check", "config", &text(&source("deploy/prometheus/prometheus.yml"))?]).await?;
+    promtool.run(&["check", "config", &text(&source::file("deploy/prometheus/prometheus.yml"))?]).await?;
     // One after the other: each has its own time.
     for tests in files("deploy/prometheus/tests", ".yml")? {
         promtool.run(&["test", "rules", &text(&tests)?]).await?;
@@ -313,7 +308,7 @@ async fn work(s3: &s3::Client, round: usize) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_board_and_the_rules_name_is_there() -> Result<()> {
     let mut names = named()?;
-    let list = reference::rows(&read(&source("deploy/prometheus/METRICS.md"))?)?;
+    let list = reference::rows(&read(&source::file("deploy/prometheus/METRICS.md"))?)?;
     // What is there only while there is something to tell (quotas, tokens that end) is named by rules, too.
     names.retain(|name| !list.get(name).is_some_and(reference::Row::may_be_absent));
     // Of mounts: the next test.
@@ -419,7 +414,7 @@ async fn what_the_board_names_of_mounts_is_there() -> Result<()> {
     let shown = families(&text);
     let missing = absent(&names, &shown);
     ensure!(missing.is_empty(), "{missing:?} are not shown, or without help");
-    let list = reference::rows(&read(&source("deploy/prometheus/METRICS.md"))?)?;
+    let list = reference::rows(&read(&source::file("deploy/prometheus/METRICS.md"))?)?;
     let seen = reference::shown(&text)?;
     let wrong = reference::undocumented(&list, &seen);
     ensure!(wrong.is_empty(), "{wrong:#?}");

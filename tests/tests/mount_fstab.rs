@@ -13,7 +13,9 @@ use holdfast_tests::cluster::{Builder, Cluster};
 use holdfast_tests::mount::is_mounted;
 use holdfast_tests::outcome::{refused, said, text};
 use holdfast_tests::process::Process;
-use holdfast_tests::{addresses, binary, logs, node, skip_unless_mounts, skip_unless_root_with, wait};
+use holdfast_tests::{
+    addresses, binary, logs, node, skip_unless_mounts, skip_unless_root_with, source, wait,
+};
 use rustix::mount::{UnmountFlags, unmount};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -307,7 +309,7 @@ impl Drop for Place {
 
 /// The commands of a kind in the unit for mounts, as systemd would run them.
 fn unit(kind: &str, at: &Path) -> Result<Vec<Vec<String>>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/systemd/holdfast-mount@.service");
+    let path = source::file("deploy/systemd/holdfast-mount@.service");
     let lines = fs::read_to_string(path)?;
     let commands = lines.lines().filter_map(|line| line.strip_prefix(kind)?.strip_prefix('='));
     let (program, at) = (binary::holdfast()?, text(at)?);
@@ -358,9 +360,7 @@ async fn the_unit_for_systemd_mounts_and_comes_back_after_a_kill() -> Result<()>
     let status = process.wait(SOON).await?;
     ensure!(status.success() && !is_mounted(&at.0), "{status}");
     // A mistake in the settings is not tried again and again: the unit knows this exit code.
-    let known = fs::read_to_string(
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/systemd/holdfast-mount@.service"),
-    )?;
+    let known = fs::read_to_string(source::file("deploy/systemd/holdfast-mount@.service"))?;
     ensure!(known.contains("RestartPreventExitStatus=2"));
     let wrong = cluster.run(&["mount", "--foreground", "--io-timeout", "0", "/bkt", text(&at.0)?]).await?;
     refused(&wrong, 2, &["--io-timeout"])?;

@@ -49,9 +49,10 @@ mod tests {
     /// What the dashboard checks its texts against.
     #[test]
     fn the_dashboard_knows_every_code() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../dashboard/src/i18n/reasons.json");
+        let source = std::env::var("CARGO_MANIFEST_DIR").unwrap();
+        let path = format!("{source}/../dashboard/src/i18n/reasons.json");
         let known: BTreeMap<String, Vec<String>> =
-            serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+            serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         let codes = reason::CODES.iter().map(|(code, params)| {
             ((*code).to_owned(), params.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
         });

@@ -101,9 +101,8 @@ impl Program {
         let artifact: Artifact = serde_json::from_str(line).ok()?;
         let executable = artifact.executable.filter(|_| artifact.profile.test)?;
         let package = artifact.manifest_path.parent()?.to_owned();
-        let harness = env!("CARGO_MANIFEST_DIR");
-        let clusters = package == Path::new(harness) && artifact.target.kind == ["test"];
         let of = package.file_name()?.to_string_lossy().into_owned();
+        let clusters = of == "tests" && artifact.target.kind == ["test"];
         let name = artifact.target.name;
         let name = if clusters || name.ends_with(&of) { name } else { format!("{of}/{name}") };
         Some(Self { name, executable, package, clusters })
