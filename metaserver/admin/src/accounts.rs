@@ -274,6 +274,11 @@ pub(crate) async fn revoke(viewer: Viewer, id: &str, kind: CredentialKind) -> Re
     let found = credentials(&cluster, account).await?.into_iter();
     let found = found.filter(|c| c.kind() == kind).find(|c| c.digest == digest);
     let credential = found.ok_or_else(|| Problem::not_found("there is none with this id"))?;
+    // Whoever steals a token that may only look must not be able to log its owner out.
+    if who.kind == CredentialKind::Token && credential.role() > who.role {
+        let what = "a token takes back only what may do no more than itself";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", what));
+    }
     let op = DeleteCredential { account: credential.account, digest, expired: false };
     cluster.change(Op::DeleteCredential(op)).await?;
     Ok(StatusCode::NO_CONTENT)

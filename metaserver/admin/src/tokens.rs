@@ -141,6 +141,15 @@ pub async fn revoke(cluster: &Cluster, id: &str) -> Result<(), Problem> {
     cluster.change(Op::DeleteCredential(op)).await.map(drop)
 }
 
+/// Whether something that lasts so long (`None`: for ever) ends after `expires_ns` (0: never).
+fn outlives(expires_ns: i64, lasts_s: Option<u64>) -> bool {
+    let ends = |seconds: u64| {
+        let nanos = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000_000);
+        moment::now_ns().saturating_add(nanos)
+    };
+    expires_ns != 0 && lasts_s.is_none_or(|seconds| ends(seconds) > expires_ns)
+}
+
 /// API tokens: one's own; an admin sees all.
 #[utoipa::path(get, path = "/tokens", tag = "access", responses((status = 200, body = Page<Token>), Failures))]
 async fn list_tokens(viewer: Viewer) -> Result<Json<Page<Token>>, Problem> {
@@ -153,6 +162,11 @@ async fn list_tokens(viewer: Viewer) -> Result<Json<Page<Token>>, Problem> {
     responses((status = 200, body = NewToken), Failures))]
 async fn create_token(viewer: Viewer, Body(spec): Body<TokenSpec>) -> Result<Json<NewToken>, Problem> {
     let Viewer { who, cluster } = viewer;
+    // Otherwise whoever has one for an hour has it for ever.
+    if who.kind == CredentialKind::Token && outlives(who.expires_ns, spec.expires_in_seconds) {
+        let what = "a token makes none that outlives it: give expires_in_seconds within its own time";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", what));
+    }
     create(&cluster, &who.account, who.role, &who.from, spec).await.map(Json)
 }
 
@@ -161,4 +175,17 @@ async fn create_token(viewer: Viewer, Body(spec): Body<TokenSpec>) -> Result<Jso
     responses((status = 204), Failures))]
 async fn delete_token(viewer: Viewer, Path(id): Path<String>) -> Result<StatusCode, Problem> {
     accounts::revoke(viewer, &id, CredentialKind::Token).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_token_makes_ends_with_it() {
+        let ends = moment::now_ns() + 3600 * 1_000_000_000;
+        assert!(outlives(ends, None) && outlives(ends, Some(3700)) && outlives(ends, Some(u64::MAX)));
+        assert!(!outlives(ends, Some(3500)));
+        assert!(!outlives(0, None), "it never ends itself");
+    }
 }

@@ -138,10 +138,14 @@ pub(crate) fn content_type(inode: &Inode, name: &[u8]) -> String {
     }
 }
 
+/// A type without its parameters.
+pub(crate) fn essence(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
 /// How content of a type can be shown without harm.
 pub(crate) fn preview(content_type: &str) -> Option<&'static str> {
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match essence.as_str() {
+    match essence(content_type).as_str() {
         "image/png" | "image/jpeg" | "image/gif" | "image/webp" | "image/avif" | "image/bmp"
         | "image/x-icon" => Some("image"),
         "video/mp4" | "video/webm" | "video/ogg" | "video/quicktime" => Some("video"),

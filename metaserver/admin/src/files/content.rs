@@ -117,7 +117,8 @@ pub(crate) async fn send(
     let sent_type = match shown {
         // Whatever it is, it is looked at as text.
         Some("text") => "text/plain; charset=utf-8".to_owned(),
-        Some(_) => content_type,
+        // Without its parameters, which are whatever somebody once sent.
+        Some(_) => browse::essence(&content_type),
         None => "application/octet-stream".to_owned(),
     };
     set(header::CONTENT_TYPE, sent_type);
@@ -189,7 +190,10 @@ struct PutQuery {
 
 /// What S3 keeps with a file from the dashboard.
 pub(crate) fn meta(content_type: Option<&str>) -> ObjectMeta {
-    let told = content_type.filter(|told| told.len() <= 200 && !told.is_empty());
+    // What no header can carry would make the object unreadable for S3.
+    let fits =
+        |told: &&str| (1..=200).contains(&told.len()) && told.bytes().all(|b| (b' '..=b'~').contains(&b));
+    let told = content_type.filter(fits);
     ObjectMeta { content_type: told.map(str::to_owned), ..ObjectMeta::default() }
 }
 
@@ -217,7 +221,7 @@ async fn put_content(
     parts: Parts,
     body: extract::Request,
 ) -> Result<Json<Entry>, Problem> {
-    let (bucket, key) = path.object()?;
+    let (bucket, key) = path.new_object()?;
     let overwrite = parameter(&parts, "overwrite").is_some_and(|value| value == b"true");
     let length =
         parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -263,6 +267,15 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(header::RANGE, HeaderValue::from_str(range_text).unwrap());
         range(&headers, size).map_err(|problem| problem.status())
+    }
+
+    #[test]
+    fn only_types_that_a_header_can_carry_are_kept() {
+        let kept = |told: &str| meta(Some(told)).content_type;
+        assert_eq!(kept("text/html; charset=utf-8").as_deref(), Some("text/html; charset=utf-8"));
+        for told in ["", "image/png;\n\u{1}x", "video/\u{7f}", "image/é", &"x".repeat(201)] {
+            assert_eq!(kept(told), None, "{told:?}");
+        }
     }
 
     #[test]

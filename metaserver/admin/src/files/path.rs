@@ -13,6 +13,8 @@ use crate::http::check_query;
 
 /// Longest path.
 const MOST: usize = 4096;
+/// Longest part of one that can be followed.
+const MOST_PART: usize = 255;
 
 /// An absolute path: `/`, or `/bucket` and names behind it, without `/` at its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +79,14 @@ impl FilePath {
             return Err(Problem::invalid("files lie in buckets, not at the top").with("field", "path"));
         }
         Ok((bucket.to_owned(), Bytes::copy_from_slice(key)))
+    }
+
+    /// The same, for something that is to be made: S3 would take longer parts, but no path would lead there.
+    pub(crate) fn new_object(&self) -> Result<(String, Bytes), Problem> {
+        if self.0.split(|byte| *byte == b'/').any(|part| part.len() > MOST_PART) {
+            return Err(Problem::invalid("a part of a path has at most 255 bytes").with("field", "path"));
+        }
+        self.object()
     }
 
     /// A name in it.
@@ -183,6 +193,14 @@ pub(crate) async fn resolve(client: &Client, path: &FilePath) -> Result<(Inode, 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_made_can_be_found_again() {
+        let named = |length: usize| FilePath::of(format!("/b/d/{}", "n".repeat(length)).as_bytes()).unwrap();
+        assert!(named(255).new_object().is_ok());
+        assert_eq!(named(256).new_object().unwrap_err().status(), http::StatusCode::BAD_REQUEST);
+        assert!(named(256).object().is_ok(), "what S3 made may be asked for");
+    }
 
     #[test]
     fn every_byte_survives_json() {

@@ -23,11 +23,12 @@ use crate::who::Operator;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
+        .routes(routes!(put_part))
+        // A part is content and is written as it comes; the limit holds for all that is kept in memory.
+        .layer(DefaultBodyLimit::disable())
         .routes(routes!(create_upload))
         .routes(routes!(get_upload, abort_upload))
-        .routes(routes!(put_part))
         .routes(routes!(complete_upload))
-        .layer(DefaultBodyLimit::disable())
 }
 
 /// Usual length of a part, and most parts.
@@ -60,7 +61,7 @@ struct UploadSpec {
     /// Its length.
     #[schema(maximum = 5_497_558_138_880u64)]
     size: u64,
-    /// Its type.
+    /// Its type; one that no header could carry is not kept.
     #[serde(default)]
     #[schema(max_length = 200)]
     content_type: Option<String>,
@@ -150,7 +151,7 @@ fn view(number: u64, path: &FilePath, plan: &Plan, parts: &[Part]) -> Upload {
 #[utoipa::path(post, path = "/uploads", tag = "files", request_body = UploadSpec,
     responses((status = 200, body = Upload), Failures))]
 async fn create_upload(operator: Operator, Body(spec): Body<UploadSpec>) -> Result<Json<Upload>, Problem> {
-    let (bucket, key) = spec.path.object()?;
+    let (bucket, key) = spec.path.new_object()?;
     // Whole steps of the usual length, so that there are never too many.
     let part_bytes = spec.size.div_ceil(MOST_PARTS).div_ceil(PART_BYTES).max(1) * PART_BYTES;
     let plan = Plan { size: spec.size, part_bytes, account: operator.who.account.clone() };
