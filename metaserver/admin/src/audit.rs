@@ -8,8 +8,10 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream;
+use holdfast_proto::admin::MetaStatus;
 use holdfast_proto::audit::{
     Actor as ActorRecord, AuditEntry as Entry, AuditKind, AuditNote, SealedEntry, VerifyAudit,
+    VerifyAuditReply,
 };
 use holdfast_proto::method::VerifyAudit as Verify;
 use holdfast_proto::query::{ListAudit, Query as Ask};
@@ -294,19 +296,71 @@ pub struct Given {
     pub hash: String,
 }
 
+/// What a metaserver says of its copy.
+type Looked = (u64, Result<VerifyAuditReply, Problem>);
+
+/// Copies that begin or end at different entries are looked at so often: one may only be a moment behind.
+const ROUNDS: u32 = 5;
+const BETWEEN_ROUNDS: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Asks every metaserver to follow the chain in its own copy.
+async fn copies(cluster: &Cluster, meta: &MetaStatus, request: &VerifyAudit) -> Vec<Looked> {
+    let asked = meta.voters.iter().chain(&meta.learners).map(|peer| {
+        let (cluster, node, address) = (cluster.clone(), peer.node, peer.address.clone());
+        async move { (node, cluster.node::<Verify>(node, &address, request).await) }
+    });
+    stream::iter(asked.collect::<Vec<_>>()).buffer_unordered(8).collect().await
+}
+
+/// The first entry that a copy should have.
+fn begins(reply: &VerifyAuditReply) -> u64 {
+    reply.ends.as_ref().map_or(0, |ends| ends.trimmed) + 1
+}
+
+/// Whether all copies that could be looked at begin and end at the same entries.
+fn are_level(copies: &[Looked]) -> bool {
+    let mut spans = copies.iter().filter_map(|(_, reply)| reply.as_ref().ok()).map(|r| (begins(r), r.upto));
+    let first = spans.next();
+    spans.all(|span| Some(span) == first)
+}
+
+/// How a copy that is whole in itself differs from the leader's. A copy proves nothing about what was cut off at its
+/// beginning or end: only another one does.
+fn unlike_leader(reply: &VerifyAuditReply, leaders: &VerifyAuditReply) -> Option<AuditProblem> {
+    let problem =
+        |seq: u64, code: &str, message: String| Some(AuditProblem { seq, code: code.to_owned(), message });
+    let (own, other) = (begins(reply), begins(leaders));
+    if own != other {
+        let what = format!("it begins at entry {own}, the leader's at {other}: one of them was cut off");
+        return problem(own.min(other), "missing", what);
+    }
+    if reply.upto != leaders.upto {
+        let what = format!(
+            "it ends at entry {}, the leader's at {}: it is far behind, or was cut off",
+            reply.upto, leaders.upto
+        );
+        return problem(reply.upto.min(leaders.upto) + 1, "missing", what);
+    }
+    if reply.hash != leaders.hash {
+        let what = "its copy is whole in itself, but is not the leader's".to_owned();
+        return problem(reply.upto, "differs", what);
+    }
+    None
+}
+
 /// Follows the chain in the copy of every metaserver, and compares them with one another and with what was kept.
 pub async fn verify(cluster: &Cluster, given: &Given) -> Result<Verdict, Problem> {
     let meta = cluster.condition().await?.meta.unwrap_or_default();
     let upto = head(cluster).await?.seq;
     let request = VerifyAudit { upto };
-    let members = meta.voters.iter().chain(&meta.learners);
-    let asked: Vec<_> = members
-        .map(|peer| {
-            let (cluster, node, address) = (cluster.clone(), peer.node, peer.address.clone());
-            async move { (node, cluster.node::<Verify>(node, &address, &request).await) }
-        })
-        .collect();
-    let found: Vec<_> = stream::iter(asked).buffer_unordered(8).collect().await;
+    let mut found = copies(cluster, &meta, &request).await;
+    for _ in 1..ROUNDS {
+        if are_level(&found) {
+            break;
+        }
+        tokio::time::sleep(BETWEEN_ROUNDS).await;
+        found = copies(cluster, &meta, &request).await;
+    }
     let leaders = found.iter().find(|(node, reply)| *node == meta.leader && reply.is_ok());
     let (_, Some(first)) = leaders.map(|(node, reply)| (node, reply.as_ref().ok())).unwrap_or((&0, None))
     else {
@@ -335,10 +389,8 @@ pub async fn verify(cluster: &Cluster, given: &Given) -> Result<Verdict, Problem
                     .iter()
                     .map(|p| AuditProblem { seq: p.seq, code: p.code.clone(), message: p.message.clone() })
                     .collect();
-                // One that is a moment behind has a shorter chain, which proves nothing against it.
-                if reply.upto == first.upto && reply.hash != first.hash && problems.is_empty() {
-                    let message = "its copy is whole in itself, but is not the leader's".to_owned();
-                    problems.push(AuditProblem { seq: reply.upto, code: "differs".into(), message });
+                if problems.is_empty() {
+                    problems.extend(unlike_leader(reply, first));
                 }
                 let head = hex::encode(&reply.hash);
                 MemberVerdict { node: *node, ok: problems.is_empty(), answered: true, head, problems }
@@ -499,6 +551,24 @@ fn quoted(field: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_copy_that_was_cut_off_is_not_the_leaders() {
+        let copy = |trimmed: u64, upto: u64, hash: &'static [u8]| VerifyAuditReply {
+            upto,
+            hash: hash.into(),
+            ends: Some(holdfast_proto::audit::AuditEnds { trimmed, ..Default::default() }),
+            ..VerifyAuditReply::default()
+        };
+        let leaders = copy(0, 30, b"h");
+        let told = |copy: VerifyAuditReply| unlike_leader(&copy, &leaders).map(|p| (p.seq, p.code));
+        assert_eq!(told(copy(0, 30, b"h")), None);
+        assert_eq!(told(copy(20, 30, b"h")), Some((1, "missing".to_owned())), "its head");
+        assert_eq!(told(copy(0, 10, b"e")), Some((11, "missing".to_owned())), "its tail");
+        assert_eq!(told(copy(0, 30, b"x")), Some((30, "differs".to_owned())));
+        assert!(are_level(&[(1, Ok(leaders.clone())), (2, Err(Problem::invalid("away")))]));
+        assert!(!are_level(&[(1, Ok(leaders.clone())), (2, Ok(copy(0, 29, b"g")))]));
+    }
 
     #[test]
     fn a_field_is_quoted_and_no_formula() {
